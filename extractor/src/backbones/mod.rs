@@ -1,0 +1,221 @@
+//! Networks that turn images into features.
+//!
+//! To add one: a file here with its [`BackboneKind`], and one line in [`BACKBONES`]. Parameter names are torchvision's.
+
+mod layers;
+#[cfg(test)]
+pub(crate) mod recorded;
+mod resnet;
+mod resnet18;
+mod resnet32;
+mod resnet34;
+
+use crate::{
+    ExtractError,
+    config::Precision,
+    weights::{Layout, ParameterBuilder, Parameters},
+};
+use shared::BatchNormMode;
+use std::fmt;
+use tch::{Device, Kind, TchError, Tensor};
+
+/// Every backbone that the extractor can build.
+pub static BACKBONES: &[BackboneKind] = &[resnet18::RESNET18, resnet34::RESNET34, resnet32::RESNET32];
+
+/// An architecture with a name.
+#[derive(Debug)]
+pub struct BackboneKind {
+    /// The name on the command line and in manifests.
+    pub name: &'static str,
+    /// What it is and where it comes from, in one line.
+    pub about: &'static str,
+    /// The values of `--width` that it takes.
+    pub widths: &'static [f64],
+    build: fn(&mut ParameterBuilder, width: f64) -> Result<Box<dyn Network>, TchError>,
+}
+
+impl BackboneKind {
+    /// The backbone of this name.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`].
+    pub fn named(name: &str) -> Result<&'static Self, ExtractError> {
+        BACKBONES.iter().find(|kind| kind.name == name).ok_or_else(|| ExtractError::UnknownName {
+            kind: "backbone",
+            name: name.to_owned(),
+            known: BACKBONES.iter().map(|kind| kind.name.to_owned()).collect(),
+        })
+    }
+}
+
+/// The layers of a backbone, up to and with the pooling.
+trait Network: fmt::Debug + Send {
+    /// `[B, 3, H, W]` in the number format of activations to `[B, D]` in the same format.
+    fn forward(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError>;
+
+    /// Number of features D.
+    fn feature_dim(&self) -> usize;
+}
+
+/// Where and in which number format and memory order a network computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compute {
+    /// The device of parameters and images.
+    pub device: Device,
+    /// Number format of convolutions and activations; weights and statistics are f32 always.
+    pub precision: Precision,
+    /// Memory order of convolution weights and activations.
+    pub layout: Layout,
+}
+
+/// A built network with its parameters.
+#[derive(Debug)]
+pub struct Backbone {
+    kind: &'static BackboneKind,
+    width: f64,
+    compute: Compute,
+    parameters: Parameters,
+    network: Box<dyn Network>,
+}
+
+impl Backbone {
+    /// Builds a backbone with initial weights from `seed`.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`], [`ExtractError::InvalidSetting`] for a width that the architecture does not have,
+    /// [`ExtractError::Torch`].
+    pub fn build(name: &str, width: f64, seed: u64, compute: Compute) -> Result<Self, ExtractError> {
+        let kind = BackboneKind::named(name)?;
+        if !kind.widths.contains(&width) {
+            let widths: Vec<String> = kind.widths.iter().map(f64::to_string).collect();
+            return Err(ExtractError::InvalidSetting {
+                name: "--width",
+                expected: format!("{} for {name}", widths.join(", ")),
+                got: width.to_string(),
+                hint: "`extractor backbones` lists the widths of each backbone".to_owned(),
+            });
+        }
+        let mut builder = ParameterBuilder::new(seed, compute.device, compute.layout);
+        let network = (kind.build)(&mut builder, width)
+            .map_err(ExtractError::torch(format!("build backbone `{name}`")))?;
+        Ok(Self { kind, width, compute, parameters: builder.finish(), network })
+    }
+
+    /// Features of a batch.
+    ///
+    /// With [`BatchNormMode::Train`] the batch's own statistics normalise it and also move the running ones. Gradients
+    /// flow unless the caller holds [`tch::no_grad_guard`].
+    ///
+    /// # Shapes
+    /// `images` `[B, 3, H, W]` f32, normalised, on the device of the backbone; result `[B, D]` f32.
+    ///
+    /// # Errors
+    /// libtorch's, for a wrong shape or full memory.
+    pub fn features(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError> {
+        let images =
+            self.compute.layout.apply(&images.f_to_dtype(self.compute.precision.kind(), false, false)?)?;
+        self.network.forward(&images, batch_norm)?.f_to_dtype(Kind::Float, false, false)
+    }
+
+    /// Number of features D.
+    pub fn feature_dim(&self) -> usize {
+        self.network.feature_dim()
+    }
+
+    /// Name and width: `resnet34`, `resnet18 x0.25`.
+    pub fn architecture(&self) -> String {
+        let name = self.kind.name;
+        if self.width == 1.0 { name.to_owned() } else { format!("{name} x{}", self.width) }
+    }
+
+    /// Where and how it computes.
+    pub fn compute(&self) -> Compute {
+        self.compute
+    }
+
+    /// Weights and statistics under their names.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        recorded::{NETWORKS, Recorded},
+        *,
+    };
+
+    pub(super) const PLAIN: Compute =
+        Compute { device: Device::Cpu, precision: Precision::F32, layout: Layout::ChannelsFirst };
+
+    #[test]
+    fn names_are_different_and_every_backbone_builds_at_its_smallest_width() {
+        for kind in BACKBONES {
+            assert_eq!(BackboneKind::named(kind.name).unwrap().about, kind.about);
+            let width = kind.widths.iter().copied().fold(f64::INFINITY, f64::min);
+            let backbone = Backbone::build(kind.name, width, 0, PLAIN).unwrap();
+            let _guard = tch::no_grad_guard();
+            let images = Tensor::zeros([2, 3, 32, 32], (Kind::Float, Device::Cpu));
+            let features = backbone.features(&images, BatchNormMode::Eval).unwrap();
+            assert_eq!(features.size2().unwrap(), (2, i64::try_from(backbone.feature_dim()).unwrap()));
+        }
+    }
+
+    #[test]
+    fn rejects_names_and_widths_that_do_not_exist() {
+        assert!(matches!(Backbone::build("resnet", 1.0, 0, PLAIN), Err(ExtractError::UnknownName { .. })));
+        for (name, width) in [("resnet18", 0.3), ("resnet32", 0.5), ("resnet34", f64::NAN)] {
+            assert!(matches!(
+                Backbone::build(name, width, 0, PLAIN),
+                Err(ExtractError::InvalidSetting { .. })
+            ));
+        }
+    }
+
+    /// Counted by hand from the layers: published as 21.3 M (with its head of 51,300) and 0.46 M parameters.
+    #[test]
+    fn parameter_counts_are_the_published_ones() {
+        let count = |name| Backbone::build(name, 1.0, 0, PLAIN).unwrap().parameters().weight_count();
+        assert_eq!(count("resnet34") + 51_300, 21_328_292);
+        assert_eq!(count("resnet32"), 463_504);
+    }
+
+    /// PyTorch's float64 features on the same weights, with perturbed statistics and with those of the batch:
+    /// `fixtures/backbones/record.py`. f32 rounding through 34 layers: 1e-4 of the largest feature or statistic.
+    #[test]
+    fn features_and_running_statistics_are_those_of_pytorch() {
+        let _guard = tch::no_grad_guard();
+        for (name, width) in NETWORKS {
+            for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
+                let recorded = Recorded::load(name, width, Compute { layout, ..PLAIN });
+                for (mode, expected) in
+                    [(BatchNormMode::Eval, "eval.features"), (BatchNormMode::Train, "train.features")]
+                {
+                    let features = recorded.backbone.features(&recorded.images, mode).unwrap();
+                    recorded.check(expected, &features, 1e-4);
+                }
+                let named = recorded.backbone.parameters().named();
+                let statistics: Vec<_> = named.filter(|(name, _)| name.contains("running")).collect();
+                assert!(statistics.len() >= 40);
+                for (name, tensor) in statistics {
+                    recorded.check(&format!("train.{name}"), tensor, 1e-4);
+                }
+            }
+        }
+    }
+
+    /// Channels-last only reorders memory; f32 sums in another order differ by about 1e-6.
+    #[test]
+    fn memory_order_does_not_change_features() {
+        let images =
+            Tensor::arange(2 * 3 * 32 * 32, (Kind::Float, Device::Cpu)).sin().reshape([2, 3, 32, 32]);
+        let _guard = tch::no_grad_guard();
+        let features = |layout| {
+            let backbone = Backbone::build("resnet18", 0.25, 3, Compute { layout, ..PLAIN }).unwrap();
+            backbone.features(&images, BatchNormMode::Train).unwrap()
+        };
+        let (first, last) = (features(Layout::ChannelsFirst), features(Layout::ChannelsLast));
+        assert!(first.allclose(&last, 1e-4, 1e-5, false));
+    }
+}

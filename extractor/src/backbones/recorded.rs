@@ -1,0 +1,75 @@
+//! What PyTorch computed with these networks (`fixtures/backbones/record.py`), for tests.
+
+use super::{Backbone, Compute};
+use crate::{
+    stage1::Head,
+    weights::{ParameterBuilder, TensorFile, tensor_from_bytes},
+};
+use std::path::Path;
+use tch::{Kind, Tensor};
+
+/// Number of images and classes that were recorded.
+const BATCH: i64 = 8;
+const CLASSES: i64 = 10;
+
+/// The recorded networks with their widths.
+pub(crate) const NETWORKS: [(&str, f64); 3] = [("resnet18", 0.25), ("resnet34", 0.25), ("resnet32", 1.0)];
+
+/// A backbone and a head with the weights that were recorded, and what came out.
+pub(crate) struct Recorded {
+    pub(crate) backbone: Backbone,
+    pub(crate) head: Head,
+    pub(crate) images: Tensor, // [8, 3, 32, 32]
+    pub(crate) labels: Tensor, // [8]
+    file: TensorFile,
+}
+
+impl Recorded {
+    pub(crate) fn load(name: &str, width: f64, compute: Compute) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/backbones");
+        let file = TensorFile::read(&folder.join(format!("{name}.safetensors"))).unwrap();
+        let backbone = Backbone::build(name, width, 0, compute).unwrap();
+        let builder = ParameterBuilder::new(0, compute.device, compute.layout);
+        let head = Head::linear(builder, CLASSES.unsigned_abs().try_into().unwrap(), backbone.feature_dim()).unwrap();
+        tch::no_grad(|| {
+            for (name, tensor) in backbone.parameters().named().chain(head.parameters().named()) {
+                tensor.shallow_clone().copy_(&formula(name, &tensor.size()));
+            }
+        });
+        let images = formula("images", &[BATCH, 3, 32, 32]);
+        let labels = (Tensor::arange(BATCH, (Kind::Int64, compute.device)) * 3).remainder(CLASSES);
+        Self { backbone, head, images, labels, file }
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> Option<Tensor> {
+        self.file.tensor(name).unwrap()
+    }
+
+    /// Compares with a recorded tensor; `tolerance` counts in units of its largest absolute value.
+    pub(crate) fn check(&self, name: &str, got: &Tensor, tolerance: f64) {
+        let expected = self.tensor(name).unwrap();
+        assert_eq!(got.size(), expected.size(), "{name}");
+        let largest = expected.abs().max().double_value(&[]);
+        let difference = (got.detach() - &expected).abs().max().double_value(&[]) / largest;
+        eprintln!("{name} {difference:e}");
+        assert!(difference <= tolerance, "{name}: differs by {difference:e} of its largest value");
+    }
+}
+
+/// `fill` of `record.py`: offset + scale · sin(0.1 · (i + phase)²) in f64, rounded to f32.
+fn formula(name: &str, shape: &[i64]) -> Tensor {
+    let phase: usize = name.bytes().zip(1..).map(|(byte, position)| position * usize::from(byte)).sum();
+    let elements = usize::try_from(shape.iter().product::<i64>()).unwrap();
+    let (offset, scale) = match name {
+        _ if name.ends_with("running_var") => (1.0, 0.5),
+        _ if name.ends_with("running_mean") => (0.0, 0.1),
+        _ if name.ends_with("weight") && shape.len() == 1 => (1.0, 0.3),
+        _ if name.ends_with("bias") => (0.0, 0.2),
+        "images" => (0.0, 1.5),
+        _ => (0.0, 2.0 / (elements as f64 / shape[0] as f64).sqrt()),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "the formula ends in f32")]
+    let value = |i: usize| (offset + scale * (0.1 * ((i + phase) as f64).powi(2)).sin()) as f32;
+    let values: Vec<f32> = (0..elements).map(value).collect();
+    tensor_from_bytes(bytemuck::cast_slice(&values), shape, Kind::Float).unwrap()
+}

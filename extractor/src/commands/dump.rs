@@ -1,0 +1,172 @@
+//! `extractor dump`: the frozen features of a backbone become a cache; without a backbone, one is trained first.
+
+use super::{Outcome, import::report, install_interrupt, output::say, train};
+use crate::{
+    backbones::{Backbone, Compute},
+    cli::{BatchNormArg, DumpArgs},
+    datasets::Dataset,
+    dump::{DumpSettings, Frozen, check_out, dump, rows_per_shard},
+    error::ExtractError,
+    stage1::{self, Checkpoint, TrainOptions},
+    transform::Transform,
+    weights::{TensorFile, digest},
+};
+use shared::{BackboneInfo, HeadKind, Stage1Head, interrupt::Interrupt};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::{Path, PathBuf},
+};
+use tch::{Device, Tensor};
+
+pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
+    if args.batch_norm == BatchNormArg::Train {
+        return Err(ExtractError::InvalidSetting {
+            name: "--batch-norm",
+            expected: "`eval`".to_owned(),
+            got: "`train`".to_owned(),
+            hint: "this version dumps with the running statistics only".to_owned(),
+        });
+    }
+    check_out(&args.out)?;
+    let device = train::prepare(&args.machine)?;
+    let interrupt = install_interrupt()?;
+    let dataset = Dataset::load(&args.data.dataset, &args.data.data, &args.data.subset_spec())?;
+    let compute =
+        Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
+    let frozen = match (&args.checkpoint, &args.weights) {
+        (Some(path), _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
+        (None, Some(path)) => from_weights(path, args, compute, dataset.class_names.len())?,
+        (None, None) => {
+            let checkpoint = train_first(args, device, &dataset, &interrupt)?;
+            from_checkpoint(&checkpoint, compute, &dataset, false)?
+        }
+    };
+    let dim = frozen.backbone.feature_dim();
+    let settings = DumpSettings {
+        augmented: args.augmented,
+        seed: args.recipe.seed,
+        dtype: args.dtype,
+        batch_size: args.batch_size.get(),
+        shard_rows: args.shard_rows.map_or_else(|| rows_per_shard(dim, args.dtype), NonZeroUsize::get),
+        precision: args.machine.precision,
+    };
+    report(dump(&frozen, &dataset, &settings, &args.out, &interrupt)?, &args.out);
+    Ok(Outcome::Done)
+}
+
+/// Trains into `CACHE.checkpoint`, or continues the run that is there.
+fn train_first(
+    args: &DumpArgs,
+    device: Device,
+    dataset: &Dataset,
+    interrupt: &Interrupt,
+) -> Result<PathBuf, ExtractError> {
+    let mut folder = args.out.clone().into_os_string();
+    folder.push(".checkpoint");
+    let folder = PathBuf::from(folder);
+    let recipe = train::recipe(&args.recipe, args.train_batch_size.get(), &args.machine);
+    let options = TrainOptions { device, eval_every: NonZeroU32::MIN };
+    let outcome = stage1::train(dataset, &recipe, &options, &folder, interrupt)?;
+    if !outcome.was_finished {
+        say(&format!("trained {} epochs into `{}`", recipe.epochs, folder.display()));
+    }
+    Ok(folder)
+}
+
+fn from_checkpoint(
+    path: &Path,
+    compute: Compute,
+    dataset: &Dataset,
+    allow_other_data: bool,
+) -> Result<Frozen, ExtractError> {
+    let checkpoint = Checkpoint::load(path, |_| compute)?;
+    let differences = data_differences(&checkpoint, dataset);
+    if !differences.is_empty() && !allow_other_data {
+        return Err(ExtractError::OtherData { path: path.to_owned(), differences });
+    }
+    let (done, epochs) = (checkpoint.info.position.epochs, checkpoint.info.recipe.epochs);
+    if done < epochs {
+        say(&format!("`{}` has trained {done} of its {epochs} epochs", path.display()));
+    }
+    let same_classes = checkpoint.info.class_names == dataset.class_names;
+    let head = same_classes.then(|| stage1_head(&checkpoint)).transpose()?;
+    let info = checkpoint.backbone_info()?;
+    Ok(Frozen { info, head, transform: checkpoint.info.recipe.transform, backbone: checkpoint.backbone })
+}
+
+/// Where the training images are not those that the backbone was trained on.
+fn data_differences(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
+    let (there, here) = (&checkpoint.info.dataset, &dataset.info);
+    let ratio = |ratio: Option<f64>| ratio.map_or("none".to_owned(), |ratio| ratio.to_string());
+    let number = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+    let settings = [
+        ("dataset", there.name.clone(), here.name.clone()),
+        ("subset", there.subset.clone(), here.subset.clone()),
+        ("imbalance ratio", ratio(there.imbalance_ratio), ratio(here.imbalance_ratio)),
+        ("n_max", number(there.n_max), number(here.n_max)),
+    ];
+    let mut differences: Vec<String> = settings
+        .into_iter()
+        .filter(|(_, there, here)| there != here)
+        .map(|(name, there, here)| format!("{name} {there} there, {here} here"))
+        .collect();
+    if differences.is_empty() && there.root_digest != here.root_digest {
+        differences.push("the image files have other contents".to_owned());
+    }
+    if differences.is_empty() && there.index_digest != here.index_digest {
+        differences.push("the subset holds other images".to_owned());
+    }
+    differences
+}
+
+fn stage1_head(checkpoint: &Checkpoint) -> Result<Stage1Head, ExtractError> {
+    let (classes, dim) = (checkpoint.info.class_names.len(), checkpoint.backbone.feature_dim());
+    let (weight, bias) = (numbers(&checkpoint.head.weight)?, numbers(&checkpoint.head.bias)?);
+    Ok(Stage1Head { classes, dim, weight, bias, kind: checkpoint.head.kind })
+}
+
+fn numbers(tensor: &Tensor) -> Result<Vec<f32>, ExtractError> {
+    tensor
+        .f_detach()
+        .and_then(|tensor| tensor.f_reshape([-1]))
+        .and_then(Vec::try_from)
+        .map_err(ExtractError::torch("read the head"))
+}
+
+/// A backbone from a file with torchvision's names; `fc.weight` and `fc.bias` become the head where they fit the classes.
+fn from_weights(
+    path: &Path,
+    args: &DumpArgs,
+    compute: Compute,
+    classes: usize,
+) -> Result<Frozen, ExtractError> {
+    let backbone = Backbone::build(&args.recipe.backbone, args.recipe.width, args.recipe.seed, compute)?;
+    let file = TensorFile::read(path)?;
+    file.copy_into(backbone.parameters().named())?;
+    let dim = backbone.feature_dim();
+    let fits = |tensor: &Tensor| {
+        let sizes = tensor.size();
+        sizes.iter().map(|&size| usize::try_from(size).unwrap_or(0)).eq([classes, dim])
+    };
+    let head = match (file.tensor("fc.weight")?, file.tensor("fc.bias")?) {
+        (Some(weight), bias) if fits(&weight) => {
+            let bias = bias.map_or_else(|| Ok(vec![0.0; classes]), |bias| numbers(&bias))?;
+            Some(Stage1Head { classes, dim, weight: numbers(&weight)?, bias, kind: HeadKind::Linear })
+        }
+        _ => None,
+    };
+    if head.is_none() {
+        say(&format!(
+            "`{}` has no `fc.weight` [{classes}, {dim}]: the cache gets no stage-1 head",
+            path.display()
+        ));
+    }
+    let weights_digest =
+        digest(backbone.parameters().named()).map_err(ExtractError::torch("read the weights"))?;
+    let info = BackboneInfo {
+        architecture: backbone.architecture(),
+        weights_digest,
+        recipe: serde_json::json!({ "source": "weights file" }),
+    };
+    Ok(Frozen { backbone, info, head, transform: Transform::CIFAR })
+}

@@ -1,0 +1,45 @@
+//! `extractor import`: features of another program become a cache.
+
+use super::{Outcome, install_interrupt, output::say};
+use crate::{
+    cli::ImportArgs,
+    dump::Written,
+    error::ExtractError,
+    import::{Import, split::ImportedSplit, write},
+};
+use shared::Split;
+use std::{collections::BTreeMap, path::Path};
+
+pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
+    let interrupt = install_interrupt()?;
+    let mut splits = BTreeMap::new();
+    for (split, file, pair) in [
+        (Split::Train, &args.train, &args.train_npy()),
+        (Split::Val, &args.val, &args.val_npy()),
+        (Split::Test, &args.test, &args.test_npy()),
+    ] {
+        if let Some(path) = file {
+            splits.insert(split, ImportedSplit::from_safetensors(path)?);
+        } else if let Some((features, labels, flipped)) = pair {
+            splits.insert(split, ImportedSplit::from_npy(features, labels, *flipped)?);
+        }
+    }
+    let import = Import {
+        splits,
+        head: args.head.clone(),
+        name: args.name.clone(),
+        backbone: args.backbone.clone(),
+        dtype: args.dtype,
+        shard_rows: args.shard_rows.map(std::num::NonZeroUsize::get),
+    };
+    report(write(&import, &args.out, &interrupt)?, &args.out);
+    Ok(Outcome::Done)
+}
+
+/// Says where the finished cache is.
+pub(super) fn report(written: Written, out: &Path) {
+    match written {
+        Written::Now => say(&format!("wrote `{}`", out.display())),
+        Written::Before => say(&format!("`{}` is finished already, with the same settings", out.display())),
+    }
+}

@@ -1,0 +1,61 @@
+//! One file for each command: arguments in, files or printed data out.
+
+mod backbones;
+mod datasets;
+mod dump;
+mod import;
+mod inspect;
+mod output;
+mod pack;
+mod train;
+mod unpack;
+mod verify;
+
+use crate::{
+    cli::{Cli, Command},
+    error::ExtractError,
+};
+use shared::interrupt::Interrupt;
+
+/// How a command ended that could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was done.
+    Done,
+    /// It ran to its end, and what it checked is not in order.
+    Failed,
+    /// Ctrl-C: what was finished is on disk, and the same command goes on from there.
+    Stopped,
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Whatever kept the command from running to its end.
+pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
+    let result = match &cli.command {
+        Command::Train(args) => train::run(args),
+        Command::Dump(args) => dump::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Pack(args) => pack::run(args),
+        Command::Unpack(args) => unpack::run(args),
+        Command::Backbones => backbones::run(),
+        Command::Datasets => datasets::run(),
+    };
+    match result {
+        Err(ExtractError::Interrupted { state }) => {
+            output::say(&format!(
+                "stopped on request: {state}\nhint: run the same command again to continue"
+            ));
+            Ok(Outcome::Stopped)
+        }
+        other => other,
+    }
+}
+
+/// Catches Ctrl-C from now on.
+fn install_interrupt() -> Result<Interrupt, ExtractError> {
+    Interrupt::install().map_err(|error| ExtractError::Signals { reason: error.to_string() })
+}

@@ -1,0 +1,17 @@
+//! `extractor pack`: a cache becomes one file.
+
+use super::{Outcome, output::say};
+use crate::{archive, cli::PackArgs, commands::install_interrupt, error::ExtractError};
+use indicatif::HumanBytes;
+
+pub(super) fn run(args: &PackArgs) -> Result<Outcome, ExtractError> {
+    archive::pack(&args.cache, &args.archive, args.level, &install_interrupt()?)?;
+    let bytes = std::fs::metadata(&args.archive).map_err(ExtractError::io("read", &args.archive))?.len();
+    say(&format!(
+        "packed `{}` into `{}`: {}",
+        args.cache.display(),
+        args.archive.display(),
+        HumanBytes(bytes)
+    ));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,59 @@
+//! `extractor train`: a backbone and its stage-1 head from images.
+
+use super::{Outcome, install_interrupt, output::say};
+use crate::{
+    ExtractError,
+    cli::{MachineArgs, RecipeArgs, TrainArgs},
+    datasets::Dataset,
+    device,
+    stage1::{self, Recipe, TrainOptions},
+    transform::Transform,
+};
+use tch::Device;
+
+pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
+    let device = prepare(&args.machine)?;
+    let recipe = recipe(&args.recipe, args.batch_size.get(), &args.machine);
+    recipe.check()?;
+    let interrupt = install_interrupt()?;
+    let dataset = Dataset::load(&args.data.dataset, &args.data.data, &args.data.subset_spec())?;
+    say(&format!(
+        "{} training images, {} test images, {} classes",
+        dataset.train.len(),
+        dataset.test.len(),
+        dataset.class_names.len()
+    ));
+    let options = TrainOptions { device, eval_every: args.eval_every };
+    let outcome = stage1::train(&dataset, &recipe, &options, &args.out, &interrupt)?;
+    let state = if outcome.was_finished { "was finished before" } else { "finished" };
+    say(&format!("{state}: {} epochs in `{}`", recipe.epochs, args.out.display()));
+    Ok(Outcome::Done)
+}
+
+/// Settles threads and device, and says what `auto` chose.
+pub(super) fn prepare(machine: &MachineArgs) -> Result<Device, ExtractError> {
+    let chosen = device::choose(machine.device)?;
+    device::set_threads(machine.threads);
+    if let Some(reason) = &chosen.reason {
+        say(reason);
+    }
+    Ok(chosen.device)
+}
+
+/// The settings that the arguments ask for.
+pub(super) fn recipe(args: &RecipeArgs, batch_size: usize, machine: &MachineArgs) -> Recipe {
+    Recipe {
+        backbone: args.backbone.clone(),
+        width: args.width,
+        loss: args.loss.clone(),
+        epochs: args.epochs,
+        batch_size,
+        lr: args.lr,
+        momentum: args.momentum,
+        weight_decay: args.weight_decay,
+        precision: machine.precision,
+        layout: machine.channels_last.layout(),
+        seed: args.seed,
+        transform: Transform::CIFAR,
+    }
+}

@@ -1,0 +1,206 @@
+//! Data sets on disk, read into memory as pixels, labels and where each sample came from.
+//!
+//! To add one: a file here with its `DatasetKind`, and one line in [`DATASETS`].
+
+mod cifar;
+mod index_file;
+pub mod longtail;
+mod numpy_legacy;
+
+use crate::error::ExtractError;
+use longtail::SubsetSpec;
+use shared::{ClassId, DatasetInfo};
+use std::path::Path;
+
+/// Every data set that the extractor reads.
+pub static DATASETS: &[DatasetKind] = &[cifar::CIFAR10, cifar::CIFAR100];
+
+/// A data set that the extractor can read.
+#[derive(Debug)]
+pub struct DatasetKind {
+    /// The name on the command line and in manifests.
+    pub name: &'static str,
+    /// What it is and which files it needs, in one line.
+    pub about: &'static str,
+    load: fn(&Path) -> Result<SourceImages, ExtractError>,
+}
+
+impl DatasetKind {
+    /// The data set of this name.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`].
+    pub fn named(name: &str) -> Result<&'static Self, ExtractError> {
+        DATASETS.iter().find(|kind| kind.name == name).ok_or_else(|| ExtractError::UnknownName {
+            kind: "dataset",
+            name: name.to_owned(),
+            known: DATASETS.iter().map(|kind| kind.name.to_owned()).collect(),
+        })
+    }
+}
+
+/// What the files of a data set hold, before any subset is taken.
+#[derive(Debug)]
+pub(crate) struct SourceImages {
+    /// BLAKE3 of the image files' bytes, in name order.
+    root_digest: String,
+    class_names: Vec<String>,
+    train: ImageSet,
+    test: ImageSet,
+}
+
+/// The images of one split, all of one size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageSet {
+    /// Pixels `[N, 3, height, width]`, row-major, red, green, blue.
+    pub pixels: Vec<u8>,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Class of each image `[N]`.
+    pub labels: Vec<ClassId>,
+    /// Row of each image in the files of the source `[N]`.
+    pub sample_ids: Vec<i64>,
+}
+
+impl ImageSet {
+    /// Number of images N.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes of one image.
+    pub fn image_bytes(&self) -> usize {
+        3 * self.height * self.width
+    }
+
+    /// The images of these rows, in this order; rows outside are left out.
+    fn take(&self, rows: &[u32]) -> Self {
+        let mut taken = Self { height: self.height, width: self.width, ..Self::default() };
+        let bytes = self.image_bytes();
+        taken.pixels.reserve_exact(rows.len().saturating_mul(bytes));
+        for row in rows.iter().map(|&row| row as usize) {
+            let pixels = self.pixels.get(row * bytes..(row + 1) * bytes);
+            if let (Some(pixels), Some(&label), Some(&id)) =
+                (pixels, self.labels.get(row), self.sample_ids.get(row))
+            {
+                taken.pixels.extend_from_slice(pixels);
+                taken.labels.push(label);
+                taken.sample_ids.push(id);
+            }
+        }
+        taken
+    }
+}
+
+/// A data set as the backbone sees it: long-tailed training samples, balanced held-out ones.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// What decided the samples: goes into the checkpoint and the cache's manifest.
+    pub info: DatasetInfo,
+    /// Names of the classes `[C]`.
+    pub class_names: Vec<String>,
+    /// Training samples, class-major: class 0 first, and within a class in the order of its subset rule.
+    pub train: ImageSet,
+    /// Held-out samples for choosing settings, class-major; from training images that the subset does not use.
+    pub val: Option<ImageSet>,
+    /// Test samples in the order of the source.
+    pub test: ImageSet,
+}
+
+impl Dataset {
+    /// Reads a data set and takes the subset that `spec` asks for.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`] for the name; [`ExtractError::NotFound`], [`ExtractError::Malformed`] and
+    /// [`ExtractError::Io`] for its files; [`ExtractError::InvalidSetting`] for a subset that it does not have.
+    pub fn load(name: &str, root: &Path, spec: &SubsetSpec) -> Result<Self, ExtractError> {
+        let kind = DatasetKind::named(name)?;
+        let source = (kind.load)(root)?;
+        let subset = longtail::select(&source.train.labels, source.class_names.len(), spec)?;
+        let info = DatasetInfo {
+            name: kind.name.to_owned(),
+            root_digest: source.root_digest,
+            subset: subset.description.clone(),
+            imbalance_ratio: spec.imbalance_ratio,
+            n_max: subset.n_max,
+            val_per_class: spec.val_per_class,
+            seed: (spec.rule == longtail::SubsetRule::LdamSeed0).then_some(0),
+            index_digest: longtail::index_digest(&subset.train),
+        };
+        Ok(Self {
+            info,
+            class_names: source.class_names,
+            train: source.train.take(&subset.train),
+            val: subset.val.map(|rows| source.train.take(&rows)),
+            test: source.test,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longtail::SubsetRule;
+
+    /// The real CIFAR-100 (binary version) where `CIFAR100_DIR` points to it.
+    fn real_cifar100(rule: SubsetRule) -> Option<Dataset> {
+        let Some(root) = std::env::var_os("CIFAR100_DIR") else {
+            println!("skipped: CIFAR100_DIR is not set");
+            return None;
+        };
+        let spec = SubsetSpec { rule, imbalance_ratio: Some(100.0), ..SubsetSpec::default() };
+        Some(Dataset::load("cifar100", Path::new(&root), &spec).unwrap())
+    }
+
+    /// Digests and sums of class-major row lists at ratio 100, of the official `train` file.
+    #[test]
+    fn first_n_of_the_real_cifar100_is_the_published_subset() {
+        let Some(dataset) = real_cifar100(SubsetRule::FirstN) else { return };
+        assert_eq!(
+            dataset.info.index_digest,
+            "a33e15fdd49f93544d2ccbc297ddfc0a01a0dd7cf4c99c56106a5278181677d1"
+        );
+        assert_eq!(dataset.train.sample_ids.iter().sum::<i64>(), 142_965_299);
+        assert_eq!(dataset.train.sample_ids[..10], [2, 176, 304, 317, 353, 441, 459, 587, 658, 789]);
+        assert_eq!(
+            dataset.train.sample_ids[dataset.train.len() - 10..],
+            [58, 188, 323, 490, 578, 97, 146, 301, 422, 962]
+        );
+        // Hashed as the Python version stores an image: 3072 bytes, one plane a colour.
+        assert_eq!(
+            longtail::sha256(&dataset.train.pixels),
+            "de984f891192494eb19c756bb8f3f9acd17c4dffaa596387f8a1371f9b6ab6fe"
+        );
+        assert_eq!((dataset.train.len(), dataset.test.len()), (10_847, 10_000));
+        assert_eq!((dataset.class_names[0].as_str(), dataset.class_names[99].as_str()), ("apple", "worm"));
+    }
+
+    #[test]
+    fn ldams_draw_of_the_real_cifar100_is_the_published_subset() {
+        let Some(dataset) = real_cifar100(SubsetRule::LdamSeed0) else { return };
+        assert_eq!(
+            dataset.info.index_digest,
+            "92db61d4d8847a2a1140b271ec8575f002729622531a6595aa6f84211fee79e7"
+        );
+        assert_eq!(dataset.train.sample_ids.iter().sum::<i64>(), 272_991_436);
+        assert_eq!(
+            dataset.train.sample_ids[..10],
+            [9470, 27272, 30172, 43691, 45171, 1979, 32714, 48715, 16637, 16352]
+        );
+    }
+
+    #[test]
+    fn names_are_different_and_found() {
+        for kind in DATASETS {
+            assert_eq!(DatasetKind::named(kind.name).unwrap().about, kind.about);
+        }
+        assert!(matches!(DatasetKind::named("cifar"), Err(ExtractError::UnknownName { .. })));
+    }
+}

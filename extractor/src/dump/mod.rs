@@ -1,0 +1,132 @@
+//! Images to features on disk: every view of every split through the frozen backbone, shard by shard.
+//!
+//! `views` decides what is written and where, `pipeline` computes on one thread and writes on another, and the
+//! cache's writer makes each finished shard visible by rename, so that a killed dump goes on at the first missing one.
+
+mod pipeline;
+mod views;
+
+pub use views::rows_per_shard;
+
+use crate::{
+    ExtractError,
+    backbones::Backbone,
+    config::{Precision, program},
+    datasets::Dataset,
+    transform::Transform,
+};
+use shared::{
+    BackboneInfo, BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache,
+    Manifest, Stage1Head, interrupt::Interrupt,
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// A trained network as it is dumped.
+#[derive(Debug)]
+pub struct Frozen {
+    /// The layers up to the features.
+    pub backbone: Backbone,
+    /// Architecture, digest and recipe for the manifest.
+    pub info: BackboneInfo,
+    /// The classifier that was trained with it, where there is one.
+    pub head: Option<Stage1Head>,
+    /// From pixels to the backbone's input.
+    pub transform: Transform,
+}
+
+/// What a dump writes beside the clean and flipped views, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpSettings {
+    /// Number of augmented training views K.
+    pub augmented: u32,
+    /// Seed of the augmented views' crops and flips.
+    pub seed: u64,
+    /// Number format of the cache.
+    pub dtype: Dtype,
+    /// Images of a forward pass.
+    pub batch_size: usize,
+    /// Rows of a shard; a forward pass never crosses shards, so that a resumed dump computes the same batches.
+    pub shard_rows: usize,
+    /// Number format of activations, part of what decided the features.
+    pub precision: Precision,
+}
+
+/// Whether the work was needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The cache is new, or was continued, and is finished now.
+    Now,
+    /// It was finished already, with the same settings.
+    Before,
+}
+
+/// Refuses a folder that no dump could be written to, before a long training starts.
+///
+/// # Errors
+/// [`shared::CacheError::NotEmpty`] for a folder that holds something but no cache.
+pub fn check_out(out: &Path) -> Result<(), ExtractError> {
+    let holds_something = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    match FeatureCache::open(out) {
+        Err(CacheError::MissingManifest { path }) if holds_something => {
+            Err(CacheError::NotEmpty { path }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the cache `out`, or finishes the one that is there with the same settings.
+///
+/// # Errors
+/// [`ExtractError::OtherSettings`] and the cache's own errors where something else is in the way,
+/// [`ExtractError::Interrupted`], [`ExtractError::Torch`], and [`ExtractError::Cache`] for a full disk or features that
+/// are not finite.
+pub fn dump(
+    frozen: &Frozen,
+    dataset: &Dataset,
+    settings: &DumpSettings,
+    out: &Path,
+    interrupt: &Interrupt,
+) -> Result<Written, ExtractError> {
+    let views = views::plan(dataset, settings);
+    let mut writer = CacheWriter::begin(out, manifest(frozen, dataset, settings)?)?;
+    views::refuse_other_layout(out, &writer, &views)?;
+    if writer.is_finished() {
+        return Ok(Written::Before);
+    }
+    if let Some(head) = &frozen.head {
+        writer.head(head)?;
+    }
+    pipeline::run(frozen, settings, &writer, &views, interrupt)?;
+    let plans: Vec<_> = views.into_iter().map(|view| view.plan).collect();
+    writer.finish(&plans)?;
+    Ok(Written::Now)
+}
+
+fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Result<Manifest, ExtractError> {
+    let transform = &frozen.transform;
+    let mut transforms = BTreeMap::from([
+        ("clean".to_owned(), transform.describe_clean()),
+        ("flipped".to_owned(), transform.describe_flipped()),
+        // The last step of every view: its number format decides the features, too.
+        ("forward".to_owned(), format!("activations({})", settings.precision)),
+    ]);
+    if settings.augmented > 0 {
+        let steps = transform.describe_augmented(dataset.train.height, dataset.train.width);
+        transforms.insert("augmented".to_owned(), format!("seed({})|{steps}", settings.seed));
+    }
+    Ok(Manifest {
+        format_version: FORMAT_VERSION,
+        dataset: dataset.info.clone(),
+        class_names: dataset.class_names.clone(),
+        train_class_counts: ClassCounts::from_labels(&dataset.train.labels, dataset.class_names.len())?,
+        feature_dim: frozen.backbone.feature_dim(),
+        dtype: settings.dtype,
+        backbone: frozen.info.clone(),
+        transforms,
+        batch_norm: BatchNormMode::Eval,
+        program: program(),
+        created_unix: 0,
+        stage1_head: None,
+        views: BTreeMap::new(),
+    })
+}

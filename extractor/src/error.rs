@@ -1,0 +1,243 @@
+//! Every way in which the extractor can fail, each with what was expected, what was found, and a hint.
+
+use shared::{CacheError, Hint};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// What can go wrong between images on disk and a finished feature cache.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// The cache on disk is damaged, unfinished, or cannot be written.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+
+    /// libtorch refused an operation.
+    #[error("libtorch could not {action}")]
+    Torch {
+        /// What was tried, as the end of the sentence "could not …".
+        action: String,
+        /// libtorch's own message.
+        source: tch::TchError,
+    },
+
+    /// A file or folder could not be read or written.
+    #[error("could not {action} `{}`", .path.display())]
+    Io {
+        /// What was tried, as the end of the sentence "could not …".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+
+    /// A file or folder that a command needs is not there.
+    #[error("`{}` not found: expected {expected}", .path.display())]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What should be there.
+        expected: String,
+        /// What to do.
+        hint: String,
+    },
+
+    /// A file is there, and is not what its name says.
+    #[error("`{}`: expected {expected}, got {got}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What its format asks for.
+        expected: String,
+        /// What it holds.
+        got: String,
+        /// What to do.
+        hint: String,
+    },
+
+    /// A name that no list holds.
+    #[error("unknown {kind} `{name}`: known are {}", .known.join(", "))]
+    UnknownName {
+        /// What the name was for: `dataset`, `backbone`, `loss` …
+        kind: &'static str,
+        /// The name as given.
+        name: String,
+        /// Every name that would do.
+        known: Vec<String>,
+    },
+
+    /// A setting outside its range, or one that does not fit the others.
+    #[error("`{name}`: expected {expected}, got {got}")]
+    InvalidSetting {
+        /// The setting as the command line spells it, for example `--n-max`.
+        name: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it was.
+        got: String,
+        /// What to do.
+        hint: String,
+    },
+
+    /// An unfinished or finished result of other settings is in the way.
+    #[error("`{}` was made with other settings: {}", .path.display(), .differences.join("; "))]
+    OtherSettings {
+        /// The folder or file in the way.
+        path: PathBuf,
+        /// One text for each setting that differs: `name: there X, asked for Y`.
+        differences: Vec<String>,
+    },
+
+    /// A checkpoint of other training images than those asked for.
+    #[error("`{}` was trained on other images: {}", .path.display(), .differences.join("; "))]
+    OtherData {
+        /// The checkpoint.
+        path: PathBuf,
+        /// One text for each setting that differs.
+        differences: Vec<String>,
+    },
+
+    /// Something that would be overwritten is there.
+    #[error("`{}` exists already", .path.display())]
+    Exists {
+        /// The file or folder in the way.
+        path: PathBuf,
+    },
+
+    /// The device asked for does not work here.
+    #[error("device `{device}` is not available: {reason}")]
+    Device {
+        /// The device as asked for.
+        device: String,
+        /// Why it does not work.
+        reason: String,
+    },
+
+    /// The training loss is no longer a number.
+    #[error("training diverged in epoch {epoch}: the loss is not finite at learning rate {lr}")]
+    Diverged {
+        /// The epoch, counted from 1.
+        epoch: u32,
+        /// Its learning rate.
+        lr: f64,
+    },
+
+    /// Ctrl-C: everything finished so far is on disk.
+    #[error("stopped on request: {state}")]
+    Interrupted {
+        /// What is on disk, for example `3 of 10 epochs are in `base``.
+        state: String,
+    },
+
+    /// Ctrl-C cannot be caught.
+    #[error("could not watch for Ctrl-C: {reason}")]
+    Signals {
+        /// The system's reason.
+        reason: String,
+    },
+
+    /// A worker thread ended without a result.
+    #[error("the {worker} thread ended without a result")]
+    Worker {
+        /// Which thread.
+        worker: &'static str,
+    },
+}
+
+impl ExtractError {
+    /// An [`ExtractError::Io`], for `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// An [`ExtractError::Torch`], for `map_err`.
+    pub(crate) fn torch(action: impl Into<String>) -> impl FnOnce(tch::TchError) -> Self {
+        move |source| Self::Torch { action: action.into(), source }
+    }
+}
+
+impl Hint for ExtractError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cache(error) => error.hint(),
+            Self::Torch { .. } => {
+                Some("a smaller `--batch-size` or `--device cpu` needs less memory".to_owned())
+            }
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::NotFound => Some("check the path".to_owned()),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                    Some("choose a place that you may read and write".to_owned())
+                }
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    Some("free some space and run the same command again: finished work is kept".to_owned())
+                }
+                _ => None,
+            },
+            Self::Signals { .. } | Self::Worker { .. } => None,
+            Self::NotFound { hint, .. }
+            | Self::Malformed { hint, .. }
+            | Self::InvalidSetting { hint, .. } => Some(hint.clone()).filter(|hint| !hint.is_empty()),
+            Self::UnknownName { name, known, .. } => {
+                closest(name, known).map(|best| format!("did you mean `{best}`?"))
+            }
+            Self::OtherSettings { .. } => {
+                Some("give the same settings to continue it, another `--out`, or remove it first".to_owned())
+            }
+            Self::OtherData { .. } => Some(
+                "give the data settings of its training, or `--allow-other-data` to use it on these"
+                    .to_owned(),
+            ),
+            Self::Exists { .. } => Some("give another path, or remove it first".to_owned()),
+            Self::Device { .. } => {
+                Some("`--device cpu` works everywhere, `--device auto` takes CUDA where it works".to_owned())
+            }
+            Self::Diverged { .. } => Some(
+                "a smaller `--lr` is steadier; the last finished epoch is still in the checkpoint".to_owned(),
+            ),
+            Self::Interrupted { .. } => Some("run the same command again to continue".to_owned()),
+        }
+    }
+}
+
+/// The known name nearest to a mistyped one, if any is near.
+fn closest<'known>(name: &str, known: &'known [String]) -> Option<&'known str> {
+    known
+        .iter()
+        .map(|candidate| (edit_distance(name, candidate), candidate.as_str()))
+        .min()
+        .filter(|&(distance, candidate)| distance <= 2.max(candidate.len() / 3))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        let mut left = i + 1;
+        for ((to, &diagonal), &above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            left = (left + 1).min(above + 1).min(diagonal + usize::from(from != *to));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_name_gets_a_hint_and_a_strange_one_none() {
+        let known = vec!["cifar10".to_owned(), "cifar100".to_owned()];
+        assert_eq!(closest("cifar-100", &known), Some("cifar100"));
+        assert_eq!(closest("imagenet", &known), None);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("", "abc"), 3);
+    }
+}

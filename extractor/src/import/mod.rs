@@ -1,0 +1,199 @@
+//! Features of another program become a feature cache: safetensors files, or pairs of NumPy files.
+//!
+//! One file of numbers is a [`matrix::Matrix`]; the files of one split are a [`split::ImportedSplit`]; [`write()`] checks
+//! that the splits fit together and writes them as the views of a cache.
+
+pub mod matrix;
+mod npy;
+mod safetensors_file;
+pub mod split;
+
+use crate::{
+    config::program,
+    datasets::longtail::index_digest,
+    dump::{Written, rows_per_shard},
+    error::ExtractError,
+};
+use shared::{
+    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, Manifest,
+    Split, Stage1Head, View, ViewId, ViewPlan, interrupt::Interrupt, progress::Progress,
+};
+use split::ImportedSplit;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// Numbers converted and written at a time.
+const NUMBERS_AT_ONCE: usize = 1 << 20;
+
+/// What to import, and as what.
+#[derive(Debug)]
+pub struct Import {
+    /// The splits; `Train` is among them.
+    pub splits: BTreeMap<Split, ImportedSplit>,
+    /// Safetensors file with `weight` `[C, D]` and optionally `bias` `[C]`.
+    pub head: Option<PathBuf>,
+    /// What the manifest calls the data set.
+    pub name: String,
+    /// What the manifest calls the backbone.
+    pub backbone: String,
+    /// Number format of the cache; `None` keeps the training features' own.
+    pub dtype: Option<Dtype>,
+    /// Rows of a shard; `None` keeps shards below 256 MB.
+    pub shard_rows: Option<usize>,
+}
+
+/// Checks that the splits fit together and writes the cache.
+///
+/// # Errors
+/// [`ExtractError::Malformed`] where splits or head disagree about D or C, [`ExtractError::Interrupted`], and those of the cache.
+pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Written, ExtractError> {
+    let train = import.splits.get(&Split::Train).ok_or_else(|| ExtractError::NotFound {
+        path: out.to_owned(),
+        expected: "a training split".to_owned(),
+        hint: "give `--train` or `--train-features` and `--train-labels`".to_owned(),
+    })?;
+    let head = import.head.as_deref().map(Stage1Head::read).transpose()?;
+    let classes = classes(train, head.as_ref());
+    check(import, train, head.as_ref(), classes)?;
+    let dim = train.features.columns();
+    let dtype = import.dtype.unwrap_or_else(|| train.features.nearest_dtype());
+    let shard_rows = import.shard_rows.unwrap_or_else(|| rows_per_shard(dim, dtype));
+    let mut writer = CacheWriter::begin(out, manifest(import, train, classes, dtype)?)?;
+    if writer.is_finished() {
+        return Ok(Written::Before);
+    }
+    let mut plans = Vec::new();
+    let total =
+        import.splits.values().flat_map(ImportedSplit::views).map(|(_, matrix)| matrix.rows() as u64).sum();
+    let mut progress = Progress::new("import", total);
+    for (&split, imported) in &import.splits {
+        for (view, matrix) in imported.views() {
+            let plan = ViewPlan {
+                id: ViewId::new(split, view),
+                labels: imported.labels.clone(),
+                sample_ids: imported.sample_ids.clone(),
+                shard_rows,
+            };
+            for index in writer.missing_shards(&plan)? {
+                let mut shard = writer.shard(&plan, index)?;
+                let rows = plan.shards().get(index).cloned().unwrap_or(0..0);
+                for start in rows.clone().step_by((NUMBERS_AT_ONCE / dim).max(1)) {
+                    if interrupt.requested() {
+                        let state = format!("finished shards are in `{}`", out.display());
+                        return Err(ExtractError::Interrupted { state });
+                    }
+                    let end = rows.end.min(start + (NUMBERS_AT_ONCE / dim).max(1));
+                    shard.push(&matrix.read_rows(start..end))?;
+                    progress.advance((end - start) as u64);
+                }
+                shard.finish()?;
+            }
+            plans.push(plan);
+        }
+    }
+    if let Some(head) = &head {
+        writer.head(head)?;
+    }
+    writer.finish(&plans)?;
+    progress.finish();
+    Ok(Written::Now)
+}
+
+/// C: the head's where there is one, else what the training labels need.
+fn classes(train: &ImportedSplit, head: Option<&Stage1Head>) -> usize {
+    let labels = train.labels.iter().map(|label| label.index() + 1).max().unwrap_or(0);
+    head.map_or(labels, |head| head.classes)
+}
+
+fn check(
+    import: &Import,
+    train: &ImportedSplit,
+    head: Option<&Stage1Head>,
+    classes: usize,
+) -> Result<(), ExtractError> {
+    let dim = train.features.columns();
+    let malformed = |path: &Path, expected: String, got: String, hint: &str| {
+        Err(ExtractError::Malformed { path: path.to_owned(), expected, got, hint: hint.to_owned() })
+    };
+    for imported in import.splits.values() {
+        for (_, matrix) in imported.views() {
+            if matrix.columns() != dim {
+                let (expected, got) =
+                    (format!("{dim} features, as in training"), matrix.columns().to_string());
+                return malformed(matrix.path(), expected, got, "all splits come from one backbone");
+            }
+        }
+        let outside = imported.labels.iter().enumerate().find(|(_, label)| label.index() >= classes);
+        if let Some((row, label)) = outside {
+            let (expected, got) = (format!("labels below {classes}"), format!("{label} in row {row}"));
+            let hint = "the head, or else the training labels, decide the number of classes";
+            return malformed(&imported.labels_path, expected, got, hint);
+        }
+    }
+    match (head, &import.head) {
+        (Some(head), Some(path)) if head.dim != dim => {
+            let (expected, got) =
+                (format!("`weight` of [C, {dim}]"), format!("[{}, {}]", head.classes, head.dim));
+            malformed(path, expected, got, "the head belongs to another backbone")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn manifest(
+    import: &Import,
+    train: &ImportedSplit,
+    classes: usize,
+    dtype: Dtype,
+) -> Result<Manifest, ExtractError> {
+    let mut digest = blake3::Hasher::new();
+    for imported in import.splits.values() {
+        digest.update(imported.digest.as_bytes());
+    }
+    let head_digest = import
+        .head
+        .as_ref()
+        .map(|path| std::fs::read(path).map_err(ExtractError::io("read", path)))
+        .transpose()?
+        .map(|bytes| blake3::hash(&bytes).to_hex().to_string());
+    let transforms = [("clean", View::Clean), ("flipped", View::Flipped)]
+        .into_iter()
+        .filter(|(_, view)| {
+            import.splits.values().any(|split| split.views().any(|(other, _)| other == *view))
+        })
+        .map(|(name, _)| (name.to_owned(), "imported".to_owned()))
+        .collect();
+    Ok(Manifest {
+        format_version: FORMAT_VERSION,
+        dataset: DatasetInfo {
+            name: import.name.clone(),
+            root_digest: digest.finalize().to_hex().to_string(),
+            subset: "imported".to_owned(),
+            index_digest: digest_of_ids(&train.sample_ids),
+            ..DatasetInfo::default()
+        },
+        class_names: (0..classes).map(|class| class.to_string()).collect(),
+        train_class_counts: ClassCounts::from_labels(&train.labels, classes)?,
+        feature_dim: train.features.columns(),
+        dtype,
+        backbone: BackboneInfo {
+            architecture: import.backbone.clone(),
+            weights_digest: String::new(),
+            recipe: serde_json::json!({ "source": "import", "head_digest": head_digest }),
+        },
+        transforms,
+        batch_norm: BatchNormMode::Eval,
+        program: program(),
+        created_unix: 0,
+        stage1_head: None,
+        views: BTreeMap::new(),
+    })
+}
+
+/// SHA-256 of the sample ids as little-endian u32; empty where an id does not fit.
+fn digest_of_ids(sample_ids: &[i64]) -> String {
+    let indices: Result<Vec<u32>, _> = sample_ids.iter().map(|&id| u32::try_from(id)).collect();
+    indices.map(|indices| index_digest(&indices)).unwrap_or_default()
+}

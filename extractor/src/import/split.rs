@@ -1,0 +1,118 @@
+//! The files of one split, read and checked against each other.
+
+use super::{
+    matrix::{Array, Matrix, integers, labels},
+    npy, safetensors_file,
+};
+use crate::error::ExtractError;
+use shared::{ClassId, View};
+use std::path::{Path, PathBuf};
+
+/// Features, labels and ids of one split.
+#[derive(Clone, Debug)]
+pub struct ImportedSplit {
+    /// Features of the clean view `[N, D]`.
+    pub features: Matrix,
+    /// Features of the flipped view `[N, D]`, where given.
+    pub flipped: Option<Matrix>,
+    /// Class of each row `[N]`.
+    pub labels: Vec<ClassId>,
+    /// The file that the labels came from.
+    pub labels_path: PathBuf,
+    /// Row in the source set of each row `[N]`: as given, or counted from 0.
+    pub sample_ids: Vec<i64>,
+    /// BLAKE3 over the files' bytes.
+    pub digest: String,
+}
+
+impl ImportedSplit {
+    /// Reads a safetensors file with `features` `[N, D]`, `labels` `[N]`, optionally `features_flipped`
+    /// `[N, D]` and `sample_ids` `[N]`.
+    ///
+    /// # Errors
+    /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for anything but such a file.
+    pub fn from_safetensors(path: &Path) -> Result<Self, ExtractError> {
+        let bytes = std::fs::read(path).map_err(ExtractError::io("read", path))?;
+        let optional = |name: &str| safetensors_file::array(path, &bytes, name);
+        let required = |name: &str| {
+            optional(name)?.ok_or_else(|| ExtractError::Malformed {
+                path: path.to_owned(),
+                expected: "tensors `features` and `labels`".to_owned(),
+                got: format!("no `{name}`"),
+                hint: "rename the tensors before saving".to_owned(),
+            })
+        };
+        let (features, label_array) = (required("features")?, required("labels")?);
+        let flipped = optional("features_flipped")?.map(|array| (path, array));
+        let ids = optional("sample_ids")?;
+        let digest = blake3::hash(&bytes).to_hex().to_string();
+        Self::checked((path, features), (path, label_array), flipped, ids, digest)
+    }
+
+    /// Reads NumPy files: features `[N, D]`, labels `[N]`, optionally the flipped view's features `[N, D]`.
+    ///
+    /// # Errors
+    /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for anything but such files.
+    pub fn from_npy(features: &Path, labels: &Path, flipped: Option<&Path>) -> Result<Self, ExtractError> {
+        let mut digest = blake3::Hasher::new();
+        for path in [features, labels].into_iter().chain(flipped) {
+            digest
+                .update_reader(std::fs::File::open(path).map_err(ExtractError::io("read", path))?)
+                .map_err(ExtractError::io("read", path))?;
+        }
+        let flipped_array =
+            flipped.map(|path| Ok::<_, ExtractError>((path, npy::read(path)?))).transpose()?;
+        let digest = digest.finalize().to_hex().to_string();
+        Self::checked(
+            (features, npy::read(features)?),
+            (labels, npy::read(labels)?),
+            flipped_array,
+            None,
+            digest,
+        )
+    }
+
+    fn checked(
+        (features_path, features): (&Path, Array),
+        (labels_path, label_array): (&Path, Array),
+        flipped: Option<(&Path, Array)>,
+        ids: Option<Array>,
+        digest: String,
+    ) -> Result<Self, ExtractError> {
+        let features = Matrix::new(features_path, "`features`", features)?;
+        let flipped =
+            flipped.map(|(path, array)| Matrix::new(path, "`features_flipped`", array)).transpose()?;
+        let labels = labels(labels_path, &label_array)?;
+        let sample_ids = match ids {
+            Some(array) => integers(features_path, "`sample_ids`", &array)?,
+            None => (0_i64..).take(labels.len()).collect(),
+        };
+        let rows = features.rows();
+        let lengths = [
+            (labels_path, "labels", labels.len()),
+            (features_path, "sample ids", sample_ids.len()),
+            (
+                flipped.as_ref().map_or(features_path, Matrix::path),
+                "flipped rows",
+                flipped.as_ref().map_or(rows, Matrix::rows),
+            ),
+        ];
+        for (path, name, got) in lengths {
+            if got != rows {
+                return Err(ExtractError::Malformed {
+                    path: path.to_owned(),
+                    expected: format!("{rows} {name}, one for each row of features"),
+                    got: got.to_string(),
+                    hint: "save features and labels of the same samples, in the same order".to_owned(),
+                });
+            }
+        }
+        Ok(Self { features, flipped, labels, labels_path: labels_path.to_owned(), sample_ids, digest })
+    }
+
+    /// The views that this split has.
+    pub fn views(&self) -> impl Iterator<Item = (View, &Matrix)> {
+        std::iter::once((View::Clean, &self.features))
+            .chain(self.flipped.iter().map(|matrix| (View::Flipped, matrix)))
+    }
+}

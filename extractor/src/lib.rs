@@ -1,0 +1,27 @@
+//! Images to feature cache: trains or loads a backbone and stores its frozen features.
+//!
+//! ```text
+//! datasets ─▶ transform ─▶ backbones ─▶ dump ─▶ [feature cache]
+//!    │                         ▲
+//!    └──────▶ stage1 ──▶ [checkpoint] (weights)
+//! ```
+//!
+//! Arrows only point right: [`datasets`] knows files and labels, [`dump`] knows the cache, and neither knows a loss.
+//! The command line ([`cli`]) is typed text; [`config`] turns it into settings in which everything is decided.
+#![forbid(unsafe_code)]
+
+pub mod archive;
+pub mod backbones;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod datasets;
+pub mod device;
+pub mod dump;
+pub mod error;
+pub mod import;
+pub mod stage1;
+pub mod transform;
+pub mod weights;
+
+pub use error::ExtractError;

@@ -1,0 +1,224 @@
+//! One safetensors file with everything that a run needs to go on, and everything that a dump needs to know.
+
+use super::{head::Head, recipe::Recipe};
+use crate::{
+    ExtractError,
+    backbones::{Backbone, Compute},
+    weights::{ParameterBuilder, TensorFile, digest, encode},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::{BackboneInfo, ClassCounts, DatasetInfo, ProgramInfo};
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+/// The file in the checkpoint folder.
+pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+
+/// The version of the file's contents.
+const FORMAT_VERSION: u32 = 1;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Finished epochs.
+    pub epochs: u32,
+    /// Finished steps of the epoch after them; 0 except after a stop on request.
+    pub steps: u32,
+    /// Seconds spent in these steps.
+    pub seconds: f64,
+}
+
+/// What a checkpoint says about itself, beside its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointInfo {
+    /// Always 1.
+    pub format_version: u32,
+    /// How far the run is.
+    pub position: Position,
+    /// How it trains.
+    pub recipe: Recipe,
+    /// What it trains on.
+    pub dataset: DatasetInfo,
+    /// Names of the classes `[C]`.
+    pub class_names: Vec<String>,
+    /// Training samples of each class `[C]`.
+    pub class_counts: ClassCounts,
+    /// The training images' transform, as a string of steps.
+    pub train_transform: String,
+    /// The program that wrote it.
+    pub program: ProgramInfo,
+}
+
+impl CheckpointInfo {
+    pub(super) fn new(
+        recipe: &Recipe,
+        dataset: &crate::datasets::Dataset,
+        class_counts: ClassCounts,
+    ) -> Self {
+        let (height, width) = (dataset.train.height, dataset.train.width);
+        Self {
+            format_version: FORMAT_VERSION,
+            position: Position::default(),
+            recipe: recipe.clone(),
+            dataset: dataset.info.clone(),
+            class_names: dataset.class_names.clone(),
+            class_counts,
+            train_transform: recipe.transform.describe_augmented(height, width),
+            program: crate::config::program(),
+        }
+    }
+
+    /// Whether the run has reached its last epoch.
+    pub fn finished(&self) -> bool {
+        self.position.epochs >= self.recipe.epochs
+    }
+
+    /// The settings in which two runs differ, as `name: there X, asked for Y`; how far they are does not count.
+    fn differences(&self, asked: &Self) -> Vec<String> {
+        let settings = |info: &Self| {
+            let mut value = serde_json::to_value(info).unwrap_or(Value::Null);
+            if let Value::Object(fields) = &mut value {
+                fields.retain(|name, _| name != "position" && name != "program");
+            }
+            value
+        };
+        let mut found = Vec::new();
+        collect_differences("", &settings(self), &settings(asked), &mut found);
+        found
+    }
+}
+
+/// A trained backbone with its head.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What the file says about itself.
+    pub info: CheckpointInfo,
+    /// The network.
+    pub backbone: Backbone,
+    /// The stage-1 classifier.
+    pub head: Head,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint: its folder, or the file itself.
+    ///
+    /// The device is the caller's choice; number format and memory order are those of training unless `compute` says otherwise.
+    ///
+    /// # Errors
+    /// [`ExtractError::NotFound`], [`ExtractError::Io`], [`ExtractError::Malformed`], [`ExtractError::Torch`].
+    pub fn load(path: &Path, compute: impl FnOnce(&Recipe) -> Compute) -> Result<Self, ExtractError> {
+        let file = checkpoint_path(path);
+        if !file.is_file() {
+            return Err(ExtractError::NotFound {
+                path: file,
+                expected: "the checkpoint of a stage-1 run".to_owned(),
+                hint: "make one with `extractor train`".to_owned(),
+            });
+        }
+        let file = TensorFile::read(&file)?;
+        let info = read_info(&file)?;
+        let (backbone, head) = build(&info.recipe, info.class_counts.classes(), compute(&info.recipe))?;
+        file.copy_into(backbone.parameters().named().chain(head.parameters().named()))?;
+        Ok(Self { info, backbone, head })
+    }
+
+    /// What goes into a cache's manifest: architecture, digest of the weights, recipe.
+    ///
+    /// # Errors
+    /// [`ExtractError::Torch`].
+    pub fn backbone_info(&self) -> Result<BackboneInfo, ExtractError> {
+        let named = self.backbone.parameters().named().chain(self.head.parameters().named());
+        Ok(BackboneInfo {
+            architecture: self.backbone.architecture(),
+            weights_digest: digest(named).map_err(ExtractError::torch("read the weights"))?,
+            recipe: serde_json::json!({
+                "stage1": self.info.recipe,
+                "epochs_done": self.info.position.epochs,
+                "train_transform": self.info.train_transform,
+            }),
+        })
+    }
+}
+
+/// Builds backbone and head of a recipe with their initial weights.
+pub(super) fn build(
+    recipe: &Recipe,
+    classes: usize,
+    compute: Compute,
+) -> Result<(Backbone, Head), ExtractError> {
+    let backbone = Backbone::build(&recipe.backbone, recipe.width, recipe.seed, compute)?;
+    let builder = ParameterBuilder::new(recipe.seed, compute.device, compute.layout);
+    let head = Head::linear(builder, classes, backbone.feature_dim())
+        .map_err(ExtractError::torch("build the head"))?;
+    Ok((backbone, head))
+}
+
+/// Writes a checkpoint by rename.
+pub(super) fn save(
+    folder: &Path,
+    info: &CheckpointInfo,
+    tensors: &[(String, Tensor)],
+) -> Result<(), ExtractError> {
+    let text = serde_json::to_string(info).unwrap_or_default();
+    let bytes = encode(tensors, text).map_err(ExtractError::torch("collect the checkpoint"))?;
+    Ok(shared::atomic::write_atomic(&checkpoint_path(folder), &bytes)?)
+}
+
+/// The unfinished or finished run in a folder, if there is one, after a check that it is the one asked for.
+pub(super) fn resume(
+    folder: &Path,
+    asked: &CheckpointInfo,
+) -> Result<Option<(Position, TensorFile)>, ExtractError> {
+    let path = folder.join(CHECKPOINT_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file = TensorFile::read(&path)?;
+    let there = read_info(&file)?;
+    let differences = there.differences(asked);
+    if !differences.is_empty() {
+        return Err(ExtractError::OtherSettings { path, differences });
+    }
+    Ok(Some((there.position, file)))
+}
+
+fn read_info(file: &TensorFile) -> Result<CheckpointInfo, ExtractError> {
+    let malformed = |got: String| ExtractError::Malformed {
+        path: file.path().to_owned(),
+        expected: "a checkpoint of `extractor train`".to_owned(),
+        got,
+        hint: "give another `--out`, or remove the file".to_owned(),
+    };
+    let value: Value =
+        serde_json::from_str(&file.metadata()?).map_err(|error| malformed(error.to_string()))?;
+    match value.get("format_version").and_then(Value::as_u64) {
+        Some(version) if version == u64::from(FORMAT_VERSION) => {}
+        version => return Err(malformed(format!("format version {version:?}"))),
+    }
+    let info: CheckpointInfo = serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
+    info.recipe.check()?;
+    Ok(info)
+}
+
+fn checkpoint_path(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(CHECKPOINT_FILE) } else { path.to_owned() }
+}
+
+fn collect_differences(name: &str, there: &Value, asked: &Value, found: &mut Vec<String>) {
+    match (there, asked) {
+        (Value::Object(left), Value::Object(right)) => {
+            for key in left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))) {
+                let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                let side =
+                    |fields: &serde_json::Map<String, Value>| fields.get(key).cloned().unwrap_or(Value::Null);
+                collect_differences(&path, &side(left), &side(right), found);
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left != right && (left.len() > 8 || right.len() > 8) => {
+            found.push(format!("{name}: another list"));
+        }
+        _ if there == asked => {}
+        _ => found.push(format!("{name}: there {there}, asked for {asked}")),
+    }
+}

@@ -1,0 +1,29 @@
+//! Stage 1: a backbone and its head trained together on the long-tailed set.
+//!
+//! ```text
+//! Dataset ─▶ DeviceSet ─▶ Transform ─▶ Backbone ─▶ Head ─▶ loss ─▶ Sgd ─▶ [checkpoint.safetensors] + [train.jsonl]
+//! ```
+//!
+//! Everything random is a function of (seed, purpose, epoch), so a run that was killed continues from its last finished
+//! epoch and, on a CPU with the same number of threads, ends with the same bits as one that was not.
+
+mod accuracy;
+mod checkpoint;
+mod device_set;
+mod head;
+mod log;
+mod loss;
+mod recipe;
+mod schedule;
+mod sgd;
+mod train;
+
+pub use accuracy::Accuracy;
+pub use checkpoint::{CHECKPOINT_FILE, Checkpoint, CheckpointInfo, Position};
+pub use device_set::DeviceSet;
+pub use head::Head;
+pub use log::{EpochRecord, LOG_FILE, read_log};
+pub use loss::{LOSSES, LossKind};
+pub use recipe::Recipe;
+pub use schedule::cosine;
+pub use train::{TrainOptions, TrainOutcome, train};

@@ -1,0 +1,14 @@
+//! Named tensors: the parameters of a network, their files, and the digest that identifies them.
+//!
+//! Names are those of torchvision's state dicts (`layer1.0.conv1.weight`), so that a PyTorch state dict saved as
+//! safetensors loads name for name.
+
+mod bridge;
+mod file;
+mod init;
+mod parameters;
+
+pub use bridge::{tensor_bytes, tensor_from_bytes};
+pub use file::{TensorFile, encode};
+pub use init::Init;
+pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};

@@ -1,0 +1,121 @@
+//! The parameters and statistics of a network under their names.
+
+use super::{
+    bridge::{tensor_bytes, tensor_from_bytes},
+    init::Init,
+};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// Memory order of images, activations and convolution weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// `[B, C, H, W]` as stored.
+    ChannelsFirst,
+    /// The channels of a pixel lie side by side: what oneDNN and tensor cores prefer.
+    ChannelsLast,
+}
+
+impl Layout {
+    /// The same `[B, C, H, W]` tensor, stored in this order.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn apply(self, tensor: &Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Self::ChannelsFirst => tensor.f_contiguous(),
+            Self::ChannelsLast => tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2]),
+        }
+    }
+}
+
+/// What a named tensor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Learned by gradient.
+    Weight,
+    /// Kept by batch normalisation: running means and variances.
+    Statistic,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: String,
+    tensor: Tensor,
+    role: Role,
+}
+
+/// The named tensors of a network, in the order in which it was built; all f32.
+#[derive(Debug, Default)]
+pub struct Parameters(Vec<Parameter>);
+
+impl Parameters {
+    /// Every name with its tensor.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|parameter| (parameter.name.as_str(), &parameter.tensor))
+    }
+
+    /// The names and tensors that training changes by gradient.
+    pub fn weights(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0
+            .iter()
+            .filter(|parameter| parameter.role == Role::Weight)
+            .map(|parameter| (parameter.name.as_str(), &parameter.tensor))
+    }
+
+    /// Number of learned values.
+    pub fn weight_count(&self) -> usize {
+        self.weights().map(|(_, tensor)| tensor.numel()).sum()
+    }
+}
+
+/// BLAKE3 over names, shapes and values in name order: equal weights have equal digests, on any device.
+///
+/// # Errors
+/// libtorch's, when a tensor cannot be copied to the CPU.
+pub fn digest<'a>(named: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Result<String, TchError> {
+    let mut sorted: Vec<(&str, &Tensor)> = named.collect();
+    sorted.sort_by_key(|&(name, _)| name);
+    let mut hasher = blake3::Hasher::new();
+    for (name, tensor) in sorted {
+        hasher.update(name.as_bytes());
+        hasher.update(format!("\0{:?}\0", tensor.size()).as_bytes());
+        hasher.update(&tensor_bytes(tensor)?);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Makes the parameters of a network, one after the other.
+#[derive(Debug)]
+pub struct ParameterBuilder {
+    seed: u64,
+    device: Device,
+    layout: Layout,
+    parameters: Parameters,
+}
+
+impl ParameterBuilder {
+    /// A builder whose initial values come from `seed`.
+    pub fn new(seed: u64, device: Device, layout: Layout) -> Self {
+        Self { seed, device, layout, parameters: Parameters::default() }
+    }
+
+    /// A new parameter; the tensor returned is the stored one, not a copy.
+    ///
+    /// # Errors
+    /// libtorch's, for example when the device's memory is full.
+    pub fn add(&mut self, name: &str, shape: &[i64], init: Init, role: Role) -> Result<Tensor, TchError> {
+        let values = init.values(self.seed, name, shape);
+        let tensor =
+            tensor_from_bytes(bytemuck::cast_slice(&values), shape, Kind::Float)?.f_to(self.device)?;
+        let tensor = if shape.len() == 4 { self.layout.apply(&tensor)? } else { tensor };
+        let tensor = tensor.f_detach()?.f_set_requires_grad(role == Role::Weight)?;
+        self.parameters.0.push(Parameter { name: name.to_owned(), tensor: tensor.shallow_clone(), role });
+        Ok(tensor)
+    }
+
+    /// The parameters made so far.
+    pub fn finish(self) -> Parameters {
+        self.parameters
+    }
+}

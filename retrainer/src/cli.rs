@@ -1,0 +1,35 @@
+//! The command line, as typed.
+
+use crate::commands::{
+    evaluate::EvaluateArgs, export::ExportArgs, methods::MethodsArgs, report::ReportArgs, sweep::SweepArgs,
+};
+use clap::{Parser, Subcommand};
+
+/// Sweeps classifier re-training methods over cached features.
+#[derive(Debug, Parser)]
+#[command(
+    name = "retrainer",
+    version,
+    about = "Sweeps classifier re-training methods over cached features: many methods, hyper-parameters and seeds at once",
+    after_help = "Example:\n  retrainer sweep --cache caches/cifar100-lt --preset table1 --out runs/table1\n  retrainer report runs/table1"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train every head of a grid over the cached features; finished heads are never repeated
+    Sweep(SweepArgs),
+    /// Turn run records into a table
+    Report(ReportArgs),
+    /// List the methods with their parameters, defaults and sources
+    Methods(MethodsArgs),
+    /// Write the weights of one run, as PyTorch loads them
+    Export(ExportArgs),
+    /// Measure an exported head on a cache
+    Evaluate(EvaluateArgs),
+}

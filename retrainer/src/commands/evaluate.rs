@@ -1,0 +1,126 @@
+//! `retrainer evaluate`: an exported head, or any linear head, on a cache.
+
+use super::{End, print, sweep};
+use crate::{
+    error::RetrainError,
+    metrics::{Evaluation, METRICS, Unit},
+};
+use clap::{Args, ValueEnum};
+use shared::{CacheError, FeatureCache, Split, Stage1Head, View};
+use std::path::PathBuf;
+
+/// Arguments of `retrainer evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  retrainer evaluate --head lort.safetensors --cache caches/cifar100-lt")]
+pub struct EvaluateArgs {
+    /// A safetensors file with `weight` [C, D] and optionally `bias` [C]
+    #[arg(long, value_name = "FILE")]
+    pub head: PathBuf,
+    /// The feature cache
+    #[arg(long, value_name = "CACHE")]
+    pub cache: PathBuf,
+    /// The split
+    #[arg(long, value_enum, default_value = "test")]
+    pub split: EvaluateSplit,
+    /// Leave out the flipped view
+    #[arg(long)]
+    pub no_test_time_augmentation: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: EvaluateFormat,
+}
+
+/// The split to measure on.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EvaluateSplit {
+    /// Training samples.
+    Train,
+    /// Validation samples.
+    Val,
+    /// Test samples.
+    Test,
+}
+
+/// How metrics are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EvaluateFormat {
+    /// A line a metric.
+    Table,
+    /// One object.
+    Json,
+}
+
+/// Measures a head.
+///
+/// # Errors
+/// [`RetrainError`].
+pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
+    let cache = sweep::open_cache(&args.cache, false)?;
+    let head = Stage1Head::read(&args.head)?;
+    let classes = cache.class_counts().classes();
+    if (head.classes, head.dim) != (classes, cache.dim()) {
+        return Err(RetrainError::HeadShape {
+            path: args.head.clone(),
+            expected: format!("[{classes}, {}]", cache.dim()),
+            got: format!("[{}, {}]", head.classes, head.dim),
+        });
+    }
+    let split = match args.split {
+        EvaluateSplit::Train => Split::Train,
+        EvaluateSplit::Val => Split::Val,
+        EvaluateSplit::Test => Split::Test,
+    };
+    let metrics = measure(&cache, &head, split, !args.no_test_time_augmentation)?;
+    match args.format {
+        EvaluateFormat::Json => {
+            let values: serde_json::Map<_, _> =
+                metrics.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            print(&format!("{:#}", serde_json::Value::Object(values)));
+        }
+        EvaluateFormat::Table => {
+            for metric in METRICS {
+                let value = metrics.iter().find(|(name, _)| *name == metric.name).map(|(_, value)| value);
+                let text = match (value, metric.unit) {
+                    (None, _) => "-".to_owned(),
+                    (Some(value), Unit::Fraction) => format!("{:.2} %", 100.0 * value),
+                    (Some(value), _) => format!("{value:.4}"),
+                };
+                print(&format!("{:<28} {text:>12}", metric.name));
+            }
+        }
+    }
+    Ok(End::Done)
+}
+
+/// All metrics of a linear head on a split, in f64: a second opinion on the engine's f32.
+fn measure(
+    cache: &FeatureCache,
+    head: &Stage1Head,
+    split: Split,
+    test_time_augmentation: bool,
+) -> Result<crate::metrics::MetricValues, RetrainError> {
+    let mut views = vec![cache.view(split, View::Clean)?];
+    if test_time_augmentation && cache.has(split, View::Flipped) {
+        views.push(cache.view(split, View::Flipped)?);
+    }
+    let (dim, labels) = (head.dim, cache.labels(split));
+    let mut evaluation = Evaluation::new(cache.class_counts());
+    let mut features = vec![0.0_f32; dim];
+    let mut logits = vec![0.0_f32; head.classes];
+    for (row, label) in labels.iter().enumerate() {
+        let mut sums: Vec<f64> = head.bias.iter().map(|&bias| f64::from(bias) * views.len() as f64).collect();
+        for view in &views {
+            view.read_rows(row..row + 1, &mut features)?;
+            for (sum, weight) in sums.iter_mut().zip(head.weight.chunks_exact(dim.max(1))) {
+                *sum += weight.iter().zip(&features).map(|(&w, &f)| f64::from(w) * f64::from(f)).sum::<f64>();
+            }
+        }
+        for (logit, sum) in logits.iter_mut().zip(sums) {
+            #[expect(clippy::cast_possible_truncation, reason = "metrics take f32 logits")]
+            let mean = (sum / views.len() as f64) as f32;
+            *logit = mean;
+        }
+        evaluation.update(&logits, std::slice::from_ref(label)).map_err(RetrainError::from)?;
+    }
+    Ok::<_, CacheError>(evaluation.finish().values).map_err(RetrainError::from)
+}

@@ -1,0 +1,84 @@
+//! `retrainer methods`: what there is, and what it takes.
+
+use super::print;
+use crate::methods::{METHODS, Method, Value};
+use clap::{Args, ValueEnum};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use serde_json::json;
+
+/// Arguments of `retrainer methods`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  retrainer methods --format json")]
+pub struct MethodsArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: MethodsFormat,
+}
+
+/// How the list is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MethodsFormat {
+    /// A table for people.
+    Table,
+    /// A list of objects with defaults, ranges and sources.
+    Json,
+}
+
+/// Prints the list.
+pub fn run(args: &MethodsArgs) {
+    match args.format {
+        MethodsFormat::Table => print(&table()),
+        MethodsFormat::Json => {
+            print(&format!("{:#}", serde_json::Value::Array(METHODS.iter().map(|m| object(m)).collect())))
+        }
+    }
+}
+
+fn table() -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["method", "what it computes", "own parameters", "source"]);
+    for method in METHODS {
+        let names =
+            std::iter::once(method.name).chain(method.aliases.iter().copied()).collect::<Vec<_>>().join(", ");
+        let params: Vec<String> = method
+            .params
+            .iter()
+            .map(|param| format!("{} = {} ({})", param.name, param.default, param.kind))
+            .collect();
+        let params = if params.is_empty() { "–".to_owned() } else { params.join("\n") };
+        table.add_row([&names, method.formula, &params, method.source]);
+    }
+    let sgd: Vec<String> = crate::methods::SGD_PARAMS
+        .iter()
+        .map(|param| format!("  {} = {} ({}): {}", param.name, param.default, param.kind, param.help))
+        .collect();
+    format!("{table}\nMethods that train also take:\n{}", sgd.join("\n"))
+}
+
+fn object(method: &Method) -> serde_json::Value {
+    let value = |value: &Value| match value {
+        Value::Number(number) if number.is_infinite() => json!("inf"),
+        Value::Number(number) => json!(number),
+        Value::Choice(choice) => json!(choice),
+        Value::Flag(flag) => json!(flag),
+    };
+    let params: Vec<_> = method
+        .all_params()
+        .iter()
+        .map(|(param, default)| {
+            json!({ "name": param.name, "default": value(default), "range": param.kind.to_string(), "help": param.help })
+        })
+        .collect();
+    json!({
+        "name": method.name,
+        "aliases": method.aliases,
+        "title": method.title,
+        "idea": method.idea,
+        "formula": method.formula,
+        "source": method.source,
+        "reduces_to": method.reduces_to,
+        "trained": method.training == crate::methods::Training::Sgd,
+        "params": params,
+    })
+}

@@ -1,0 +1,46 @@
+//! One file a command: typed arguments in, work done, an [`End`] out.
+
+pub mod evaluate;
+pub mod export;
+pub mod methods;
+pub mod report;
+pub mod sweep;
+
+use crate::{cli::Command, error::RetrainError};
+use std::io::Write;
+
+/// How a command ended that could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything is done.
+    Done,
+    /// It finished, but some heads diverged or a check failed.
+    DoneWithFailures,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// [`RetrainError`] when it could not run.
+pub fn run(command: Command) -> Result<End, RetrainError> {
+    match command {
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Report(args) => Ok(report::run(&args).map(|()| End::Done)?),
+        Command::Methods(args) => {
+            methods::run(&args);
+            Ok(End::Done)
+        }
+        Command::Export(args) => export::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+    }
+}
+
+/// Writes data to stdout; a reader that stopped reading is no error.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes a message to stderr.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

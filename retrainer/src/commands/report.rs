@@ -1,0 +1,143 @@
+//! `retrainer report`: run records to tables.
+
+use crate::{
+    records::RunStore,
+    report::{FORMATS, Format, ReportError, Results, Style, TABLES, TableKind},
+    select::Protocol,
+};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use shared::atomic;
+use std::{
+    ffi::OsStr,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// Arguments of `retrainer report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Folder of run records (RUNS of `sweep --out`), or one record file
+    pub runs: PathBuf,
+    /// How epoch and hyper-parameters are chosen [default: val where all runs have validation scores, else last]
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    pub select: Option<Protocol>,
+    /// Format of the report [default: by the extension of --out, else terminal]
+    #[arg(long, value_parser = format_parser())]
+    pub format: Option<&'static Format>,
+    /// File to write instead of stdout
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Which table
+    #[arg(long, value_parser = table_parser(), default_value = "leaderboard")]
+    pub table: &'static TableKind,
+    /// Method that gains are measured against [default: stage1, else ce]
+    #[arg(long, value_name = "METHOD")]
+    pub baseline: Option<String>,
+    /// Show only this method; may be given several times
+    #[arg(long = "method", value_name = "METHOD")]
+    pub methods: Vec<String>,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = &'static Format> {
+    let names = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name));
+    names.try_map(|name| FORMATS.iter().find(|format| format.name == name).ok_or("no such format"))
+}
+
+fn table_parser() -> impl TypedValueParser<Value = &'static TableKind> {
+    let names = PossibleValuesParser::new(TABLES.iter().map(|table| table.name));
+    names.try_map(|name| TABLES.iter().find(|table| table.name == name).ok_or("no such table"))
+}
+
+/// Reads the runs, selects, and writes the tables to `--out` or stdout; warnings go to stderr.
+///
+/// # Errors
+/// [`ReportError`] when there are no runs, the protocol cannot choose, or the output cannot be written; the output is
+/// opened before the records are read.
+pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
+    let format = resolve_format(args)?;
+    let output = Output::open(args.out.as_deref())?;
+    let store = RunStore::open(&args.runs)?;
+    if store.runs().is_empty() {
+        warn(store.warnings().iter().map(ToString::to_string));
+        return Err(ReportError::NoRuns { path: args.runs.clone() });
+    }
+    let results = Results::of(store.runs(), args.select, args.baseline.as_deref(), &args.methods)?;
+    let tables: Vec<_> = results.iter().map(args.table.build).collect();
+    let text = (format.render)(&tables, output.style())?;
+    output.write(&text)?;
+    warn(store.warnings().iter().map(ToString::to_string));
+    if store.duplicates() > 0 {
+        warn([format!("{} records repeat a run; the first finished one of each counts", store.duplicates())]);
+    }
+    if !format.cautions {
+        warn(tables.into_iter().flat_map(|table| table.cautions));
+    }
+    Ok(())
+}
+
+fn resolve_format(args: &ReportArgs) -> Result<&'static Format, ReportError> {
+    let extension = |path: &PathBuf| {
+        let extension = path.extension().and_then(OsStr::to_str);
+        let format = FORMATS.iter().find(|format| Some(format.extension) == extension);
+        format.ok_or_else(|| ReportError::UnknownExtension { path: path.clone() })
+    };
+    match (args.format, &args.out, FORMATS) {
+        (Some(format), ..) => Ok(format),
+        (None, Some(path), _) => extension(path),
+        (None, None, [default, ..]) => Ok(default),
+        (None, None, []) => Err(ReportError::UnknownExtension { path: "stdout".into() }),
+    }
+}
+
+/// Where the report goes.
+enum Output {
+    Stdout,
+    /// Written beside its place and renamed, so that a report is whole or absent.
+    File(NamedTempFile, PathBuf),
+}
+
+impl Output {
+    fn open(path: Option<&Path>) -> Result<Self, ReportError> {
+        let Some(path) = path else { return Ok(Self::Stdout) };
+        Ok(Self::File(atomic::temporary_beside(path)?, path.to_owned()))
+    }
+
+    /// Width and colour of a terminal on stdout; `NO_COLOR` set to anything but nothing turns colour off.
+    fn style(&self) -> Style {
+        let terminal = matches!(self, Self::Stdout) && io::stdout().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let width = if terminal { comfy_table::Table::new().width() } else { None };
+        Style { width, color: terminal && !no_color }
+    }
+
+    fn write(self, text: &str) -> Result<(), ReportError> {
+        match self {
+            Self::Stdout => {
+                match io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+                    // A reader that has seen enough (`| head`) is no failure.
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        Err(ReportError::Output { path: "stdout".into(), source: error })
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::File(mut file, path) => {
+                let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
+                let placed =
+                    written.and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
+                placed.map_err(|source| ReportError::Output { path, source })
+            }
+        }
+    }
+}
+
+fn warn(lines: impl IntoIterator<Item = String>) {
+    for line in lines {
+        // A closed stderr must not end the work.
+        let _ = writeln!(io::stderr(), "warning: {line}");
+    }
+}

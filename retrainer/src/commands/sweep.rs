@@ -1,0 +1,256 @@
+//! `retrainer sweep`: every head of a grid, once.
+
+use super::{End, say};
+use crate::{
+    error::RetrainError,
+    plan::{Grid, PRESETS, Preset, Resources, SweepPlan},
+    records::{FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions},
+    train::{self, Device, FittedHead, State, Sweep, SweepEnd, TrainError},
+};
+use clap::Args;
+use shared::{
+    CacheError, FeatureCache, Split, device::DeviceChoice, interrupt::Interrupt, progress::Progress,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Number format of features and products; part of a run's identity.
+pub(crate) const PRECISION: &str = "f32";
+
+/// The libtorch release that the pinned `tch` links.
+const TORCH_VERSION: &str = "2.11.0";
+
+/// Arguments of `retrainer sweep`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  retrainer sweep --cache caches/cifar100-lt --preset table1 --out runs/table1\n  \
+    retrainer sweep --cache caches/cifar100-lt --grid my.toml --out runs/mine --dry-run\n\n\
+    Run the same command again after a stop: finished heads are kept. Several processes may share one RUNS folder."
+)]
+pub struct SweepArgs {
+    /// The feature cache
+    #[arg(long, value_name = "CACHE")]
+    pub cache: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: GridSource,
+    /// Folder of run records
+    #[arg(long, value_name = "RUNS")]
+    pub out: PathBuf,
+    /// Where to train: auto, cpu, cuda or cuda:i
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Do the i-th of n parts of the work
+    #[arg(long, value_name = "I/N", value_parser = parse_partition)]
+    pub partition: Option<(usize, usize)>,
+    /// Workers side by side on the CPU [default: one a core]
+    #[arg(long)]
+    pub workers: Option<usize>,
+    /// MB of weights and momentum in a group of heads [default: 6 on a CPU (its cache), 2000 on a GPU]
+    #[arg(long, value_name = "MB")]
+    pub group_memory: Option<usize>,
+    /// Check every checksum of the cache first
+    #[arg(long)]
+    pub verify: bool,
+    /// Print the plan and the time that it needs at least, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where the grid comes from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct GridSource {
+    /// A grid that comes with the program
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// A grid file
+    #[arg(long, value_name = "FILE.toml")]
+    pub grid: Option<PathBuf>,
+}
+
+fn parse_partition(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+    parts
+        .filter(|(index, of)| (1..=*of).contains(index))
+        .ok_or_else(|| "expected I/N with 1 ≤ I ≤ N".to_owned())
+}
+
+impl GridSource {
+    fn read(&self) -> Result<Grid, RetrainError> {
+        if let Some(path) = &self.grid {
+            let text =
+                std::fs::read_to_string(path).map_err(|source| CacheError::io("read", path, source))?;
+            return Ok(Grid::parse(&path.display().to_string(), &text)?);
+        }
+        let name = self.preset.as_deref().unwrap_or_default();
+        let preset: &Preset = PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let available = PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
+            RetrainError::UnknownPreset { name: name.to_owned(), available }
+        })?;
+        Ok(Grid::parse(&format!("preset {name}"), preset.text)?)
+    }
+}
+
+/// Runs the sweep.
+///
+/// # Errors
+/// [`RetrainError`] when it could not run; heads that were finished before are recorded.
+pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
+    let grid = args.source.read()?;
+    if grid.duplicates > 0 {
+        say(&format!(
+            "note: {} points of the grid stand there more than once; each runs once",
+            grid.duplicates
+        ));
+    }
+    let cache = open_cache(&args.cache, args.verify)?;
+    let (device, why) = train::resolve_device(args.device)?;
+    say(&format!("device: {} ({why})", name(device)));
+    let resources = resources(args, device);
+    let plan = SweepPlan::new(&grid, &cache, PRECISION, resources)?;
+    let store = existing_records(&args.out)?;
+    let plan = plan.without(|run_id| store.as_ref().is_some_and(|store| store.contains(run_id)));
+    let plan = match args.partition {
+        Some((index, of)) => plan.partition(index, of),
+        None => plan,
+    };
+    if args.dry_run {
+        super::print(&plan.to_string());
+        if plan.heads() > 0 {
+            super::print(&floor(&plan, device)?);
+        }
+        return Ok(End::Done);
+    }
+    say(&plan.to_string());
+    if plan.heads() == 0 {
+        say("nothing to do: every head is recorded");
+        return Ok(End::Done);
+    }
+    sweep(&cache, plan, device, &args.out)
+}
+
+fn sweep(cache: &FeatureCache, plan: SweepPlan, device: Device, out: &Path) -> Result<End, RetrainError> {
+    let mut writer = RunWriter::create(out)?;
+    let interrupt = Interrupt::install().map_err(|error| RetrainError::Interrupt(Box::new(error)))?;
+    let cache_key = plan.cache_key.clone();
+    let mut progress = Progress::new("sweep", plan.head_epochs() as u64);
+    let (mut heads, mut diverged) = (0_usize, 0_usize);
+    let tta = plan.test_time_augmentation;
+    let end = Sweep { cache, plan, device }.run(
+        &interrupt,
+        |head_epochs| progress.advance(head_epochs),
+        |fitted| {
+            for head in fitted {
+                heads += 1;
+                diverged += usize::from(head.diverged_at.is_some());
+                writer.append(&record(&head, cache, &cache_key, device, tta))?;
+            }
+            Ok::<(), RetrainError>(())
+        },
+    );
+    progress.finish();
+    writer.finish()?;
+    let end = end?;
+    if diverged > 0 {
+        say(&format!("{diverged} of {heads} heads diverged; they are recorded as such"));
+    }
+    if end == SweepEnd::Interrupted {
+        return Err(TrainError::Interrupted.into());
+    }
+    say(&format!("{heads} heads recorded; next: retrainer report {}", out.display()));
+    Ok(if diverged > 0 { End::DoneWithFailures } else { End::Done })
+}
+
+/// Opens a cache and checks that every number of it is finite; with `verify` every checksum too.
+pub(crate) fn open_cache(path: &Path, verify: bool) -> Result<FeatureCache, RetrainError> {
+    let cache = FeatureCache::open(path)?;
+    if verify {
+        if let Some(damage) = FeatureCache::verify(path, |_| ())?.into_iter().next() {
+            return Err(damage.error.into());
+        }
+    }
+    for split in Split::ALL {
+        for view in cache.views(split) {
+            cache.view(split, view)?.check_finite()?;
+        }
+    }
+    Ok(cache)
+}
+
+fn existing_records(out: &Path) -> Result<Option<RunStore>, RetrainError> {
+    if !out.exists() {
+        return Ok(None);
+    }
+    let store = RunStore::open(out)?;
+    for warning in store.warnings() {
+        say(&format!("warning: {warning}"));
+    }
+    Ok(Some(store))
+}
+
+fn resources(args: &SweepArgs, device: Device) -> Resources {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (workers, megabytes) =
+        if device == Device::Cpu { (args.workers.unwrap_or(cores), 6) } else { (1, 2000) };
+    Resources {
+        workers: workers.max(1),
+        group_bytes: args.group_memory.unwrap_or(megabytes).saturating_mul(1_000_000),
+    }
+}
+
+fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
+    if device == Device::Cpu {
+        tch::set_num_threads(1);
+    }
+    let heads = plan.resources.heads_per_group(plan.shape);
+    let columns = heads * plan.shape.classes;
+    let rate = train::matmul_rate(device, 64, plan.shape.dim, columns, Duration::from_millis(300))?;
+    let total = rate * plan.resources.workers as f64;
+    Ok(format!(
+        "at least  {:.1} s at {:.0} GFLOP/s, measured now on one worker, times {} workers",
+        plan.flops() / total,
+        rate / 1e9,
+        plan.resources.workers
+    ))
+}
+
+/// The name of a device in records.
+pub(crate) fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
+}
+
+fn record(head: &FittedHead, cache: &FeatureCache, cache_key: &str, device: Device, tta: bool) -> RunRecord {
+    let whole = |epochs: usize| u32::try_from(epochs).unwrap_or(u32::MAX);
+    let state = |state: &State| StateMetrics::new(whole(state.epoch), state.val_top1, state.test.values);
+    let commit = shared::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
+    RunRecord {
+        run_id: head.task.run_id.clone(),
+        cache_key: cache_key.to_owned(),
+        cache: cache.path().display().to_string(),
+        method: head.task.point.method.name.to_owned(),
+        params: crate::plan::record_params(&head.task.point, tta),
+        seed: head.task.point.seed,
+        status: if head.diverged_at.is_some() { Status::Diverged } else { Status::Ok },
+        diverged_at: head.diverged_at.map(whole),
+        metrics: RunMetrics {
+            last: head.last.as_ref().map(state),
+            best_on_test: head.best_on_test.as_ref().map(state),
+            val_selected: head.val_selected.as_ref().map(state),
+        },
+        per_class: head.last.as_ref().map(|last| last.test.per_class.clone()),
+        seconds: head.seconds,
+        versions: Versions {
+            retrainer: env!("CARGO_PKG_VERSION").to_owned(),
+            torch: TORCH_VERSION.to_owned(),
+            commit,
+            format: FORMAT_VERSION,
+        },
+        device: name(device),
+        precision: PRECISION.to_owned(),
+    }
+}

@@ -1,0 +1,18 @@
+//! Cross-entropy: the neutral point of every other loss.
+
+use super::{Method, Training};
+use crate::head::{HeadSpec, Loss};
+
+pub(super) static METHOD: Method = Method {
+    name: "ce",
+    aliases: &["cross-entropy"],
+    title: "CE",
+    idea: "Re-trains the classifier with plain cross-entropy; from the stage-1 head this should change next to nothing, which makes it the sanity check of a cache.",
+    formula: "−log softmax(z)_y",
+    source: "LORT, Table 3 `CE`",
+    reduces_to: "itself",
+    training: Training::Sgd,
+    params: &[],
+    sgd_defaults: &[],
+    build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
+};

@@ -1,0 +1,22 @@
+//! LORT: logits retargeting by label over-smoothing, the paper's method.
+
+use super::{Kind, Method, Param, Training, Value, label_smoothing::smoothed};
+
+pub(super) static METHOD: Method = Method {
+    name: "lort",
+    aliases: &["los"],
+    title: "LORT",
+    idea: "Spreads nearly the whole target over all classes: positive logits get a small, equal target and negative ones another, so that no class's logits grow with its size.",
+    formula: "t_y = 1 − δ + δ/C, t_k = δ/C with δ → 1",
+    source: "LORT, Eq. 13; ICLR 2025 as `Label Over-Smooth` (LOS); published δ 0.98 for CIFAR100-LT",
+    reduces_to: "`ce` at δ = 0, `label-smoothing` at δ = 0.1",
+    training: Training::Sgd,
+    params: &[Param {
+        name: "delta",
+        kind: Kind::Number { min: 0.0, max: 1.0 },
+        default: Value::Number(0.98),
+        help: "label-smooth value δ",
+    }],
+    sgd_defaults: &[],
+    build: |class_counts, params| smoothed(class_counts, params.number("delta")),
+};

@@ -1,0 +1,37 @@
+//! τ-normalisation: weight vectors divided by a power of their norm.
+
+use super::{Kind, Method, Param, Training, Value};
+use crate::head::{HeadSpec, PostHoc};
+
+pub(super) static METHOD: Method = Method {
+    name: "tau-norm",
+    aliases: &[],
+    title: "τ-norm",
+    idea: "Head classes have longer weight vectors; dividing by a power of the length evens this out without training.",
+    formula: "w_k/|w_k|^τ · f (+ b_k)",
+    source: "Kang et al. 2020 (ICLR), Eq. 4; the bias is dropped there and kept in LTWB's code",
+    reduces_to: "`stage1` at τ = 0 with the bias kept",
+    training: Training::PostHoc,
+    params: &[
+        Param {
+            name: "tau",
+            kind: Kind::Number { min: 0.0, max: 4.0 },
+            default: Value::Number(1.0),
+            help: "exponent τ of the weight norm",
+        },
+        Param {
+            name: "keep_bias",
+            kind: Kind::Flag,
+            default: Value::Flag(true),
+            help: "keep the stage-1 bias (LTWB) or drop it (Kang)",
+        },
+    ],
+    sgd_defaults: &[],
+    build: |class_counts, params| {
+        HeadSpec::post_hoc(PostHoc {
+            norm_power: params.number("tau"),
+            keep_bias: params.flag("keep_bias"),
+            ..PostHoc::identity(class_counts.classes())
+        })
+    },
+};

@@ -1,0 +1,126 @@
+//! Logits Magnitude and Regularized Standard Deviation of every class.
+
+use super::{groups::Groups, per_class::PerClass, values::MetricValues};
+
+/// Streaming first and second moments of every logit column, over all samples and over the positives.
+///
+/// Logits Magnitude M_k = mean{z_k(x) : y(x) = k} − mean{z_k(x) : y(x) ≠ k} (Eq. 4), column-wise over samples, not
+/// over the other logits of one sample. Adding a constant to a column leaves it unchanged; scaling W and b by a scales it
+/// by a. Regularized Standard Deviation R_k = σ_k / M_k (Eq. 8) with the population deviation σ_k. The paper does not
+/// say of which logits: `pos` (its Fig. 2b grows from head to tail as this one does), `neg` and `all` are kept.
+///
+/// A class without positives or without negatives has no M; M = 0 has no R.
+#[derive(Clone, Debug)]
+pub(super) struct LogitsMagnitude {
+    /// The first row: moments are taken about it, so that a large common offset costs no digits.
+    reference: Vec<f32>,
+    all: Vec<Moments>,
+    positive: Vec<Moments>,
+    samples: u64,
+}
+
+/// n is kept apart for the columns (equal for all), beside for the positives.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    n: u64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn mean(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.sum / self.n as f64)
+    }
+
+    /// Population standard deviation.
+    fn deviation(&self) -> Option<f64> {
+        let mean = self.mean()?;
+        Some((self.squares / self.n as f64 - mean * mean).max(0.0).sqrt())
+    }
+
+    fn without(&self, other: &Self) -> Self {
+        Self { n: self.n - other.n, sum: self.sum - other.sum, squares: self.squares - other.squares }
+    }
+}
+
+/// M and R of one class.
+#[derive(Clone, Copy, Debug, Default)]
+struct ClassMagnitude {
+    magnitude: Option<f64>,
+    pos: Option<f64>,
+    neg: Option<f64>,
+    all: Option<f64>,
+}
+
+impl LogitsMagnitude {
+    pub(super) fn new(classes: usize) -> Self {
+        let zeros = vec![Moments::default(); classes];
+        Self { reference: Vec::new(), all: zeros.clone(), positive: zeros, samples: 0 }
+    }
+
+    /// One sample; every logit is finite.
+    pub(super) fn add(&mut self, row: &[f32], label: usize) {
+        if self.samples == 0 {
+            self.reference = row.to_vec();
+        }
+        self.samples += 1;
+        for ((column, &logit), &reference) in self.all.iter_mut().zip(row).zip(&self.reference) {
+            let logit = f64::from(logit) - f64::from(reference);
+            column.sum += logit;
+            column.squares += logit * logit;
+        }
+        let own = self.positive.get_mut(label).zip(row.get(label)).zip(self.reference.get(label));
+        if let Some(((column, &logit), &reference)) = own {
+            let logit = f64::from(logit) - f64::from(reference);
+            column.n += 1;
+            column.sum += logit;
+            column.squares += logit * logit;
+        }
+    }
+
+    fn class(&self, all: &Moments, positive: &Moments) -> ClassMagnitude {
+        let all = Moments { n: self.samples, ..*all };
+        let negative = all.without(positive);
+        let Some((pos, neg)) = positive.mean().zip(negative.mean()) else {
+            return ClassMagnitude::default();
+        };
+        let magnitude = pos - neg;
+        let regularized =
+            |moments: &Moments| Some(moments.deviation()? / magnitude).filter(|r| r.is_finite());
+        ClassMagnitude {
+            magnitude: Some(magnitude),
+            pos: regularized(positive),
+            neg: regularized(&negative),
+            all: regularized(&all),
+        }
+    }
+
+    pub(super) fn report(&self, groups: &Groups, values: &mut MetricValues, per_class: &mut PerClass) {
+        let classes: Vec<_> =
+            self.all.iter().zip(&self.positive).map(|(all, pos)| self.class(all, pos)).collect();
+        let column = |f: fn(&ClassMagnitude) -> Option<f64>| classes.iter().map(f).collect::<Vec<_>>();
+        let magnitudes = column(|class| class.magnitude);
+        values.set_groups("logits_magnitude", groups.means(&magnitudes));
+        values.set("logits_magnitude.spread", spread(&magnitudes));
+        per_class.logits_magnitude = PerClass::column(&magnitudes);
+        let (pos, neg, all) =
+            (column(|class| class.pos), column(|class| class.neg), column(|class| class.all));
+        values.set_groups("regularized_std_pos", groups.means(&pos));
+        values.set_groups("regularized_std_neg", groups.means(&neg));
+        values.set_groups("regularized_std_all", groups.means(&all));
+        per_class.regularized_std_pos = PerClass::column(&pos);
+        per_class.regularized_std_neg = PerClass::column(&neg);
+        per_class.regularized_std_all = PerClass::column(&all);
+    }
+}
+
+/// Population standard deviation over classes divided by |mean|: how far from balanced, free of scale.
+fn spread(magnitudes: &[Option<f64>]) -> Option<f64> {
+    let mut moments = Moments::default();
+    for magnitude in magnitudes.iter().flatten() {
+        moments.n += 1;
+        moments.sum += magnitude;
+        moments.squares += magnitude * magnitude;
+    }
+    Some(moments.deviation()? / moments.mean()?.abs())
+}

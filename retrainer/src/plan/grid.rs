@@ -1,0 +1,388 @@
+//! Grid files: TOML in which lists are axes and scalars are fixed.
+
+use crate::methods::{Given, Method, ParamError, Params, SGD_PARAMS, Training, suggestion};
+use shared::Hint;
+use std::{collections::HashSet, ops::Range};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// The most heads that a grid may hold.
+pub const MAX_HEADS: usize = 1_000_000;
+
+/// One head to be trained: a method with resolved hyper-parameters and a seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The method.
+    pub method: &'static Method,
+    /// Its resolved hyper-parameters.
+    pub params: Params,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+impl PartialEq for Method {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// The heads of a grid file, in its order, each once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// The heads: method tables in file order, the last axis fastest, seeds innermost.
+    pub points: Vec<Point>,
+    /// Average the logits of clean and flipped views where the cache has both.
+    pub test_time_augmentation: bool,
+    /// Points that the file gave more than once.
+    pub duplicates: usize,
+}
+
+/// What is wrong with a grid file, and where.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {message}")]
+pub struct GridError {
+    /// The file's name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Hint for GridError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+/// A message at a byte range of the file.
+struct Fault {
+    span: Range<usize>,
+    message: String,
+    hint: Option<String>,
+}
+
+type Axis<'text> = (&'text str, Range<usize>, Vec<(Given, Range<usize>)>);
+
+impl Grid {
+    /// Reads a grid file's text; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`GridError`] for TOML that does not parse, unknown keys and methods, values out of range, empty axes, and grids of
+    /// more than [`MAX_HEADS`] heads.
+    pub fn parse(file: &str, text: &str) -> Result<Self, GridError> {
+        parse(text).map_err(|fault| {
+            let before = text.get(..fault.span.start).unwrap_or(text);
+            GridError {
+                file: file.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|&c| c != '\n').count() + 1,
+                message: fault.message,
+                hint: fault.hint,
+            }
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Grid, Fault> {
+    let table = DeTable::parse(text).map_err(|error| Fault {
+        span: error.span().unwrap_or(0..0),
+        message: error.message().to_owned(),
+        hint: None,
+    })?;
+    let (mut seeds, mut common, mut methods) = (vec![0], Vec::new(), Vec::new());
+    let mut test_time_augmentation = true;
+    for (key, value) in table.get_ref() {
+        match key.get_ref().as_ref() {
+            "seeds" => seeds = parse_seeds(value)?,
+            "test_time_augmentation" => test_time_augmentation = parse_flag(value)?,
+            "method" => methods = parse_methods(value)?,
+            name if SGD_PARAMS.iter().any(|param| param.name == name) => {
+                common.push(axis(name, key.span(), value)?)
+            }
+            name => return Err(unknown_key(name, key.span())),
+        }
+    }
+    if methods.is_empty() {
+        return Err(Fault {
+            span: 0..0,
+            message: "no `[[method]]`".to_owned(),
+            hint: Some("add a table such as `[[method]]` with `name = \"lort\"`".to_owned()),
+        });
+    }
+    let heads: f64 = methods.iter().map(|method| method.heads(&common, seeds.len())).sum();
+    if heads > MAX_HEADS as f64 {
+        return Err(Fault {
+            span: 0..0,
+            message: format!("the grid has {heads} heads, more than {MAX_HEADS}"),
+            hint: Some("shorten an axis, or split the grid over several files".to_owned()),
+        });
+    }
+    let (mut points, mut seen, mut duplicates) = (Vec::new(), HashSet::new(), 0);
+    for method in &methods {
+        for point in method.points(&common, &seeds)? {
+            let identity = format!("{} {:?} {}", point.method.name, point.params, point.seed);
+            if seen.insert(identity) {
+                points.push(point);
+            } else {
+                duplicates += 1;
+            }
+        }
+    }
+    Ok(Grid { points, test_time_augmentation, duplicates })
+}
+
+/// One `[[method]]` table.
+struct MethodTable<'text> {
+    method: &'static Method,
+    axes: Vec<Axis<'text>>,
+}
+
+impl<'text> MethodTable<'text> {
+    /// The method's own axes, then those of the file's top level that it takes and does not set itself.
+    fn all_axes<'a>(&'a self, common: &'a [Axis<'text>]) -> Vec<&'a Axis<'text>> {
+        let inherited = common.iter().filter(|(name, ..)| {
+            self.method.training == Training::Sgd && self.axes.iter().all(|(own, ..)| own != name)
+        });
+        self.axes.iter().chain(inherited).collect()
+    }
+
+    /// Seeds change nothing where nothing is random.
+    fn seeds(&self, seeds: usize) -> usize {
+        if self.method.training == Training::Sgd { seeds } else { 1 }
+    }
+
+    /// A float, because a product of axes can exceed any integer.
+    fn heads(&self, common: &[Axis<'_>], seeds: usize) -> f64 {
+        let points: f64 = self.all_axes(common).iter().map(|(_, _, values)| values.len() as f64).product();
+        points * self.seeds(seeds) as f64
+    }
+
+    fn points(&self, common: &[Axis<'text>], seeds: &[u64]) -> Result<Vec<Point>, Fault> {
+        let axes = self.all_axes(common);
+        // Each value is checked alone first, so that an error points at it.
+        for (name, key, values) in &axes {
+            for (value, span) in values {
+                Params::resolve(self.method, &[(name, value.clone())]).map_err(|error| {
+                    let span = if matches!(error, ParamError::UnknownParam { .. }) { key } else { span };
+                    param_fault(&error, span.clone())
+                })?;
+            }
+        }
+        let combinations: usize = axes.iter().map(|(_, _, values)| values.len()).product();
+        let mut points = Vec::new();
+        for index in 0..combinations {
+            let mut rest = index;
+            let mut given = Vec::with_capacity(axes.len());
+            for (name, _, values) in axes.iter().rev() {
+                if let Some((value, _)) = values.get(rest % values.len()) {
+                    given.push((*name, value.clone()));
+                }
+                rest /= values.len();
+            }
+            let params = Params::resolve(self.method, &given).map_err(|error| param_fault(&error, 0..0))?;
+            for &seed in seeds.iter().take(self.seeds(seeds.len())) {
+                points.push(Point { method: self.method, params: params.clone(), seed });
+            }
+        }
+        Ok(points)
+    }
+}
+
+fn parse_methods<'text>(value: &'text Spanned<DeValue<'_>>) -> Result<Vec<MethodTable<'text>>, Fault> {
+    let Some(tables) = value.get_ref().as_array() else {
+        return Err(fault(value.span(), "`method` is no list of tables, expected `[[method]]`"));
+    };
+    tables.iter().map(parse_method).collect()
+}
+
+fn parse_method<'text>(value: &'text Spanned<DeValue<'_>>) -> Result<MethodTable<'text>, Fault> {
+    let Some(table) = value.get_ref().as_table() else {
+        return Err(fault(value.span(), "a method is a table with `name`"));
+    };
+    let Some(name) = table.get("name") else {
+        return Err(fault(value.span(), "a `[[method]]` without `name`"));
+    };
+    let Some(text) = name.get_ref().as_str() else {
+        return Err(fault(name.span(), "`name` is the name of a method, in quotes"));
+    };
+    let method = Method::find(text).map_err(|error| param_fault(&error, name.span()))?;
+    let axes = table
+        .iter()
+        .filter(|(key, _)| key.get_ref() != "name")
+        .map(|(key, value)| axis(key.get_ref(), key.span(), value))
+        .collect::<Result<_, _>>()?;
+    Ok(MethodTable { method, axes })
+}
+
+/// A key with one value, or a list of values.
+fn axis<'text>(
+    name: &'text str,
+    key: Range<usize>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Axis<'text>, Fault> {
+    let values = match value.get_ref() {
+        DeValue::Array(items) if items.is_empty() => {
+            return Err(fault(value.span(), &format!("axis `{name}` is empty")));
+        }
+        DeValue::Array(items) => items.iter().map(given).collect::<Result<_, _>>()?,
+        _ => vec![given(value)?],
+    };
+    Ok((name, key, values))
+}
+
+fn given(value: &Spanned<DeValue<'_>>) -> Result<(Given, Range<usize>), Fault> {
+    let given = match value.get_ref() {
+        DeValue::String(text) => Given::Text(text.to_string()),
+        DeValue::Boolean(flag) => Given::Flag(*flag),
+        DeValue::Integer(_) | DeValue::Float(_) => Given::Number(
+            number(value.get_ref()).ok_or_else(|| fault(value.span(), "not a number that fits"))?,
+        ),
+        other => return Err(fault(value.span(), &format!("a {} is no parameter value", other.type_str()))),
+    };
+    Ok((given, value.span()))
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(integer) => {
+            i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|n| n as f64)
+        }
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+fn parse_seeds(value: &Spanned<DeValue<'_>>) -> Result<Vec<u64>, Fault> {
+    let seed = |item: &Spanned<DeValue<'_>>| {
+        let integer = item.get_ref().as_integer();
+        integer
+            .and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok())
+            .ok_or_else(|| fault(item.span(), "a seed is an integer of at least 0"))
+    };
+    let seeds = match value.get_ref() {
+        DeValue::Array(items) if items.is_empty() => {
+            return Err(fault(value.span(), "axis `seeds` is empty"));
+        }
+        DeValue::Array(items) => items.iter().map(seed).collect::<Result<_, _>>()?,
+        _ => vec![seed(value)?],
+    };
+    Ok(seeds)
+}
+
+fn parse_flag(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+    value.get_ref().as_bool().ok_or_else(|| fault(value.span(), "expected true or false"))
+}
+
+fn fault(span: Range<usize>, message: &str) -> Fault {
+    Fault { span, message: message.to_owned(), hint: None }
+}
+
+fn param_fault(error: &ParamError, span: Range<usize>) -> Fault {
+    Fault { span, message: error.to_string(), hint: error.hint() }
+}
+
+fn unknown_key(name: &str, span: Range<usize>) -> Fault {
+    let known = ["seeds", "test_time_augmentation", "method"]
+        .into_iter()
+        .chain(SGD_PARAMS.iter().map(|param| param.name));
+    let hint = suggestion(name, known).map_or_else(
+        || "parameters of one method belong under its `[[method]]`".to_owned(),
+        |nearest| format!("did you mean `{nearest}`?"),
+    );
+    Fault { span, message: format!("unknown key `{name}`"), hint: Some(hint) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(text: &str) -> Grid {
+        Grid::parse("grid.toml", text).unwrap()
+    }
+
+    fn error(text: &str) -> String {
+        let error = Grid::parse("grid.toml", text).unwrap_err();
+        format!("{error}{}", error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default())
+    }
+
+    #[test]
+    fn lists_are_axes_and_scalars_are_fixed() {
+        let grid = grid(
+            "seeds = [0, 1]\nlr = [1e-3, 1e-2]\nepochs = 3\n[[method]]\nname = \"lort\"\ndelta = [0.9, 0.98]\n[[method]]\nname = \"ce\"\nlr = 0.1\n",
+        );
+        assert_eq!(grid.points.len(), 2 * 2 * 2 + 2);
+        let numbers: Vec<_> = grid
+            .points
+            .iter()
+            .map(|p| (p.method.name, p.params.number("delta"), p.params.number("lr"), p.seed))
+            .collect();
+        assert_eq!(
+            numbers,
+            [
+                ("lort", 0.9, 1e-3, 0),
+                ("lort", 0.9, 1e-3, 1),
+                ("lort", 0.9, 1e-2, 0),
+                ("lort", 0.9, 1e-2, 1),
+                ("lort", 0.98, 1e-3, 0),
+                ("lort", 0.98, 1e-3, 1),
+                ("lort", 0.98, 1e-2, 0),
+                ("lort", 0.98, 1e-2, 1),
+                ("ce", 0.0, 0.1, 0),
+                ("ce", 0.0, 0.1, 1),
+            ]
+        );
+        assert!(grid.points.iter().all(|point| point.params.integer("epochs") == 3));
+    }
+
+    #[test]
+    fn methods_without_training_run_once_and_take_no_sgd_parameter() {
+        let grid = grid("seeds = [0, 1, 2]\nlr = 0.1\n[[method]]\nname = \"tau-norm\"\ntau = [0, 1]\n");
+        assert_eq!(grid.points.len(), 2);
+        assert_eq!(
+            error("[[method]]\nname = \"stage1\"\nlr = 0.1\n"),
+            "grid.toml:3:1: method `stage1` has no parameter `lr` (`retrainer methods` lists all methods and their parameters)"
+        );
+    }
+
+    #[test]
+    fn duplicate_points_are_merged_and_counted() {
+        let grid = grid(
+            "[[method]]\nname = \"lort\"\ndelta = [0.9, 0.9]\n[[method]]\nname = \"los\"\ndelta = 0.9\n",
+        );
+        assert_eq!((grid.points.len(), grid.duplicates), (1, 2));
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_way_out() {
+        let cases = [
+            "lr = [1e-3\n",
+            "learning_rate = 1e-3\n[[method]]\nname = \"ce\"\n",
+            "[[method]]\nname = \"lrot\"\n",
+            "[[method]]\nname = \"lort\"\ndelta = [0.5, 1.5]\n",
+            "[[method]]\nname = \"lort\"\ndelat = 0.5\n",
+            "[[method]]\nname = \"lort\"\ndelta = []\n",
+            "[[method]]\nname = \"lort\"\ndelta = \"0.9\"\n",
+            "[[method]]\ndelta = 0.9\n",
+            "seeds = [-1]\n[[method]]\nname = \"ce\"\n",
+            "epochs = 0\n[[method]]\nname = \"ce\"\n",
+            "epochs = 3\n",
+        ];
+        let errors: Vec<String> = cases.into_iter().map(error).collect();
+        insta::assert_snapshot!(errors.join("\n"), @"");
+    }
+
+    #[test]
+    fn refuses_more_than_a_million_heads_with_their_number() {
+        let axis = (0..1001).map(|i| format!("{}", f64::from(i) / 1001.0)).collect::<Vec<_>>().join(", ");
+        let seeds = (0..1000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        let text = format!("seeds = [{seeds}]\n[[method]]\nname = \"lort\"\ndelta = [{axis}]\n");
+        assert!(error(&text).contains("the grid has 1001000 heads, more than 1000000"));
+    }
+}

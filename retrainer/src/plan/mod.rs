@@ -1,0 +1,13 @@
+//! From a grid file to a plan: points, run ids, groups; printable, no tensors.
+
+mod grid;
+mod group;
+mod presets;
+mod sweep_plan;
+
+pub use grid::{Grid, GridError, MAX_HEADS, Point};
+pub use group::{GroupKey, HeadJob, HeadTask, StreamKey, Work};
+pub use presets::{PRESETS, Preset};
+pub use sweep_plan::{CacheShape, PlanError, Resources, SweepPlan};
+
+pub(crate) use sweep_plan::record_params;

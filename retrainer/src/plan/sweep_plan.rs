@@ -1,0 +1,313 @@
+//! The plan of a sweep: what will run, in which groups, what it needs at least. A value that prints.
+
+use super::{
+    grid::Grid,
+    group::{HeadTask, Work, group},
+};
+use crate::{
+    head::{Fit, Loss, PostHoc},
+    methods::{Init, SgdSettings, TrainView, Value},
+    records,
+};
+use shared::{FeatureCache, Hint, Split, View};
+use std::fmt;
+
+/// The sizes of a cache that decide the cost of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheShape {
+    /// Training samples N.
+    pub samples: usize,
+    /// Features D.
+    pub dim: usize,
+    /// Classes C.
+    pub classes: usize,
+    /// Validation samples.
+    pub val: usize,
+    /// Test samples.
+    pub test: usize,
+}
+
+impl CacheShape {
+    /// The sizes of an open cache.
+    pub fn of(cache: &FeatureCache) -> Self {
+        Self {
+            samples: cache.labels(Split::Train).len(),
+            dim: cache.dim(),
+            classes: cache.class_counts().classes(),
+            val: cache.labels(Split::Val).len(),
+            test: cache.labels(Split::Test).len(),
+        }
+    }
+}
+
+/// What a sweep may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// Workers side by side.
+    pub workers: usize,
+    /// Bytes of weights and momentum that one group may have.
+    pub group_bytes: usize,
+}
+
+impl Resources {
+    /// Heads whose weights and momentum fit into a group.
+    pub fn heads_per_group(&self, shape: CacheShape) -> usize {
+        (self.group_bytes / (8 * shape.dim * shape.classes).max(1)).clamp(1, 4096)
+    }
+}
+
+/// A cache that a grid cannot be run on.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// No test split to report on.
+    #[error("the cache has no view `{split}.clean`")]
+    MissingSplit {
+        /// The split.
+        split: Split,
+    },
+    /// A method starts at or adjusts the stage-1 head.
+    #[error("`{method}` needs the stage-1 head, and the cache has none")]
+    MissingHead {
+        /// The method.
+        method: &'static str,
+    },
+    /// A method asks for augmented views.
+    #[error("`{method}` asks for augmented views, and the cache has none")]
+    MissingAugmented {
+        /// The method.
+        method: &'static str,
+    },
+    /// Prior or weight of a class without training samples.
+    #[error("`{method}` is undefined for classes without training samples: {classes}")]
+    EmptyClasses {
+        /// The method.
+        method: &'static str,
+        /// The classes.
+        classes: String,
+    },
+    /// A combination of values that overflows.
+    #[error("`{method}` with {params} has a coefficient that is not finite")]
+    NotFinite {
+        /// The method.
+        method: &'static str,
+        /// Its parameters.
+        params: String,
+    },
+}
+
+impl Hint for PlanError {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::MissingSplit { .. } => "dump or import the cache again with a test set",
+            Self::MissingHead { .. } => {
+                "import the cache with `--head FILE`, or use `init = \"fresh\"` and methods that train"
+            }
+            Self::MissingAugmented { .. } => {
+                "dump the cache again with `--augmented K`, or use `view = \"clean\"`"
+            }
+            Self::EmptyClasses { .. } => {
+                "leave the classes out of the data set, or use methods without priors, such as `lort`"
+            }
+            Self::NotFinite { .. } => "use less extreme values",
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// What a sweep will do.
+#[derive(Clone, Debug)]
+pub struct SweepPlan {
+    /// Identity of the features.
+    pub cache_key: String,
+    /// Sizes.
+    pub shape: CacheShape,
+    /// The work, in order.
+    pub work: Vec<Work>,
+    /// Heads of the grid that were already done.
+    pub done: usize,
+    /// What it may use.
+    pub resources: Resources,
+    /// Average the logits of clean and flipped views.
+    pub test_time_augmentation: bool,
+}
+
+impl SweepPlan {
+    /// Plans a grid on a cache; `precision` is part of each run's identity.
+    ///
+    /// # Errors
+    /// [`PlanError`] where the cache lacks what a method needs.
+    pub fn new(
+        grid: &Grid,
+        cache: &FeatureCache,
+        precision: &str,
+        resources: Resources,
+    ) -> Result<Self, PlanError> {
+        let shape = CacheShape::of(cache);
+        for split in [Split::Train, Split::Test] {
+            if !cache.has(split, View::Clean) {
+                return Err(PlanError::MissingSplit { split });
+            }
+        }
+        let cache_key = cache.cache_key();
+        let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
+        let tasks = grid
+            .points
+            .iter()
+            .map(|point| {
+                let spec = (point.method.build)(cache.class_counts(), &point.params);
+                let params = record_params(point, test_time_augmentation);
+                let run_id = records::run_id(&cache_key, point.method.name, &params, point.seed, precision);
+                let task = HeadTask { point: point.clone(), run_id, spec };
+                check(&task, cache).map(|()| task)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let work = group(tasks, resources.heads_per_group(shape), resources.workers);
+        Ok(Self { cache_key, shape, work, done: 0, resources, test_time_augmentation })
+    }
+
+    /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
+    #[must_use]
+    pub fn without(mut self, is_done: impl Fn(&str) -> bool) -> Self {
+        let before = self.heads();
+        self.work = self.work.into_iter().map(|work| work.retain(|task| !is_done(&task.run_id))).collect();
+        self.work.retain(|work| work.heads() > 0);
+        self.done += before - self.heads();
+        self
+    }
+
+    /// Every n-th piece of work, from the i-th (1-based): what one of n processes does.
+    #[must_use]
+    pub fn partition(mut self, index: usize, of: usize) -> Self {
+        let mut position = 0;
+        self.work.retain(|_| {
+            position += 1;
+            (position - 1) % of.max(1) == index.saturating_sub(1)
+        });
+        self
+    }
+
+    /// Heads still to do.
+    pub fn heads(&self) -> usize {
+        self.work.iter().map(Work::heads).sum()
+    }
+
+    /// Steps of the progress bar: one a head and epoch.
+    pub fn head_epochs(&self) -> usize {
+        self.work.iter().map(|work| work.heads() * epochs(work)).sum()
+    }
+
+    /// Floating-point operations of the matrix products: forward and backward of training, forward of evaluation.
+    pub fn flops(&self) -> f64 {
+        let shape = self.shape;
+        let head = 2.0 * shape.dim as f64 * shape.classes as f64;
+        let work = |work: &Work| match work {
+            Work::PostHoc(heads) => head * (heads.len() * (shape.val + shape.test)) as f64,
+            Work::Sgd { key, heads } => {
+                let rows = key.stream.epochs * (2 * shape.samples + shape.val + shape.test);
+                head * rows as f64 * heads.len() as f64
+            }
+        };
+        self.work.iter().map(work).sum()
+    }
+
+    /// Bytes that the workers hold beside the mapped cache at most: weights, momentum, two snapshots, logits.
+    pub fn memory(&self) -> usize {
+        let shape = self.shape;
+        let group = |work: &Work| {
+            let heads = work.heads();
+            let weights = 4 * shape.dim * shape.classes * heads;
+            let batch = match work {
+                Work::Sgd { key, .. } => key.stream.batch_size.min(shape.samples),
+                Work::PostHoc(_) => 0,
+            };
+            let rows = crate::train::rows_at_once(heads * shape.classes)
+                .min(batch.max(crate::train::EVALUATION_ROWS));
+            4 * weights + 3 * 4 * rows * heads * shape.classes + 8 * rows * shape.dim
+        };
+        let mut groups: Vec<usize> = self.work.iter().map(group).collect();
+        groups.sort_unstable_by(|one, two| two.cmp(one));
+        groups.into_iter().take(self.resources.workers).sum()
+    }
+}
+
+/// Epochs of a piece of work; evaluation alone counts as one.
+pub(crate) fn epochs(work: &Work) -> usize {
+    match work {
+        Work::PostHoc(_) => 1,
+        Work::Sgd { key, .. } => key.stream.epochs,
+    }
+}
+
+/// A point's parameters as records keep them: everything that decides the result.
+pub(crate) fn record_params(point: &super::Point, test_time_augmentation: bool) -> records::Params {
+    let json = |value: &Value| match value {
+        Value::Number(number) if number.is_infinite() => serde_json::Value::from("inf"),
+        Value::Number(number) => serde_json::Value::from(*number),
+        Value::Choice(choice) => serde_json::Value::from(*choice),
+        Value::Flag(flag) => serde_json::Value::from(*flag),
+    };
+    let own = point.params.iter().map(|(name, value)| (name.to_owned(), json(value)));
+    own.chain([("test_time_augmentation".to_owned(), test_time_augmentation.into())]).collect()
+}
+
+fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
+    let method = task.point.method.name;
+    let (needs_head, finite) = match &task.spec.fit {
+        Fit::PostHoc(PostHoc { norm_power, scale, offset, .. }) => {
+            (true, norm_power.is_finite() && all_finite(&[scale, offset]))
+        }
+        Fit::Sgd(Loss { scale, offset, margin, weight, smoothing, focal }) => {
+            let settings = SgdSettings::from_params(&task.point.params);
+            if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
+                return Err(PlanError::MissingAugmented { method });
+            }
+            let finite = focal.is_finite() && all_finite(&[scale, offset, margin, weight, smoothing]);
+            (settings.init == Init::Stage1, finite)
+        }
+    };
+    if needs_head && cache.stage1_head().is_none() {
+        return Err(PlanError::MissingHead { method });
+    }
+    let missing = cache.class_counts().missing();
+    match (finite, missing.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => Err(PlanError::NotFinite { method, params: format!("{:?}", task.point.params) }),
+        (false, false) => {
+            let classes: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
+            let more = missing.len().saturating_sub(classes.len());
+            let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Err(PlanError::EmptyClasses { method, classes: classes.join(", ") + &tail })
+        }
+    }
+}
+
+fn all_finite(vectors: &[&Vec<f64>]) -> bool {
+    vectors.iter().all(|vector| vector.iter().all(|value| value.is_finite()))
+}
+
+impl fmt::Display for SweepPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = self.shape;
+        writeln!(f, "cache     {}", self.cache_key.get(..16).unwrap_or(&self.cache_key))?;
+        writeln!(
+            f,
+            "features  N = {}, D = {}, C = {}; val {}, test {}{}",
+            shape.samples,
+            shape.dim,
+            shape.classes,
+            shape.val,
+            shape.test,
+            if self.test_time_augmentation { ", clean + flipped" } else { "" }
+        )?;
+        writeln!(f, "heads     {} to do, {} done", self.heads(), self.done)?;
+        let widest = self.work.iter().map(Work::heads).max().unwrap_or(0);
+        writeln!(
+            f,
+            "groups    {} of up to {widest} heads, {} workers",
+            self.work.len(),
+            self.resources.workers
+        )?;
+        writeln!(f, "memory    {:.0} MB beside the mapped cache", self.memory() as f64 / 1e6)?;
+        write!(f, "work      {:.3} TFLOP in matrix products", self.flops() / 1e12)
+    }
+}

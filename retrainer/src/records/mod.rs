@@ -1,0 +1,25 @@
+//! Results on disk: one JSON line per trained head, one file per process.
+//!
+//! ```text
+//! engine ─▶ RunRecord ─▶ RunWriter ─▶ RUNS/records-….jsonl ─▶ RunStore ─▶ Run (compact) ─▶ select, report
+//! ```
+//!
+//! A process writes only to the file that it created, a line at a time; readers merge all files of RUNS by `run_id`. So
+//! a sweep resumes by itself, and any number of processes may share the folder. A kill can tear only the last line of
+//! a file, which readers skip.
+
+mod error;
+mod lines;
+mod params;
+mod record;
+mod store;
+#[cfg(test)]
+pub(crate) mod testing;
+mod writer;
+
+pub use error::{RecordError, Warning};
+pub(crate) use params::ParamText;
+pub use params::{Params, run_id};
+pub use record::{FORMAT_VERSION, RunMetrics, RunRecord, StateMetrics, Status, Versions};
+pub use store::{Run, RunStore};
+pub use writer::RunWriter;

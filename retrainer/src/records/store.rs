@@ -1,0 +1,309 @@
+//! All runs of a RUNS folder, merged and compact.
+
+use super::{
+    error::{RecordError, Warning},
+    lines,
+    params::Params,
+    record::{RunMetrics, RunRecord, Status},
+};
+use serde::de::IgnoredAny;
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// One run without its per-class numbers: about a kilobyte, so that 100,000 of them fit everywhere.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Name of the run.
+    pub run_id: Box<str>,
+    /// Key of the feature cache.
+    pub cache_key: Arc<str>,
+    /// Where the cache was, a hint for people.
+    pub cache: Arc<str>,
+    /// Name of the method.
+    pub method: Arc<str>,
+    /// All hyper-parameters.
+    pub params: Arc<Params>,
+    /// Seed of initialisation and sample order.
+    pub seed: u64,
+    /// How the run ended.
+    pub status: Status,
+    /// Scores of the weight states.
+    pub metrics: RunMetrics,
+    /// Share of this head in the time of its group, seconds.
+    pub seconds: f64,
+    file: usize,
+    line: u64,
+}
+
+/// The merged runs of a folder, in order of file name and line.
+///
+/// Of several records of a run the first `ok` one counts, else the first; the others are counted as duplicates.
+#[derive(Debug)]
+pub struct RunStore {
+    path: PathBuf,
+    files: Vec<PathBuf>,
+    runs: Vec<Run>,
+    index: HashMap<Box<str>, usize>,
+    duplicates: u64,
+    warnings: Vec<Warning>,
+}
+
+impl RunStore {
+    /// Reads every `*.jsonl` and `*.jsonl.zst` of a folder, or one such file; a folder without any is an empty store.
+    ///
+    /// # Errors
+    /// [`RecordError::NotFound`] without the folder, [`RecordError::Io`] when it cannot be read. Torn and corrupt lines
+    /// are [`RunStore::warnings`].
+    pub fn open(runs: &Path) -> Result<Self, RecordError> {
+        let files = lines::files(runs)?;
+        let mut store = Self {
+            path: runs.to_owned(),
+            files: Vec::new(),
+            runs: Vec::new(),
+            index: HashMap::new(),
+            duplicates: 0,
+            warnings: Vec::new(),
+        };
+        let mut intern = Interner::default();
+        for (file, path) in files.iter().enumerate() {
+            let mut warnings = Vec::new();
+            lines::for_each(path, &mut warnings, |line, record| {
+                store.insert(intern.run(record, file, line));
+            })?;
+            store.warnings.append(&mut warnings);
+        }
+        store.files = files;
+        Ok(store)
+    }
+
+    fn insert(&mut self, run: Run) {
+        match self.index.entry(run.run_id.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(self.runs.len());
+                self.runs.push(run);
+            }
+            Entry::Occupied(entry) => {
+                self.duplicates += 1;
+                if let Some(known) = self.runs.get_mut(*entry.get())
+                    && known.status == Status::Diverged
+                    && run.status == Status::Ok
+                {
+                    *known = run;
+                }
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every run once.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Records beyond the first of their run.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Lines that were skipped.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Whether a run is already recorded (finished or diverged), so that a sweep need not repeat it.
+    pub fn contains(&self, run_id: &str) -> bool {
+        self.index.contains_key(run_id)
+    }
+
+    /// The run with that id, or whose id alone starts so.
+    ///
+    /// # Errors
+    /// [`RecordError::UnknownRun`] and [`RecordError::AmbiguousRun`].
+    pub fn find(&self, id: &str) -> Result<&Run, RecordError> {
+        let mut matches = self.runs.iter().filter(|run| run.run_id.starts_with(id));
+        match (matches.next(), matches.count()) {
+            (Some(run), 0) => Ok(run),
+            (Some(_), more) => Err(RecordError::AmbiguousRun { id: id.to_owned(), matches: more + 1 }),
+            (None, _) => Err(RecordError::UnknownRun { id: id.to_owned(), path: self.path.clone() }),
+        }
+    }
+
+    /// The whole record of a run, per-class numbers too, read again from its file.
+    ///
+    /// # Errors
+    /// [`RecordError::UnknownRun`] when it is no longer there, else as [`RunStore::open`].
+    pub fn record(&self, run: &Run) -> Result<RunRecord, RecordError> {
+        let unknown = || RecordError::UnknownRun { id: run.run_id.to_string(), path: self.path.clone() };
+        let path = self.files.get(run.file).ok_or_else(unknown)?;
+        let mut found = None;
+        lines::for_each(path, &mut Vec::new(), |line, record: RunRecord| {
+            if line == run.line && *record.run_id == *run.run_id {
+                found = Some(record);
+            }
+        })?;
+        found.ok_or_else(unknown)
+    }
+}
+
+/// Shares equal strings and equal hyper-parameters between runs.
+#[derive(Default)]
+struct Interner {
+    texts: HashSet<Arc<str>>,
+    points: HashMap<String, Arc<Params>>,
+}
+
+impl Interner {
+    fn text(&mut self, text: String) -> Arc<str> {
+        if let Some(known) = self.texts.get(text.as_str()) {
+            return Arc::clone(known);
+        }
+        let text = Arc::<str>::from(text);
+        self.texts.insert(Arc::clone(&text));
+        text
+    }
+
+    fn run(&mut self, record: RunRecord<IgnoredAny>, file: usize, line: u64) -> Run {
+        let params = self.points.entry(record.params.canonical()).or_insert_with(|| Arc::new(record.params));
+        Run {
+            run_id: record.run_id.into_boxed_str(),
+            params: Arc::clone(params),
+            cache_key: self.text(record.cache_key),
+            cache: self.text(record.cache),
+            method: self.text(record.method),
+            seed: record.seed,
+            status: record.status,
+            metrics: record.metrics,
+            seconds: record.seconds,
+            file,
+            line,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        metrics::PerClass,
+        records::testing::{diverged, record},
+    };
+    use std::{fs, io::Write};
+
+    fn line(record: &RunRecord) -> String {
+        serde_json::to_string(record).unwrap() + "\n"
+    }
+
+    #[test]
+    fn files_are_merged_by_run_id_in_name_order_and_the_first_finished_record_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut early, mut late) = (record("ce", "{}", 0, 0.5), record("ce", "{}", 0, 0.6));
+        (early.seconds, late.seconds) = (1.0, 2.0);
+        fs::write(dir.path().join("c.jsonl"), line(&late)).unwrap();
+        fs::write(dir.path().join("b.jsonl"), line(&early) + &line(&record("ce", "{}", 1, 0.5))).unwrap();
+        fs::write(dir.path().join("a.jsonl"), line(&diverged("ce", "{}", 0))).unwrap();
+        fs::write(dir.path().join("notes.txt"), "not a record file").unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!(
+            store.runs().iter().map(|run| (run.seed, run.seconds)).collect::<Vec<_>>(),
+            [(0, 1.0), (1, 0.5)]
+        );
+        assert_eq!((store.duplicates(), store.warnings().len()), (2, 0));
+        assert!(store.contains(&early.run_id) && !store.contains("other"));
+    }
+
+    #[test]
+    fn torn_and_corrupt_lines_are_warnings_with_file_and_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let good = line(&record("ce", "{}", 0, 0.5));
+        let no_last = good.replace("\"last\"", "\"lost\"");
+        let newer = r#"{"versions":{"format":9},"shape":"unknown"}"#;
+        let mut bytes = format!("{good}{{\"run_id\": 3}}\n\n{no_last}{newer}\n").into_bytes();
+        bytes.extend([0xff, 0xfe, b'\n']);
+        bytes.extend(&good.as_bytes()[..40]);
+        fs::write(&path, bytes).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!(store.runs().len(), 1);
+        let warnings: Vec<_> = store.warnings().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(warnings.join("\n").replace(path.to_str().unwrap(), "a.jsonl"), @"
+        a.jsonl:2: not a record, ignored: invalid type: integer `3`, expected a string at line 1 column 12
+        a.jsonl:4: not a record, ignored: status is `ok` but `metrics.last` is missing
+        a.jsonl:5: not a record, ignored: format 9 is newer than 1, update this program
+        a.jsonl:6: not a record, ignored: expected value at line 1 column 1
+        a.jsonl:7: unfinished last line of an interrupted process, ignored
+        ");
+    }
+
+    #[test]
+    fn a_last_line_without_newline_counts_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.jsonl"), line(&record("ce", "{}", 0, 0.5)).trim_end()).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!((store.runs().len(), store.warnings().len()), (1, 0));
+    }
+
+    #[test]
+    fn compressed_files_are_read_and_a_cut_one_gives_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lines = String::new();
+        for seed in 0..2000 {
+            lines += &line(&record("ce", "{}", seed, 0.5));
+        }
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.write_all(lines.as_bytes()).unwrap();
+        let packed = encoder.finish().unwrap();
+        let path = dir.path().join("a.jsonl.zst");
+        fs::write(&path, &packed).unwrap();
+        assert_eq!(RunStore::open(&path).unwrap().runs().len(), 2000);
+        fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert!(store.runs().len() < 2000);
+        assert!(matches!(store.warnings(), [Warning::Unreadable { .. }]), "{:?}", store.warnings());
+    }
+
+    #[test]
+    fn a_run_is_found_by_the_beginning_of_its_id_and_read_again_in_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut full = record("ce", "{}", 0, 0.5);
+        full.per_class = Some(PerClass { accuracy: vec![Some(0.25)], ..PerClass::default() });
+        fs::write(dir.path().join("a.jsonl"), line(&record("ce", "{}", 1, 0.1)) + &line(&full)).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        let run = store.find(&full.run_id[..8]).unwrap();
+        assert_eq!(store.record(run).unwrap(), full);
+        assert!(matches!(store.find("zz"), Err(RecordError::UnknownRun { .. })));
+        assert!(matches!(store.find(""), Err(RecordError::AmbiguousRun { matches: 2, .. })));
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_and_an_empty_one_an_empty_store() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(RunStore::open(dir.path()).unwrap().runs().is_empty());
+        let error = RunStore::open(&dir.path().join("none")).unwrap_err();
+        assert!(matches!(error, RecordError::NotFound { .. }), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_inside_a_line_loses_that_line_alone(flips in proptest::collection::vec((0_usize..4000, 0_u8..), 1..20)) {
+            let dir = tempfile::tempdir().unwrap();
+            let records = [0, 1, 2].map(|seed| record("ce", r#"{"lr":0.1}"#, seed, 0.5));
+            let mut damaged = line(&records[1]).trim_end().as_bytes().to_vec();
+            let length = damaged.len();
+            for (place, value) in flips {
+                damaged[place % length] = value;
+            }
+            damaged.push(b'\n');
+            let bytes = [line(&records[0]).as_bytes(), &damaged, line(&records[2]).as_bytes()].concat();
+            fs::write(dir.path().join("a.jsonl"), bytes).unwrap();
+            let store = RunStore::open(dir.path()).unwrap();
+            proptest::prop_assert!(store.contains(&records[0].run_id) && store.contains(&records[2].run_id));
+        }
+    }
+}

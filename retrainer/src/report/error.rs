@@ -1,0 +1,77 @@
+//! What can go wrong with a report.
+
+use crate::{records::RecordError, select::SelectError};
+use shared::{CacheError, Hint};
+use std::{io, path::PathBuf};
+use thiserror::Error;
+
+/// A report that cannot be made or written.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// The RUNS folder cannot be read.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+    /// The protocol cannot choose.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// There is nothing to report.
+    #[error("no runs in `{}`", path.display())]
+    NoRuns {
+        /// The RUNS folder.
+        path: PathBuf,
+    },
+    /// A method that no run has.
+    #[error("no run of method `{name}`")]
+    UnknownMethod {
+        /// The name as given.
+        name: String,
+        /// The methods that there are.
+        known: Vec<String>,
+    },
+    /// The format of an output file cannot be told.
+    #[error("cannot tell the format of `{}` from its name", path.display())]
+    UnknownExtension {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The output file cannot be made.
+    #[error(transparent)]
+    File(#[from] CacheError),
+    /// The output cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Output {
+        /// The file, or `stdout`.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The table cannot be encoded.
+    #[error("cannot encode the report as {format}")]
+    Encode {
+        /// Name of the format.
+        format: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Hint for ReportError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Records(error) => error.hint(),
+            Self::Select(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::NoRuns { .. } => {
+                Some("run `retrainer sweep --out RUNS` first, or check the path".to_owned())
+            }
+            Self::UnknownMethod { name, known } => {
+                let near = known
+                    .iter()
+                    .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+                near.map(|near| format!("did you mean `{near}`? there are runs of {}", known.join(", ")))
+            }
+            Self::UnknownExtension { .. } => Some("give `--format`".to_owned()),
+            Self::Output { .. } | Self::Encode { .. } => None,
+        }
+    }
+}

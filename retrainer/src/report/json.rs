@@ -1,0 +1,55 @@
+//! JSON: one list of rows over all tables, fractions unrounded.
+
+use super::{
+    Format, Style,
+    error::ReportError,
+    table::{Cell, Table},
+};
+use serde::{Serializer, ser::SerializeSeq};
+use serde_json::{Map, Value};
+
+pub(super) const FORMAT: Format = Format { name: "json", extension: "json", cautions: false, render };
+
+fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {
+    let encode = |source: Box<dyn std::error::Error + Send + Sync>| ReportError::Encode {
+        format: FORMAT.name,
+        source,
+    };
+    let mut bytes = Vec::new();
+    write(tables, &mut bytes).map_err(|error| encode(error.into()))?;
+    String::from_utf8(bytes).map_err(|error| encode(error.into()))
+}
+
+/// Row by row: a list of all rows as values would take many times the memory of its text.
+fn write(tables: &[Table], bytes: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let mut serializer = serde_json::Serializer::pretty(&mut *bytes);
+    let mut list = serializer.serialize_seq(None)?;
+    for table in tables {
+        for row in &table.rows {
+            list.serialize_element(&object(table, row))?;
+        }
+    }
+    list.end()?;
+    bytes.push(b'\n');
+    Ok(())
+}
+
+fn object(table: &Table, row: &[Cell]) -> Map<String, Value> {
+    table.columns.iter().zip(row).map(|(column, cell)| (column.key.clone(), cell.json(column))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::testing;
+
+    #[test]
+    fn json_is_one_list_of_rows_with_unrounded_fractions() {
+        let text = render(&[testing::table(), testing::table()], Style::default()).unwrap();
+        let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(rows.len(), 6);
+        insta::assert_snapshot!(serde_json::to_string(&rows[0]).unwrap(), @r#"{"method":"lort","params":{"delta":0.98,"lr":0.0005,"epochs":20},"n_seeds":3,"top1.all":{"mean":0.54,"std":0.010000000000000009,"best":0.55,"half_width_95":0.024841377117503234},"balanced_error":{"mean":0.45999999999999996,"std":0.009999999999999981,"best":0.45,"half_width_95":0.024841377117503165},"logits_magnitude.all":{"mean":1.375,"std":0.1767766952966369,"best":null,"half_width_95":1.5882755920218274},"gain":{"mean":0.054,"p_value":0.01},"run_ids":["aa","bb"]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&rows[2]).unwrap(), @r#"{"method":"ce","params":{"epochs":20},"n_seeds":0,"top1.all":null,"balanced_error":null,"logits_magnitude.all":null,"gain":null,"run_ids":[]}"#);
+        assert_eq!(render(&[], Style::default()).unwrap(), "[]\n");
+    }
+}

@@ -1,0 +1,229 @@
+//! The leaderboard: every result of a cache, best first.
+
+use super::{
+    TableKind,
+    notes::{self, common_params},
+    results::Results,
+    table::{Cell, Column, Show, Table},
+};
+use crate::{
+    metrics::{METRICS, Unit},
+    records::Params,
+    select::{Protocol, Selected},
+    statistics::paired_t_test,
+};
+
+pub(super) const TABLE: TableKind =
+    TableKind { name: "leaderboard", about: "every result of a cache, best first", build: leaderboard };
+
+/// Metrics that people see, with their headings; programs see all of [`METRICS`].
+const SHOWN: [(&str, &str, Show); 6] = [
+    ("top1.all", "all", Show::Always),
+    ("top1.many", "many", Show::Always),
+    ("top1.medium", "medium", Show::Always),
+    ("top1.few", "few", Show::Always),
+    ("logits_magnitude.all", "magnitude", Show::Wide(5)),
+    ("logits_magnitude.spread", "spread", Show::Wide(6)),
+];
+
+fn leaderboard(results: &Results) -> Table {
+    let rows = results.shown();
+    let common = common_params(&rows);
+    let mut table = Table::new(results.title(), rows.len());
+    let mut push =
+        |column, cell: &dyn Fn(&Selected) -> Cell| table.push(column, rows.iter().map(|row| cell(row)));
+
+    push(Column::text("cache", "cache", Show::Data), &|_| Cell::Text(results.cache.clone()));
+    push(Column::text("cache_key", "cache key", Show::Data), &|_| Cell::Text(results.cache_key.clone()));
+    table.push(Column::number("rank", "#", Unit::Plain, Show::Always), (1..=rows.len()).map(Cell::Count));
+
+    let mut push =
+        |column, cell: &dyn Fn(&Selected) -> Cell| table.push(column, rows.iter().map(|row| cell(row)));
+    push(Column::text("method", "method", Show::Always), &|row| Cell::Text(row.method().to_owned()));
+    push(Column::text("params", "hyper-parameters", Show::Wide(1)), &|row| params(row, &common));
+    push(Column::text("select", "select", Show::Data), &|row| Cell::Text(row.protocol().to_string()));
+    push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(3)), &|row| Cell::Seeds {
+        finished: row.seeds().len(),
+        diverged: row.diverged(),
+    });
+    push(Column::number("n_diverged", "diverged", Unit::Plain, Show::Data), &|row| {
+        Cell::Count(row.diverged())
+    });
+    for metric in METRICS {
+        let shown = SHOWN.iter().find(|(name, ..)| *name == metric.name);
+        let (title, show) = shown.map_or((metric.name, Show::Data), |&(_, title, show)| (title, show));
+        push(Column::metric(metric, title, show), &|row| {
+            Cell::or_missing(row.summary(metric.name), Cell::Summary)
+        });
+        if metric.name == "top1.few" {
+            push(gain_column(results), &|row| gain(row, results.baseline()));
+            push(best_of_n_column(results.protocol), &|row| {
+                Cell::or_missing(row.summary("top1.all"), |summary| Cell::Number(summary.max))
+            });
+        }
+    }
+    push(Column::number("val.top1.all", "val", Unit::Fraction, Show::Data), &|row| {
+        Cell::or_missing(row.val_top1(), Cell::Number)
+    });
+    push(Column::number("seconds_per_head", "s/head", Unit::Plain, Show::Wide(4)), &|row| {
+        Cell::or_missing(row.seconds(), Cell::Number)
+    });
+    push(Column::text("run_ids", "runs", Show::Data), &|row| {
+        Cell::List(row.seeds().iter().map(|seed| seed.run_id.to_string()).collect())
+    });
+    table.notes = notes::reading(results, &rows, &common);
+    table.notes.extend(notes::gain(results));
+    table.cautions = notes::cautions(&rows);
+    table
+}
+
+fn params(row: &Selected, common: &Params) -> Cell {
+    let own = row.params().iter().filter(|&(name, value)| common.get(name) != Some(value));
+    let shown = own.map(|(name, value)| (name, value.clone())).collect();
+    Cell::Params { shown, all: row.params().clone() }
+}
+
+fn gain_column(results: &Results) -> Column {
+    let show = if results.baseline().is_some() { Show::Wide(2) } else { Show::Data };
+    Column::number("gain", "gain", Unit::Fraction, show)
+}
+
+fn gain(row: &Selected, baseline: Option<&Selected>) -> Cell {
+    let gain = |baseline: &Selected| {
+        let mean = row.summary("top1.all")?.mean - baseline.summary("top1.all")?.mean;
+        Some(Cell::Gain { mean, p_value: paired_t_test(&row.paired_differences(baseline, "top1.all")) })
+    };
+    // A baseline has no gain over itself.
+    let other = baseline.filter(|baseline| !std::ptr::eq(*baseline, row));
+    other.and_then(gain).unwrap_or(Cell::Missing)
+}
+
+/// The best of n flatters, so people see it only beside numbers that already do.
+fn best_of_n_column(protocol: Protocol) -> Column {
+    let show = if protocol == Protocol::BestOnTest { Show::Wide(2) } else { Show::Data };
+    Column::number("best_of_n", "best of n", Unit::Fraction, show)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        records::{
+            RunRecord,
+            testing::{diverged, record, stored, validated},
+        },
+        report::{ReportError, Style, markdown},
+    };
+
+    fn tables(records: &[RunRecord], protocol: Option<Protocol>, methods: &[&str]) -> Vec<Table> {
+        let methods: Vec<_> = methods.iter().map(|&name| name.to_owned()).collect();
+        Results::of(&stored(records), protocol, None, &methods).unwrap().iter().map(leaderboard).collect()
+    }
+
+    fn text(records: &[RunRecord], protocol: Option<Protocol>) -> String {
+        (markdown::FORMAT.render)(&tables(records, protocol, &[]), Style::default()).unwrap()
+    }
+
+    /// Three seeds of a validated point, each a point better on test; the untrained head has no spread.
+    fn point(method: &str, params: &str, val: f64, top1: f64) -> [RunRecord; 3] {
+        let step = if method == "stage1" { 0.0 } else { 0.01 };
+        [0, 1, 2].map(|seed| validated(method, params, seed, val, top1 + step * seed as f64))
+    }
+
+    fn sweep() -> Vec<RunRecord> {
+        let (low, high) = (r#"{"lr":0.1,"epochs":20}"#, r#"{"lr":1.0,"epochs":20}"#);
+        let mut records = point("stage1", "{}", 0.3, 0.3).to_vec();
+        records.extend(point("ce", low, 0.35, 0.4));
+        records.extend(point("ce", high, 0.33, 0.9));
+        records.extend(point("lort", high, 0.5, 0.45));
+        records.extend(point("lort", low, 0.4, 0.5));
+        records.extend([0, 1].map(|seed| diverged("focal", high, seed)));
+        records
+    }
+
+    #[test]
+    fn val_has_a_row_for_each_method_with_gains_cautions_and_common_parameters_said_once() {
+        insta::assert_snapshot!(text(&sweep(), None), @r"
+        ### caches/cifar100-lt (0123456789ab), select val
+
+        | # | method | hyper-parameters | seeds | all | many | medium | few | gain | magnitude | spread | s/head |
+        | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+        | 1 | lort | lr=1 | 3 | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | +16.00 \* | - | - | 0.500 |
+        | 2 | ce | lr=0.1 | 3 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | +11.00 \* | - | - | 0.500 |
+        | 3 | stage1 |  | 3 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | - | - | - | 0.500 |
+        | 4 | focal | lr=1 | diverged | - | - | - | - | - | - | - | - |
+
+        - select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
+        - accuracies in percent, mean ± standard deviation over 3 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
+        - the same wherever it applies: epochs=20
+        - gain: difference to `stage1` in percentage points; \* p < 0.05, paired t-test over seeds
+        - **caution:** `lort`: selected lr=1 is the largest of 2 values, the best may lie beyond: widen the grid
+        - **caution:** `ce`: selected lr=0.1 is the smallest of 2 values, the best may lie beyond: widen the grid
+        - **caution:** 1 of 4 rows have seeds that diverged; their means are over the seeds that did not
+        ");
+    }
+
+    #[test]
+    fn best_on_test_is_labelled_and_shows_the_best_of_n() {
+        let records = [record("ce", "{}", 0, 0.5), record("ce", "{}", 1, 0.7), record("lort", "{}", 0, 0.6)];
+        insta::assert_snapshot!(text(&records, Some(Protocol::BestOnTest)), @r"
+        ### caches/cifar100-lt (0123456789ab), select best-on-test
+
+        | # | method | hyper-parameters | seeds | all | many | medium | few | gain | best of n | magnitude | spread | s/head |
+        | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+        | 1 | ce |  | 2 | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | - | 70.00 | - | - | 0.500 |
+        | 2 | lort |  | 1 | 60.00 | 60.00 | 60.00 | 60.00 | +0.00 | 60.00 | - | - | 0.500 |
+
+        - select best-on-test: epoch and hyper-parameters chosen by TEST accuracy (the usual published protocol, optimistic)
+        - accuracies in percent, mean ± standard deviation over 1 to 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
+        - gain: difference to `ce` in percentage points; \* p < 0.05, paired t-test over seeds
+        ");
+    }
+
+    #[test]
+    fn last_has_a_row_for_each_point_and_takes_no_baseline_among_several() {
+        let records = [
+            record("ce", r#"{"lr":1}"#, 0, 0.5),
+            record("ce", r#"{"lr":2}"#, 0, 0.7),
+            record("lort", "{}", 0, 0.6),
+        ];
+        let table = tables(&records, None, &[]).remove(0);
+        assert_eq!(table.rows.len(), 3);
+        assert!(
+            table.notes.iter().any(|note| note.starts_with("no gain: `ce` has 2 results")),
+            "{:?}",
+            table.notes
+        );
+    }
+
+    #[test]
+    fn caches_are_kept_apart() {
+        let mut other = record("ce", "{}", 0, 0.5);
+        (other.run_id, other.cache_key, other.cache) =
+            ("x".to_owned(), "fedcba".to_owned(), "caches/other".to_owned());
+        let tables = tables(&[record("ce", "{}", 0, 0.6), other], None, &[]);
+        assert_eq!(tables.iter().map(|table| table.rows.len()).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(tables[1].title, "caches/other (fedcba), select last");
+    }
+
+    #[test]
+    fn a_filter_hides_rows_but_not_the_baseline() {
+        let table = tables(&sweep(), None, &["lort"]).remove(0);
+        assert_eq!(table.rows.len(), 1);
+        let gain = table.columns.iter().position(|column| column.key == "gain").unwrap();
+        let Cell::Gain { mean, p_value } = table.rows[0][gain] else { panic!("{:?}", table.rows[0]) };
+        assert!((mean - 0.16).abs() < 1e-12);
+        // t = 0.16 / (0.01 / sqrt(3)) with two degrees of freedom: p = 1 − t / sqrt(2 + t²).
+        let t = 16.0 * 3.0_f64.sqrt();
+        assert!((p_value.unwrap() - (1.0 - t / (2.0 + t * t).sqrt())).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_unknown_method_is_an_error_that_knows_the_nearest() {
+        let runs = stored(&[record("balanced-softmax", "{}", 0, 0.5), record("ce", "{}", 0, 0.5)]);
+        let error = Results::of(&runs, None, Some("balanced-sofmax"), &[]).unwrap_err();
+        assert!(matches!(error, ReportError::UnknownMethod { .. }));
+        let hint = shared::Hint::hint(&error).unwrap();
+        assert_eq!(hint, "did you mean `balanced-softmax`? there are runs of balanced-softmax, ce");
+    }
+}

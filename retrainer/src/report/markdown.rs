@@ -1,0 +1,64 @@
+//! Markdown tables, the best value of a column in bold.
+
+use super::{
+    Format, Style,
+    error::ReportError,
+    table::{Align, Table},
+};
+
+pub(super) const FORMAT: Format = Format { name: "markdown", extension: "md", cautions: true, render };
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every format")]
+fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {
+    Ok(tables.iter().map(markdown).collect::<Vec<_>>().join("\n"))
+}
+
+fn markdown(table: &Table) -> String {
+    let shown: Vec<_> =
+        table.columns.iter().enumerate().filter(|(_, column)| column.rank().is_some()).collect();
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = format!("### {}\n\n", escaped(&table.title));
+    text += &line(shown.iter().map(|(_, column)| escaped(&column.title)).collect());
+    let rule = |align| if align == Align::Right { "--:" } else { ":--" }.to_owned();
+    text += &line(shown.iter().map(|(_, column)| rule(column.align)).collect());
+    let best = table.best_rows();
+    for (row, cells) in table.rows.iter().enumerate() {
+        let cell = |&(index, column): &(usize, _)| {
+            let text = escaped(&cells.get(index).map_or(String::new(), |cell| cell.text(column)));
+            if best.get(index) == Some(&Some(row)) { format!("**{text}**") } else { text }
+        };
+        text += &line(shown.iter().map(cell).collect());
+    }
+    text.push('\n');
+    let notes = table.notes.iter().map(|note| format!("- {}\n", escaped(note)));
+    let cautions = table.cautions.iter().map(|caution| format!("- **caution:** {}\n", escaped(caution)));
+    text.extend(notes.chain(cautions));
+    text
+}
+
+/// A bar would end the cell, a star start emphasis.
+fn escaped(text: &str) -> String {
+    text.replace('|', r"\|").replace('*', r"\*").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::testing;
+
+    #[test]
+    fn markdown_marks_the_best_and_escapes_bars_and_stars() {
+        insta::assert_snapshot!(render(&[testing::table()], Style::default()).unwrap(), @r#"
+        ### caches/demo (c0ffee), select val
+
+        | method | hyper-parameters | seeds | all | magnitude | gain |
+        | :-- | :-- | --: | --: | --: | --: |
+        | lort | delta=0.98 lr=5e-4 | 3 | **54.00 ± 1.00** | 1.38 ± 0.18 | +5.40 \* |
+        | a\|b, "c" | threshold=inf | 1 (2 diverged) | 50.00 | 0.0500 | -0.10 |
+        | ce |  | diverged | - | - | - |
+
+        - select val: chosen by validation accuracy
+        - **caution:** 1 of 3 rows has no result
+        "#);
+    }
+}

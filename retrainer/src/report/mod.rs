@@ -1,0 +1,76 @@
+//! From selected results to tables for people and programs.
+//!
+//! ```text
+//! Selected ─▶ Results (one cache) ─▶ TABLES: what to say ─▶ Table ─▶ FORMATS: how to write it ─▶ text
+//! ```
+//!
+//! A table is one file and one line of [`TABLES`]; a format is one file and one line of [`FORMATS`]. Tables know nothing
+//! of formats and formats nothing of tables: between them is [`Table`], columns and typed cells.
+
+mod csv;
+mod error;
+mod json;
+mod leaderboard;
+mod markdown;
+mod notes;
+mod results;
+mod table;
+mod table1;
+mod terminal;
+
+pub use error::ReportError;
+pub use results::{Baseline, Results};
+pub use table::{Align, Cell, Column, Show, Table};
+
+/// A way to write tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Extension of files in this format, by which `--out` chooses it.
+    pub extension: &'static str,
+    /// Whether the text holds the cautions of the tables; otherwise they go to stderr.
+    pub cautions: bool,
+    /// Writes all tables of a report.
+    pub render: fn(&[Table], Style) -> Result<String, ReportError>,
+}
+
+/// Every format; the first is the default.
+pub const FORMATS: &[Format] = &[terminal::FORMAT, markdown::FORMAT, csv::FORMAT, json::FORMAT];
+
+/// A table to make of the results of one cache.
+#[derive(Clone, Copy, Debug)]
+pub struct TableKind {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub about: &'static str,
+    /// Makes the table.
+    pub build: fn(&Results) -> Table,
+}
+
+/// Every table; the first is the default.
+pub const TABLES: &[TableKind] = &[leaderboard::TABLE, table1::TABLE];
+
+/// What the terminal can show; formats for files ignore it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Columns of the terminal; `None` is no limit.
+    pub width: Option<u16>,
+    /// Whether bold and colours are wanted.
+    pub color: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_and_extensions_are_unique() {
+        let unique = |names: Vec<&str>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+        assert!(unique(FORMATS.iter().map(|format| format.name).collect()));
+        assert!(unique(FORMATS.iter().map(|format| format.extension).collect()));
+        assert!(unique(TABLES.iter().map(|table| table.name).collect()));
+    }
+}

@@ -1,0 +1,329 @@
+//! The table between contents and formats: columns, typed cells, notes.
+
+use crate::{
+    metrics::{Direction, Metric, Unit},
+    records::Params,
+    statistics::Summary,
+};
+use serde_json::{Value, json};
+
+/// A table: everything that a format may write, nothing about how.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What it is about.
+    pub title: String,
+    /// Columns, left to right.
+    pub columns: Vec<Column>,
+    /// Rows, best first, each with one cell per column.
+    pub rows: Vec<Vec<Cell>>,
+    /// Sentences below the table: how to read it.
+    pub notes: Vec<String>,
+    /// Sentences below the table: where to be careful.
+    pub cautions: Vec<String>,
+}
+
+/// One column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Key in JSON and CSV.
+    pub key: String,
+    /// Heading for people.
+    pub title: String,
+    /// How numbers are printed.
+    pub unit: Unit,
+    /// Which value is the best one.
+    pub direction: Direction,
+    /// Alignment of its cells.
+    pub align: Align,
+    /// Who sees it.
+    pub show: Show,
+}
+
+/// Alignment of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Who sees a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Everybody.
+    Always,
+    /// Everybody, but a narrow terminal drops the columns with the highest number first.
+    Wide(u8),
+    /// Programs (CSV, JSON) only.
+    Data,
+}
+
+/// One cell: a typed value, printed by [`Cell::text`] and encoded by [`Cell::json`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// No value.
+    Missing,
+    /// Words.
+    Text(String),
+    /// Names, for programs.
+    List(Vec<String>),
+    /// A whole number.
+    Count(usize),
+    /// A number in the unit of the column.
+    Number(f64),
+    /// Finished and diverged seeds.
+    Seeds {
+        /// Finished ones.
+        finished: usize,
+        /// Diverged ones.
+        diverged: usize,
+    },
+    /// Hyper-parameters: those worth printing, and all.
+    Params {
+        /// For people.
+        shown: Params,
+        /// For programs.
+        all: Params,
+    },
+    /// A metric over seeds.
+    Summary(Summary),
+    /// Difference to the baseline, with the p-value of the paired t-test where seeds pair up.
+    Gain {
+        /// Difference of the means.
+        mean: f64,
+        /// Two-sided p-value.
+        p_value: Option<f64>,
+    },
+}
+
+impl Column {
+    /// A column of words or names.
+    pub fn text(key: &str, title: &str, show: Show) -> Self {
+        let (unit, direction) = (Unit::Plain, Direction::Neither);
+        Self { key: key.to_owned(), title: title.to_owned(), unit, direction, align: Align::Left, show }
+    }
+
+    /// A column of numbers.
+    pub fn number(key: &str, title: &str, unit: Unit, show: Show) -> Self {
+        Self { unit, align: Align::Right, ..Self::text(key, title, show) }
+    }
+
+    /// The column of a metric.
+    pub fn metric(metric: &Metric, title: &str, show: Show) -> Self {
+        Self { direction: metric.direction, ..Self::number(metric.name, title, metric.unit, show) }
+    }
+
+    /// How dispensable it is on a narrow terminal, 0 not at all; `None` for a column that people never see.
+    pub fn rank(&self) -> Option<u8> {
+        match self.show {
+            Show::Always => Some(0),
+            Show::Wide(rank) => Some(rank),
+            Show::Data => None,
+        }
+    }
+
+    fn print(&self, value: f64) -> String {
+        self.print_like(value, value)
+    }
+
+    /// A number with the digits that suit `scale`, so that a deviation has those of its mean.
+    fn print_like(&self, value: f64, scale: f64) -> String {
+        match (self.unit, scale.abs()) {
+            (Unit::Fraction, _) => format!("{:.2}", 100.0 * value),
+            (Unit::Nats, _) => format!("{value:.3}"),
+            (Unit::Plain, scale) if scale >= 1.0 || scale == 0.0 => format!("{value:.2}"),
+            (Unit::Plain, scale) if scale >= 0.1 => format!("{value:.3}"),
+            (Unit::Plain, _) => format!("{value:.4}"),
+        }
+    }
+
+    /// The best value over seeds, where the metric has a direction.
+    fn best(&self, summary: &Summary) -> Option<f64> {
+        match self.direction {
+            Direction::Higher => Some(summary.max),
+            Direction::Lower => Some(summary.min),
+            Direction::Neither => None,
+        }
+    }
+}
+
+impl Cell {
+    /// A cell that may be missing.
+    pub fn or_missing<T>(value: Option<T>, cell: impl FnOnce(T) -> Self) -> Self {
+        value.map_or(Self::Missing, cell)
+    }
+
+    /// What people read: fractions in percent, `mean ± std`.
+    pub fn text(&self, column: &Column) -> String {
+        match self {
+            Self::Missing => "-".to_owned(),
+            Self::Text(text) => text.clone(),
+            Self::List(names) => names.join(" "),
+            Self::Count(count) => count.to_string(),
+            Self::Number(value) => column.print(*value),
+            Self::Seeds { finished, diverged: 0 } => finished.to_string(),
+            Self::Seeds { finished: 0, .. } => "diverged".to_owned(),
+            Self::Seeds { finished, diverged } => format!("{finished} ({diverged} diverged)"),
+            Self::Params { shown, .. } => shown.to_string(),
+            Self::Summary(summary) => match summary.std {
+                Some(std) => {
+                    format!("{} ± {}", column.print(summary.mean), column.print_like(std, summary.mean))
+                }
+                None => column.print(summary.mean),
+            },
+            Self::Gain { mean, p_value } => {
+                let sign = if *mean < 0.0 { "" } else { "+" };
+                let star = if p_value.is_some_and(|p| p < 0.05) { " *" } else { "" };
+                format!("{sign}{}{star}", column.print(*mean))
+            }
+        }
+    }
+
+    /// What fits where [`Cell::text`] does not: without the deviation.
+    pub fn brief(&self, column: &Column) -> String {
+        match self {
+            Self::Summary(summary) => column.print(summary.mean),
+            other => other.text(column),
+        }
+    }
+
+    /// What programs read: fractions as they are, numbers unrounded.
+    pub fn json(&self, column: &Column) -> Value {
+        match self {
+            Self::Missing => Value::Null,
+            Self::Text(text) => json!(text),
+            Self::List(names) => json!(names),
+            Self::Count(count) => json!(count),
+            Self::Number(value) => json!(value),
+            Self::Seeds { finished, .. } => json!(finished),
+            Self::Params { all, .. } => json!(all),
+            Self::Summary(summary) => json!({
+                "mean": summary.mean,
+                "std": summary.std,
+                "best": column.best(summary),
+                "half_width_95": summary.half_width_95(),
+            }),
+            Self::Gain { mean, p_value } => json!({ "mean": mean, "p_value": p_value }),
+        }
+    }
+}
+
+impl Table {
+    /// A table of `rows` rows without columns.
+    pub fn new(title: String, rows: usize) -> Self {
+        Self {
+            title,
+            columns: Vec::new(),
+            rows: vec![Vec::new(); rows],
+            notes: Vec::new(),
+            cautions: Vec::new(),
+        }
+    }
+
+    /// Adds a column with its cells from the first row on; rows without one miss it.
+    pub fn push(&mut self, column: Column, cells: impl IntoIterator<Item = Cell>) {
+        self.columns.push(column);
+        let mut cells = cells.into_iter();
+        self.rows.iter_mut().for_each(|row| row.push(cells.next().unwrap_or(Cell::Missing)));
+    }
+
+    /// Row of the best mean of every column; `None` where there is nothing to compare.
+    pub fn best_rows(&self) -> Vec<Option<usize>> {
+        self.columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| self.best_row(index, column.direction))
+            .collect()
+    }
+
+    fn best_row(&self, column: usize, direction: Direction) -> Option<usize> {
+        let sign = match direction {
+            Direction::Higher => 1.0,
+            Direction::Lower => -1.0,
+            Direction::Neither => return None,
+        };
+        let mean = |(row, cells): (usize, &Vec<Cell>)| match cells.get(column)? {
+            Cell::Summary(summary) => Some((row, sign * summary.mean)),
+            _ => None,
+        };
+        let means: Vec<_> = self.rows.iter().enumerate().filter_map(mean).collect();
+        let best = means.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+        (means.len() > 1).then_some(best.0)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// Three rows with every kind of cell: a good one, one with text that formats must escape, one without result.
+    pub(in crate::report) fn table() -> Table {
+        let mut table = Table::new("caches/demo (c0ffee), select val".to_owned(), 3);
+        let summary = |values: &[f64]| Cell::or_missing(Summary::of(values), Cell::Summary);
+        let params = |json: &str| {
+            let all: Params = serde_json::from_str(json).unwrap();
+            Cell::Params {
+                shown: all
+                    .iter()
+                    .filter(|(name, _)| *name != "epochs")
+                    .map(|(n, v)| (n, v.clone()))
+                    .collect(),
+                all,
+            }
+        };
+        let text = |text: &str| Cell::Text(text.to_owned());
+        table.push(Column::text("method", "method", Show::Always), ["lort", "a|b, \"c\"", "ce"].map(text));
+        let points = [
+            r#"{"delta":0.98,"lr":0.0005,"epochs":20}"#,
+            r#"{"threshold":"inf","epochs":20}"#,
+            r#"{"epochs":20}"#,
+        ];
+        table.push(Column::text("params", "hyper-parameters", Show::Wide(1)), points.map(params));
+        let seeds = [(3, 0), (1, 2), (0, 3)].map(|(finished, diverged)| Cell::Seeds { finished, diverged });
+        table.push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(2)), seeds);
+        let metric = |name| Metric::find(name).unwrap();
+        let top1 = [summary(&[0.53, 0.54, 0.55]), summary(&[0.5]), Cell::Missing];
+        table.push(Column::metric(metric("top1.all"), "all", Show::Always), top1);
+        let error = [summary(&[0.47, 0.46, 0.45]), summary(&[0.4]), Cell::Missing];
+        table.push(Column::metric(metric("balanced_error"), "error", Show::Data), error);
+        let magnitude = [summary(&[1.5, 1.25]), summary(&[0.05]), Cell::Missing];
+        table.push(Column::metric(metric("logits_magnitude.all"), "magnitude", Show::Wide(3)), magnitude);
+        let gain = [(0.054, Some(0.01)), (-0.001, None)].map(|(mean, p_value)| Cell::Gain { mean, p_value });
+        table.push(Column::number("gain", "gain", Unit::Fraction, Show::Wide(2)), gain);
+        let ids =
+            ["aa bb", "cc", ""].map(|ids| Cell::List(ids.split_whitespace().map(str::to_owned).collect()));
+        table.push(Column::text("run_ids", "runs", Show::Data), ids);
+        table.notes = vec!["select val: chosen by validation accuracy".to_owned()];
+        table.cautions = vec!["1 of 3 rows has no result".to_owned()];
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_row_follows_the_direction_of_the_metric() {
+        let table = testing::table();
+        let best: Vec<_> =
+            table.columns.iter().map(|column| column.key.as_str()).zip(table.best_rows()).collect();
+        let marked: Vec<_> = best.into_iter().filter(|(_, row)| row.is_some()).collect();
+        assert_eq!(marked, [("top1.all", Some(0)), ("balanced_error", Some(1))]);
+    }
+
+    #[test]
+    fn a_single_row_is_not_the_best_of_anything() {
+        let mut table = testing::table();
+        table.rows.truncate(1);
+        assert!(table.best_rows().iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn rows_without_a_cell_miss_it() {
+        let mut table = Table::new(String::new(), 2);
+        table.push(Column::text("a", "a", Show::Always), [Cell::Count(1)]);
+        assert_eq!(table.rows, [vec![Cell::Count(1)], vec![Cell::Missing]]);
+    }
+}

@@ -1,0 +1,356 @@
+//! What a protocol selected.
+
+use super::{
+    candidates::{Edge, Point, edges, points},
+    protocol::Protocol,
+};
+use crate::{
+    metrics::MetricValues,
+    records::{Params, Run, Status},
+    statistics::Summary,
+};
+use shared::Hint;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Runs that a protocol cannot choose from.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SelectError {
+    /// Runs without a score of the protocol.
+    #[error("{missing} of {runs} finished runs have no validation score, for example one of `{method}`")]
+    NoValidation {
+        /// Runs without a score.
+        missing: usize,
+        /// Finished runs.
+        runs: usize,
+        /// Method of one of them.
+        method: String,
+    },
+}
+
+impl Hint for SelectError {
+    fn hint(&self) -> Option<String> {
+        Some("use `--select last`, or a cache with a `val` split".to_owned())
+    }
+}
+
+/// Test metrics of one seed of a selected point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeedResult {
+    /// The run.
+    pub run_id: Box<str>,
+    /// Its seed.
+    pub seed: u64,
+    /// The epoch that the protocol chose.
+    pub epoch: u32,
+    /// Its test metrics.
+    pub values: MetricValues,
+}
+
+/// One reportable result: a method with hyper-parameters, all its seeds, and the protocol that chose it.
+///
+/// Only [`select`] makes one.
+///
+/// ```compile_fail,E0451
+/// use retrainer::select::{Protocol, Selected};
+/// fn my_favourite(other: Selected) -> Selected {
+///     Selected { protocol: Protocol::Val, ..other }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Selected {
+    method: Arc<str>,
+    params: Arc<Params>,
+    protocol: Protocol,
+    seeds: Vec<SeedResult>,
+    diverged: usize,
+    points: usize,
+    incomplete: usize,
+    edges: Vec<Edge>,
+    val_top1: Option<f64>,
+    seconds: Option<f64>,
+}
+
+impl Selected {
+    /// Name of the method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The selected hyper-parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// How they were selected.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The finished seeds, in order of seed.
+    pub fn seeds(&self) -> &[SeedResult] {
+        &self.seeds
+    }
+
+    /// Seeds that diverged.
+    pub fn diverged(&self) -> usize {
+        self.diverged
+    }
+
+    /// Grid points of the method that this one was selected from.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// Points of the method with fewer seeds than another: the sweep is unfinished.
+    pub fn incomplete_points(&self) -> usize {
+        self.incomplete
+    }
+
+    /// Axes at whose end the selected value lies; empty where nothing was selected.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// Mean validation accuracy that selected the point, a fraction.
+    pub fn val_top1(&self) -> Option<f64> {
+        self.val_top1
+    }
+
+    /// Mean time of one head, seconds.
+    pub fn seconds(&self) -> Option<f64> {
+        self.seconds
+    }
+
+    /// A metric over the seeds; `None` when no seed has it.
+    pub fn summary(&self, metric: &str) -> Option<Summary> {
+        let values: Vec<f64> = self.seeds.iter().filter_map(|seed| seed.values.get(metric)).collect();
+        Summary::of(&values)
+    }
+
+    /// Differences to another result on the seeds that both have; a head that is not trained has no seed and stands
+    /// beside every one.
+    pub fn paired_differences(&self, other: &Self, metric: &str) -> Vec<f64> {
+        let partner = |seed: u64| match other.seeds.as_slice() {
+            [untrained] if untrained.epoch == 0 => untrained.values.get(metric),
+            seeds => seeds.iter().find(|other| other.seed == seed)?.values.get(metric),
+        };
+        self.seeds.iter().filter_map(|own| Some(own.values.get(metric)? - partner(own.seed)?)).collect()
+    }
+
+    fn new(method: &Arc<str>, points: &[Point<'_>], point: &Point<'_>, protocol: Protocol) -> Self {
+        let result = |run: &&Run| {
+            let (epoch, values) = protocol.result(run)?;
+            Some(SeedResult { run_id: run.run_id.clone(), seed: run.seed, epoch, values })
+        };
+        let mean = |values: Vec<f64>| Summary::of(&values).map(|summary| summary.mean);
+        let most = points.iter().map(Point::seeds).max().unwrap_or(0);
+        let chosen = protocol != Protocol::Last;
+        Self {
+            method: Arc::clone(method),
+            params: Arc::clone(point.params),
+            protocol,
+            seeds: point.finished.iter().filter_map(result).collect(),
+            diverged: point.diverged,
+            points: if chosen { points.len() } else { 1 },
+            incomplete: points.iter().filter(|point| point.seeds() < most).count(),
+            edges: if chosen { edges(points, point.params) } else { Vec::new() },
+            val_top1: mean(point.finished.iter().filter_map(|run| Protocol::Val.score(run)).collect()),
+            seconds: mean(point.finished.iter().map(|run| run.seconds).collect()),
+        }
+    }
+}
+
+/// Applies a protocol to the runs of one cache: one result per method, or per grid point with [`Protocol::Last`].
+///
+/// The point with the best mean score over seeds is selected, the first in parameter order among equals. A point with a
+/// diverged seed is selected only when every point of the method has one, and a point without finished seed only when
+/// there is no other; its result then has no seeds.
+///
+/// # Errors
+/// [`SelectError::NoValidation`] when [`Protocol::Val`] is asked for and a finished run has no validation score.
+pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, SelectError> {
+    if protocol == Protocol::Val {
+        require_validation(runs)?;
+    }
+    let mut selected = Vec::new();
+    for (method, points) in points(runs) {
+        let chosen = match protocol {
+            Protocol::Last => points.iter().collect(),
+            Protocol::Val | Protocol::BestOnTest => Vec::from_iter(best(&points, protocol)),
+        };
+        selected.extend(chosen.into_iter().map(|point| Selected::new(method, &points, point, protocol)));
+    }
+    Ok(selected)
+}
+
+fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point<'a>> {
+    let stable = points.iter().any(|point| point.diverged == 0);
+    let candidates = points.iter().filter(|point| !stable || point.diverged == 0);
+    let score = |point: &Point<'_>| {
+        let scores: Vec<f64> = point.finished.iter().filter_map(|run| protocol.score(run)).collect();
+        Summary::of(&scores).map_or(f64::NEG_INFINITY, |summary| summary.mean)
+    };
+    candidates
+        .map(|point| (score(point), point))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, point)| point)
+}
+
+fn require_validation(runs: &[&Run]) -> Result<(), SelectError> {
+    let finished = || runs.iter().filter(|run| run.status == Status::Ok);
+    let mut without = finished().filter(|run| Protocol::Val.score(run).is_none());
+    match without.next() {
+        None => Ok(()),
+        Some(run) => Err(SelectError::NoValidation {
+            missing: 1 + without.count(),
+            runs: finished().count(),
+            method: run.method.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        records::{
+            RunRecord, StateMetrics,
+            testing::{accuracies, diverged, record, stored, validated},
+        },
+        select::End,
+    };
+
+    fn run_protocol(records: &[RunRecord], protocol: Protocol) -> Vec<Selected> {
+        let runs = stored(records);
+        select(&runs.iter().collect::<Vec<_>>(), protocol).unwrap()
+    }
+
+    /// Method, parameters and mean test accuracy.
+    fn rows(selected: &[Selected]) -> Vec<(&str, String, Option<f64>)> {
+        let mean = |row: &Selected| row.summary("top1.all").map(|summary| summary.mean);
+        selected.iter().map(|row| (row.method(), row.params().to_string(), mean(row))).collect()
+    }
+
+    #[test]
+    fn last_reports_every_grid_point_and_chooses_nothing() {
+        let records = [
+            record("lort", r#"{"delta":0.9}"#, 0, 0.5),
+            record("lort", r#"{"delta":0.98}"#, 1, 0.75),
+            record("lort", r#"{"delta":0.98}"#, 0, 0.25),
+            record("ce", "{}", 0, 0.4),
+        ];
+        let selected = run_protocol(&records, Protocol::Last);
+        let expected = [("ce", "", 0.4), ("lort", "delta=0.9", 0.5), ("lort", "delta=0.98", 0.5)];
+        assert_eq!(
+            rows(&selected),
+            expected.map(|(method, params, mean)| (method, params.to_owned(), Some(mean)))
+        );
+        assert!(selected.iter().all(|row| row.edges().is_empty() && row.points() == 1));
+        assert_eq!(
+            selected[2].seeds().iter().map(|seed| (seed.seed, seed.epoch)).collect::<Vec<_>>(),
+            [(0, 20), (1, 20)]
+        );
+    }
+
+    #[test]
+    fn val_chooses_by_the_mean_validation_score_and_never_by_test() {
+        let records = [
+            validated("lort", r#"{"delta":0.9}"#, 0, 0.6, 0.1),
+            validated("lort", r#"{"delta":0.9}"#, 1, 0.4, 0.2),
+            validated("lort", r#"{"delta":0.98}"#, 0, 0.7, 0.9),
+            validated("lort", r#"{"delta":0.98}"#, 1, 0.2, 0.9),
+        ];
+        let selected = run_protocol(&records, Protocol::Val);
+        assert_eq!(rows(&selected), [("lort", "delta=0.9".to_owned(), Some(f64::midpoint(0.1, 0.2)))]);
+        assert_eq!((selected[0].val_top1(), selected[0].points()), (Some(0.5), 2));
+        assert_eq!(selected[0].seeds()[0].epoch, 5);
+    }
+
+    #[test]
+    fn best_on_test_chooses_the_best_epoch_and_point_by_test() {
+        let mut lucky = record("lort", r#"{"delta":0.9}"#, 0, 0.2);
+        lucky.metrics.best_on_test = Some(StateMetrics::new(7, None, accuracies([0.8; 4])));
+        let selected =
+            run_protocol(&[lucky, record("lort", r#"{"delta":0.98}"#, 0, 0.5)], Protocol::BestOnTest);
+        assert_eq!(rows(&selected), [("lort", "delta=0.9".to_owned(), Some(0.8))]);
+        assert_eq!((selected[0].seeds()[0].epoch, selected[0].protocol()), (7, Protocol::BestOnTest));
+    }
+
+    #[test]
+    fn equal_scores_choose_the_first_point_in_numeric_order() {
+        let point = |lr: &str| validated("ce", &format!(r#"{{"lr":{lr}}}"#), 0, 0.5, 0.5);
+        let selected = run_protocol(&[point("0.1"), point("1e-5"), point("0.01")], Protocol::Val);
+        assert_eq!(selected[0].params().to_string(), "lr=1e-5");
+    }
+
+    #[test]
+    fn a_point_with_a_diverged_seed_is_chosen_only_when_all_have_one() {
+        let (low, high) = (r#"{"lr":0.1}"#, r#"{"lr":1.0}"#);
+        let wild = [validated("ce", high, 0, 0.9, 0.9), diverged("ce", high, 1)];
+        let mut records = wild.to_vec();
+        records.push(validated("ce", low, 0, 0.3, 0.3));
+        assert_eq!(rows(&run_protocol(&records, Protocol::Val))[0].1, "lr=0.1");
+        let selected = run_protocol(&wild, Protocol::Val);
+        assert_eq!((selected[0].seeds().len(), selected[0].diverged()), (1, 1));
+        let selected = run_protocol(&[diverged("ce", low, 0), diverged("ce", high, 0)], Protocol::Val);
+        assert_eq!((selected[0].summary("top1.all"), selected[0].diverged()), (None, 1));
+    }
+
+    #[test]
+    fn a_choice_at_the_end_of_an_axis_is_an_edge() {
+        let point = |delta: f64, wd: f64, lr: f64, val: f64| {
+            validated(
+                "lort",
+                &format!(r#"{{"delta":{delta},"weight_decay":{wd},"lr":{lr},"epochs":20}}"#),
+                0,
+                val,
+                0.5,
+            )
+        };
+        let records = [
+            point(0.9, 0.0, 0.1, 0.2),
+            point(0.95, 0.1, 0.2, 0.1),
+            point(0.98, 0.0, 0.1, 0.6),
+            point(0.98, 0.0, 0.05, 0.2),
+        ];
+        let edges = run_protocol(&records, Protocol::Val)[0].edges().to_vec();
+        assert_eq!(edges, [Edge { param: "delta".to_owned(), value: 0.98, end: End::Highest, values: 3 }]);
+    }
+
+    #[test]
+    fn the_default_is_val_only_where_every_finished_run_has_a_validation_score() {
+        let mut runs = stored(&[validated("ce", "{}", 0, 0.5, 0.5), diverged("ce", "{}", 1)]);
+        assert_eq!(Protocol::default_for(&runs.iter().collect::<Vec<_>>()), Protocol::Val);
+        runs.extend(stored(&[record("lort", "{}", 0, 0.5)]));
+        let runs: Vec<_> = runs.iter().collect();
+        assert_eq!(Protocol::default_for(&runs), Protocol::Last);
+        assert_eq!(Protocol::default_for(&[]), Protocol::Last);
+        let error = select(&runs, Protocol::Val).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "1 of 2 finished runs have no validation score, for example one of `lort`"
+        );
+    }
+
+    #[test]
+    fn paired_differences_use_the_seeds_that_both_have() {
+        let records = [
+            record("ce", "{}", 0, 0.25),
+            record("ce", "{}", 1, 0.5),
+            record("lort", "{}", 1, 0.75),
+            record("lort", "{}", 2, 1.0),
+        ];
+        let selected = run_protocol(&records, Protocol::Last);
+        assert_eq!(selected[1].paired_differences(&selected[0], "top1.all"), [0.25]);
+    }
+
+    #[test]
+    fn an_untrained_head_stands_beside_every_seed() {
+        let mut untrained = record("stage1", "{}", 0, 0.5);
+        untrained.metrics.last = Some(StateMetrics::new(0, None, accuracies([0.5; 4])));
+        let records = [record("lort", "{}", 0, 0.75), record("lort", "{}", 1, 1.0), untrained];
+        let selected = run_protocol(&records, Protocol::Last);
+        assert_eq!(selected[0].paired_differences(&selected[1], "top1.all"), [0.25, 0.5]);
+    }
+}

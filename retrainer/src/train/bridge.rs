@@ -1,0 +1,57 @@
+//! Between slices and tensors: the one place that hands memory to libtorch.
+
+use super::error::TrainError;
+use tch::{Device, Kind, Tensor};
+
+/// Copies numbers into a tensor of `shape` on a device.
+pub(super) fn from_f32(numbers: &[f32], shape: &[i64], device: Device) -> Result<Tensor, TrainError> {
+    from_bytes(bytemuck::cast_slice(numbers), shape, Kind::Float, device)
+}
+
+/// Copies integers into a tensor of `shape` on a device.
+pub(super) fn from_i64(numbers: &[i64], shape: &[i64], device: Device) -> Result<Tensor, TrainError> {
+    from_bytes(bytemuck::cast_slice(numbers), shape, Kind::Int64, device)
+}
+
+/// Copies double-precision coefficients into an f32 tensor of `shape`.
+pub(super) fn from_f64(numbers: &[f64], shape: &[i64], device: Device) -> Result<Tensor, TrainError> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "heads are f32; coefficients are computed in f64 and rounded once"
+    )]
+    let narrow: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+    from_f32(&narrow, shape, device)
+}
+
+/// Copies stored bytes into a tensor.
+pub(super) fn from_bytes(
+    bytes: &[u8],
+    shape: &[i64],
+    kind: Kind,
+    device: Device,
+) -> Result<Tensor, TrainError> {
+    // libtorch reads `product(shape) · size` bytes whatever the slice's length is: this check is what makes it sound.
+    let expected = shape.iter().try_fold(kind.elt_size_in_bytes(), |size, &length| {
+        usize::try_from(length).ok().and_then(|length| size.checked_mul(length))
+    });
+    if expected != Some(bytes.len()) {
+        return Err(TrainError::Torch(format!("{} bytes for a tensor of shape {shape:?}", bytes.len())));
+    }
+    let tensor = Tensor::f_from_data_size(bytes, shape, kind)?;
+    Ok(if device == Device::Cpu { tensor } else { tensor.f_to_device(device)? })
+}
+
+/// Copies a tensor's numbers to the host, row-major; a device sync.
+pub(super) fn to_f32(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
+    let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+    let mut numbers = vec![0.0; tensor.numel()];
+    let length = numbers.len();
+    tensor.f_copy_data(&mut numbers, length)?;
+    Ok(numbers)
+}
+
+/// A length as libtorch counts.
+pub(super) fn size(length: usize) -> i64 {
+    // Lengths of slices never exceed isize::MAX.
+    i64::try_from(length).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,56 @@
+//! What can go wrong while training.
+
+use crate::metrics::EvaluationError;
+use shared::{CacheError, Hint};
+
+/// Training that could not go on; a diverged head is a result, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// libtorch refused an operation.
+    #[error("libtorch: {0}")]
+    Torch(String),
+    /// The cache could not be read.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Logits and labels do not fit together.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// The device that was asked for does not work.
+    #[error("{0}")]
+    Device(String),
+    /// The method needs the stage-1 head.
+    #[error("the cache has no stage-1 head")]
+    MissingHead,
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// A worker ended without a result.
+    #[error("a worker ended unexpectedly: {0}")]
+    Worker(String),
+}
+
+impl From<tch::TchError> for TrainError {
+    fn from(error: tch::TchError) -> Self {
+        // libtorch appends its whole C++ call stack.
+        let text = error.to_string();
+        let end = text.find("\nException raised from").unwrap_or(text.len());
+        Self::Torch(text.get(..end).unwrap_or(&text).to_owned())
+    }
+}
+
+impl Hint for TrainError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cache(error) => error.hint(),
+            Self::Torch(text) if text.contains("out of memory") => {
+                Some("use `--device cpu`, or a smaller `--group-memory`".to_owned())
+            }
+            Self::Device(_) => {
+                Some("use `--device auto` or `--device cpu`; for CUDA run `make setup TORCH=cuda`".to_owned())
+            }
+            Self::Interrupted => Some("run the same command again: finished heads are kept".to_owned()),
+            Self::MissingHead => Some("import the cache with `--head FILE`".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The engine: the only code that touches tensors.
+//!
+//! Heads that share every batch form a group. Their weights stand side by side in one matrix `[D, H·C]`, so that one step
+//! is one wide product forward, a closed-form gradient (no autograd), one wide product backward, and one pass that applies
+//! the step with a learning rate for each head:
+//!
+//! ```text
+//! Z = X W + b                 [B, D] × [D, H·C]
+//! G = ∂L/∂Z                   loss.rs, elementwise, each head by its own rows
+//! M ← μ M + Xᵀ G + λ ⊙ W      momentum.rs keeps M scaled, so that μ costs no pass
+//! W ← W − η ⊙ M
+//! ```
+//!
+//! Nothing reduces across heads: a head that diverges becomes NaN alone, and a head in a group equals the same head alone.
+
+mod bridge;
+mod data;
+mod device;
+mod error;
+mod evaluate;
+mod fit;
+#[cfg(test)]
+mod golden;
+mod head_group;
+mod loss;
+mod matmul_rate;
+mod momentum;
+mod post_hoc;
+mod sampler;
+mod sweep;
+mod weights;
+
+pub use data::Data;
+pub use device::{Device, resolve as resolve_device};
+pub use error::TrainError;
+pub use fit::{FittedHead, State, StateKind, run as run_work};
+pub use matmul_rate::matmul_rate;
+pub use sweep::{Sweep, SweepEnd};
+pub use weights::LinearHead;
+
+/// Rows of an evaluation that are turned into logits at once, at most.
+pub(crate) const EVALUATION_ROWS: usize = 1024;
+
+/// Numbers in a matrix of logits, at most: 64 MiB of f32.
+const LOGITS_AT_ONCE: usize = 1 << 24;
+
+/// Rows whose logits are in memory at once, for a group with this many columns (heads × classes).
+pub(crate) fn rows_at_once(columns: usize) -> usize {
+    (LOGITS_AT_ONCE / columns.max(1)).max(1)
+}

@@ -1,0 +1,271 @@
+//! Every way in which a cache can be wrong, each with path, expected, got and a hint.
+
+use crate::{dtype::Dtype, view::ViewId};
+use std::{
+    error::Error,
+    fmt::Write,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// What the user can do about an error.
+pub trait Hint {
+    /// One sentence of advice, where there is any.
+    fn hint(&self) -> Option<String>;
+}
+
+/// A feature cache (or a file of one) that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// The operating system refused.
+    #[error("could not {action} `{}`", path.display())]
+    Io {
+        /// What was tried: "open", "write" …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The folder does not exist, or holds neither a manifest nor an unfinished dump.
+    #[error("`{}` is not a feature cache: no `manifest.json`", path.display())]
+    MissingManifest {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A dump was started here and did not end.
+    #[error("the dump into `{}` is unfinished", path.display())]
+    UnfinishedDump {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A cache of another format version.
+    #[error("`{}` has cache format version {got}, expected {expected}", path.display())]
+    WrongVersion {
+        /// The manifest.
+        path: PathBuf,
+        /// The version that this program reads.
+        expected: u32,
+        /// The version found.
+        got: u64,
+    },
+    /// The manifest is not what the format says.
+    #[error("invalid manifest `{}`: {reason}", path.display())]
+    InvalidManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A shard of the manifest is not on disk.
+    #[error("shard `{}` is missing", path.display())]
+    MissingShard {
+        /// The shard.
+        path: PathBuf,
+    },
+    /// The file's size differs from the manifest's.
+    #[error("`{}` has {got} bytes, expected {expected}", path.display())]
+    WrongSize {
+        /// The file.
+        path: PathBuf,
+        /// Bytes by the manifest.
+        expected: u64,
+        /// Bytes on disk.
+        got: u64,
+    },
+    /// The safetensors header is damaged or lies about sizes.
+    #[error("invalid safetensors header in `{}`: {reason}", path.display())]
+    InvalidHeader {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor is missing or has another shape.
+    #[error("tensor `{tensor}` of `{}` is {got}, expected {expected}", path.display())]
+    WrongTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The shape or type that belongs there.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// Features in another number format than the manifest says.
+    #[error("features of `{}` are {got}, expected {expected}", path.display())]
+    DtypeMismatch {
+        /// The shard.
+        path: PathBuf,
+        /// The manifest's format.
+        expected: Dtype,
+        /// The shard's.
+        got: String,
+    },
+    /// A label that is no class.
+    #[error("label {got} in row {row} of `{}` is outside the {classes} classes", path.display())]
+    LabelOutOfRange {
+        /// The shard.
+        path: PathBuf,
+        /// Row in the shard.
+        row: usize,
+        /// The label found.
+        got: i64,
+        /// Number of classes C.
+        classes: usize,
+    },
+    /// Two views of a split do not hold the same samples in the same order.
+    #[error("views `{view}` and `{other}` of `{}` disagree: {reason}", path.display())]
+    ViewRowsDisagree {
+        /// The cache.
+        path: PathBuf,
+        /// The view that differs.
+        view: ViewId,
+        /// The first view of the split.
+        other: ViewId,
+        /// Row counts or the first row that differs.
+        reason: String,
+    },
+    /// The training labels do not add up to the manifest's class counts.
+    #[error("class {class} of `{}` has {got} training samples, expected {expected}", path.display())]
+    ClassCountsDisagree {
+        /// The cache.
+        path: PathBuf,
+        /// The first class that differs.
+        class: usize,
+        /// The manifest's count.
+        expected: u64,
+        /// The labels' count.
+        got: u64,
+    },
+    /// No class, no sample, or more than can be counted.
+    #[error("class counts of {classes} classes hold no sample or overflow")]
+    InvalidClassCounts {
+        /// Number of classes given.
+        classes: usize,
+    },
+    /// The bytes of a file are not those that were written.
+    #[error("`{}` has checksum {got}, expected {expected}", path.display())]
+    ChecksumMismatch {
+        /// The file.
+        path: PathBuf,
+        /// BLAKE3 by the manifest.
+        expected: String,
+        /// BLAKE3 of the bytes on disk.
+        got: String,
+    },
+    /// A split or view that this cache does not hold.
+    #[error("`{}` has no view `{view}` (it has {available})", path.display())]
+    MissingView {
+        /// The cache.
+        path: PathBuf,
+        /// The view asked for.
+        view: String,
+        /// The views that are there.
+        available: String,
+    },
+    /// A feature that is NaN or infinite, or becomes so in the format asked for.
+    #[error("row {row} of `{}` holds a feature that is not finite", path.display())]
+    NonFinite {
+        /// The shard.
+        path: PathBuf,
+        /// Row in the shard.
+        row: usize,
+    },
+    /// A shard got fewer or more rows than its header says.
+    #[error("`{}` got {got} numbers, expected {expected}", path.display())]
+    WrongRows {
+        /// The shard.
+        path: PathBuf,
+        /// Numbers (rows × D) that belong there.
+        expected: usize,
+        /// Numbers given.
+        got: usize,
+    },
+    /// The folder holds a dump with other settings.
+    #[error("`{}` holds a dump with other settings: {difference}", path.display())]
+    OtherDump {
+        /// The folder.
+        path: PathBuf,
+        /// The first setting that differs, with both values.
+        difference: String,
+    },
+    /// The folder holds files that are no cache.
+    #[error("`{}` is not empty and holds no feature cache", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl CacheError {
+    /// An error of the operating system at a path.
+    pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl Hint for CacheError {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => "check the path",
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "choose a folder that you may write to"
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "free some space and run the same command again: finished work is kept"
+                }
+                _ => return None,
+            },
+            Self::MissingManifest { .. } => "make one with `extractor dump` or `extractor import`",
+            Self::UnfinishedDump { .. } => {
+                "run the same `extractor dump` again: it goes on at the first missing shard"
+            }
+            Self::WrongVersion { .. } => {
+                "dump the features again, or use the program version that wrote the cache"
+            }
+            Self::InvalidManifest { .. } => "restore `manifest.json` from a copy, or dump the features again",
+            Self::MissingShard { .. }
+            | Self::WrongSize { .. }
+            | Self::InvalidHeader { .. }
+            | Self::WrongTensor { .. }
+            | Self::DtypeMismatch { .. }
+            | Self::ChecksumMismatch { .. }
+            | Self::ViewRowsDisagree { .. }
+            | Self::LabelOutOfRange { .. }
+            | Self::ClassCountsDisagree { .. } => {
+                "the cache is damaged: `extractor verify` lists every damaged file; copy or dump it again"
+            }
+            Self::MissingView { .. } => "choose a view that is there, or dump the cache again with it",
+            Self::NonFinite { .. } => {
+                "half precision ends at 65504: use `--dtype bf16` or `f32`, or check the backbone"
+            }
+            Self::OtherDump { .. } | Self::NotEmpty { .. } => {
+                "choose another `--out`, or remove the folder first"
+            }
+            Self::InvalidClassCounts { .. } => "a training split needs at least one sample",
+            Self::WrongRows { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// An error as the programs print it: `error:`, a `cause:` for each link of the chain, `hint:`.
+pub fn render(error: &dyn Error, hint: Option<String>) -> String {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(link) = cause {
+        // Transparent wrappers repeat the message of what they wrap.
+        if !text.ends_with(&link.to_string()) {
+            let _ = write!(text, "\ncause: {link}");
+        }
+        cause = link.source();
+    }
+    if let Some(hint) = hint {
+        let _ = write!(text, "\nhint: {hint}");
+    }
+    text
+}

@@ -1,0 +1,61 @@
+//! What `extractor` and `retrainer` must agree on: the feature cache.
+//!
+//! ```text
+//! images ─▶ backbone ─▶ features ─▶ CacheWriter ─▶ [feature cache] ─▶ FeatureCache ─▶ FeatureView ─▶ heads
+//!                                    (extractor)       on disk           (retrainer, memory-mapped)
+//! ```
+//!
+//! Arrows only point right: the two programs never import each other, and nothing here knows libtorch.
+//!
+//! # Glossary
+//!
+//! - *features*: a backbone's output for one image, a row of D numbers; *view*: the features of one split under one
+//!   transform ([`Split`] × [`View`]), in the same row order for every view of a split.
+//! - *class counts*: training samples n_k of each class; *imbalance ratio*: max n_k / min n_k.
+//! - *many / medium / few*: classes with n_k > 100, 20 ≤ n_k ≤ 100, n_k < 20 ([`Shot`]).
+//! - *stage-1 head*: the linear (or cosine) classifier that was trained together with the backbone.
+//! - *cache key*: the digest of everything that decided the bytes of a cache.
+//! - Sizes: N samples, D features, C classes, H heads, B batch.
+//!
+//! # Invariants
+//!
+//! - A directory is a cache only once `manifest.json` is there; it is written last, by rename ([`CacheWriter`]).
+//! - An open [`FeatureCache`] has been checked: headers, sizes, label ranges, equal rows in all views of a split.
+//! - No input file makes this crate panic, overflow or allocate more than the file's own size.
+
+pub mod atomic;
+mod cache;
+mod classes;
+pub mod device;
+mod dtype;
+pub mod error;
+pub mod interrupt;
+mod manifest;
+#[expect(unsafe_code, reason = "the one place where files become memory; every block says why it is sound")]
+mod mmap;
+pub mod progress;
+pub mod random;
+mod shard;
+mod stage1_head;
+mod view;
+mod writer;
+
+pub use cache::{Damage, FeatureCache, FeatureView};
+pub use classes::{ClassCounts, ClassId, Shot};
+pub use dtype::Dtype;
+pub use error::{CacheError, Hint};
+pub use manifest::{
+    BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, MANIFEST_FILE, Manifest,
+    ProgramInfo, ShardInfo, ViewInfo,
+};
+pub use shard::ShardWriter;
+pub use stage1_head::Stage1Head;
+pub use view::{Split, View, ViewId};
+pub use writer::{CacheWriter, ViewPlan};
+
+/// Name, version and commit of a program, for manifests and records.
+///
+/// Each program passes its own: `program_info("extractor", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT"))`.
+pub fn program_info(name: &str, version: &str, commit: &str) -> ProgramInfo {
+    ProgramInfo { name: name.to_owned(), version: version.to_owned(), commit: commit.to_owned() }
+}

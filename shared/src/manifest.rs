@@ -1,0 +1,312 @@
+//! What decided the bytes of a cache, and the digest of it.
+
+use crate::{
+    classes::ClassCounts,
+    dtype::Dtype,
+    error::CacheError,
+    view::{Split, View, ViewId},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, path::Path};
+
+/// The cache format that this program writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The file that makes a folder a cache.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// Everything that decided the bytes of a feature cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The images.
+    pub dataset: DatasetInfo,
+    /// One name a class.
+    pub class_names: Vec<String>,
+    /// n_k of the training split.
+    pub train_class_counts: ClassCounts,
+    /// Features of one sample, D.
+    pub feature_dim: usize,
+    /// Number format of the features.
+    pub dtype: Dtype,
+    /// The network.
+    pub backbone: BackboneInfo,
+    /// Transform of every kind of view (`clean`, `flipped`, `augmented`), as a string of steps.
+    pub transforms: BTreeMap<String, String>,
+    /// Which statistics batch normalisation used.
+    pub batch_norm: BatchNormMode,
+    /// The program that wrote the cache.
+    pub program: ProgramInfo,
+    /// Seconds since 1970 when the cache was finished; not part of the cache key.
+    #[serde(default)]
+    pub created_unix: u64,
+    /// The stage-1 head, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage1_head: Option<FileInfo>,
+    /// The views.
+    #[serde(default)]
+    pub views: BTreeMap<ViewId, ViewInfo>,
+}
+
+/// Where the images came from and which of them are the training split.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatasetInfo {
+    /// Name on the command line: `cifar100`, …
+    pub name: String,
+    /// BLAKE3 over the source files' bytes, in name order.
+    pub root_digest: String,
+    /// The rule that picked the training subset: `first-n`, `ldam-seed0`, …
+    pub subset: String,
+    /// Largest over smallest class count asked for.
+    pub imbalance_ratio: Option<f64>,
+    /// Samples of the largest class.
+    pub n_max: Option<u64>,
+    /// Validation samples of each class.
+    pub val_per_class: Option<u64>,
+    /// Seed of the rule, where it has one.
+    pub seed: Option<u64>,
+    /// SHA-256 of the training indices in row order, little-endian u32.
+    pub index_digest: String,
+}
+
+/// The network and how it was trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BackboneInfo {
+    /// Name and width: `resnet34`, `resnet18 x0.25`.
+    pub architecture: String,
+    /// BLAKE3 over the weights.
+    pub weights_digest: String,
+    /// The training recipe, or where the weights came from.
+    pub recipe: Value,
+}
+
+/// Which statistics batch normalisation used during the dump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchNormMode {
+    /// The running statistics of stage 1.
+    #[default]
+    Eval,
+    /// The statistics of each batch, as published stage-2 code does.
+    Train,
+}
+
+/// Name, version and commit of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramInfo {
+    /// `extractor` or `retrainer`.
+    pub name: String,
+    /// Crate version.
+    pub version: String,
+    /// Source commit, or `unknown`.
+    pub commit: String,
+}
+
+/// How the stage-1 head makes logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    /// w·f + b.
+    #[default]
+    Linear,
+    /// Scaled cosine between w and f.
+    Cosine,
+}
+
+/// A file and its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Name in the cache.
+    pub file: String,
+    /// Size.
+    pub bytes: u64,
+    /// BLAKE3 of the bytes, in hexadecimal.
+    pub blake3: String,
+}
+
+/// A view: its shards in row order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewInfo {
+    /// Samples.
+    pub rows: u64,
+    /// The shards.
+    pub shards: Vec<ShardInfo>,
+}
+
+/// A shard of a view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardInfo {
+    /// Samples in this shard.
+    pub rows: u64,
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileInfo,
+}
+
+impl Manifest {
+    /// BLAKE3 of the canonical manifest without paths and times: the identity of the cached features.
+    pub fn cache_key(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        strip(&mut value, &["created_unix", "file"]);
+        blake3::hash(canonical_json(&value).as_bytes()).to_hex().to_string()
+    }
+
+    /// Number of classes C.
+    pub fn classes(&self) -> usize {
+        self.train_class_counts.classes()
+    }
+
+    /// The views of one split, in name order.
+    pub fn views_of(&self, split: Split) -> impl Iterator<Item = View> + '_ {
+        self.views.keys().filter(move |id| id.split == split).map(|id| id.view)
+    }
+
+    /// The setting in which two dumps differ, as `name: mine, theirs`; times, results and program versions do not count.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let settings = |manifest: &Self| {
+            let mut value = serde_json::to_value(manifest).unwrap_or(Value::Null);
+            if let Value::Object(fields) = &mut value {
+                for name in ["created_unix", "program", "views", "stage1_head"] {
+                    fields.remove(name);
+                }
+            }
+            value
+        };
+        first_difference("", &settings(self), &settings(other))
+    }
+
+    /// Reads and checks a manifest.
+    pub(crate) fn read(path: &Path) -> Result<Self, CacheError> {
+        let bytes = std::fs::read(path).map_err(|source| CacheError::io("read", path, source))?;
+        let invalid = |reason: String| CacheError::InvalidManifest { path: path.to_owned(), reason };
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
+        // The version comes first: fields of another version are not errors of this one.
+        match value.get("format_version").and_then(Value::as_u64) {
+            Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            Some(got) => {
+                return Err(CacheError::WrongVersion {
+                    path: path.to_owned(),
+                    expected: FORMAT_VERSION,
+                    got,
+                });
+            }
+            None => return Err(invalid("no `format_version`".to_owned())),
+        }
+        let manifest: Self = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        manifest.check().map_err(invalid)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.feature_dim == 0 {
+            return Err("`feature_dim` is 0".to_owned());
+        }
+        if self.class_names.len() != self.classes() {
+            return Err(format!(
+                "{} class names for {} class counts",
+                self.class_names.len(),
+                self.classes()
+            ));
+        }
+        if !self.views.contains_key(&ViewId::new(Split::Train, View::Clean)) {
+            return Err("no view `train.clean`".to_owned());
+        }
+        for (id, view) in &self.views {
+            let sum = view.shards.iter().try_fold(0_u64, |sum, shard| sum.checked_add(shard.rows));
+            if sum != Some(view.rows) {
+                return Err(format!("rows of the shards of `{id}` do not add up to {}", view.rows));
+            }
+            if let Some(shard) = view.shards.iter().find(|shard| !is_plain_path(&shard.file.file)) {
+                return Err(format!("shard path `{}` leaves the cache", shard.file.file));
+            }
+        }
+        match &self.stage1_head {
+            Some(head) if !is_plain_path(&head.file) => {
+                Err(format!("head path `{}` leaves the cache", head.file))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a path stays inside the folder it is relative to.
+fn is_plain_path(path: &str) -> bool {
+    use std::path::Component;
+    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// JSON with sorted keys and no spaces: equal values have equal text.
+pub(crate) fn canonical_json(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            let parts: Vec<String> = sorted
+                .into_iter()
+                .map(|(name, field)| format!("{}:{}", Value::String(name.clone()), canonical_json(field)))
+                .collect();
+            format!("{{{}}}", parts.join(","))
+        }
+        Value::Array(items) => {
+            let parts: Vec<String> = items.iter().map(canonical_json).collect();
+            format!("[{}]", parts.join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+fn strip(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+            fields.values_mut().for_each(|field| strip(field, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(item, names)),
+        _ => {}
+    }
+}
+
+fn first_difference(name: &str, mine: &Value, theirs: &Value) -> Option<String> {
+    match (mine, theirs) {
+        (Value::Object(left), Value::Object(right)) => {
+            left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).find_map(|key| {
+                let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                first_difference(
+                    &path,
+                    left.get(key).unwrap_or(&Value::Null),
+                    right.get(key).unwrap_or(&Value::Null),
+                )
+            })
+        }
+        _ if mine == theirs => None,
+        _ => Some(format!("`{name}` is {} there, {} here", shortened(theirs), shortened(mine))),
+    }
+}
+
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 80 { text } else { text.chars().take(77).chain("...".chars()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_text_is_independent_of_key_order() {
+        let one: Value = serde_json::from_str(r#"{"b": [1, {"y": 0.1, "x": 2}], "a": "q"}"#).unwrap();
+        let two: Value = serde_json::from_str(r#"{"a": "q", "b": [1, {"x": 2, "y": 0.1}]}"#).unwrap();
+        assert_eq!(canonical_json(&one), r#"{"a":"q","b":[1,{"x":2,"y":0.1}]}"#);
+        assert_eq!(canonical_json(&one), canonical_json(&two));
+    }
+
+    #[test]
+    fn paths_that_leave_the_cache_are_no_plain_paths() {
+        for path in ["/etc/passwd", "../x", "a/../b", "", "./a"] {
+            assert!(!is_plain_path(path), "{path}");
+        }
+        assert!(is_plain_path("train.clean/00000.safetensors"));
+    }
+}

@@ -1,0 +1,263 @@
+//! The bytes of a shard: a safetensors file whose big matrix is aligned and can be streamed.
+//!
+//! ```text
+//! 8 bytes     length of the header, little endian
+//! header      JSON, padded with spaces until the features start at a multiple of 64 bytes
+//! labels      [n] i64
+//! sample_ids  [n] i64
+//! features    [n, D] f32, f16 or bf16
+//! ```
+//!
+//! Wide types come first, as in every safetensors file, so that Python's readers find each tensor aligned too.
+
+use crate::{atomic, classes::ClassId, dtype::Dtype, error::CacheError, mmap::FileMap};
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+use safetensors::SafeTensors;
+use std::{
+    io::{BufWriter, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+#[cfg(target_endian = "big")]
+compile_error!("shards are little endian and mapped as they are");
+
+/// Features start at a multiple of this many bytes in the file.
+const ALIGNMENT: usize = 64;
+
+/// Streams the rows of one shard to a temporary file that becomes the shard when it is whole.
+#[derive(Debug)]
+pub struct ShardWriter {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+    dtype: Dtype,
+    dim: usize,
+    rows: usize,
+    written: usize,
+    buffer: Vec<u8>,
+}
+
+impl ShardWriter {
+    /// Starts a shard of `labels.len()` rows of `dim` features.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`]; [`CacheError::WrongRows`] where labels and ids differ in number or the size overflows.
+    pub fn create(
+        path: &Path,
+        dtype: Dtype,
+        dim: usize,
+        labels: &[ClassId],
+        sample_ids: &[i64],
+    ) -> Result<Self, CacheError> {
+        let rows = labels.len();
+        if sample_ids.len() != rows {
+            return Err(CacheError::WrongRows {
+                path: path.to_owned(),
+                expected: rows,
+                got: sample_ids.len(),
+            });
+        }
+        let header = header(rows, dim, dtype).ok_or_else(|| CacheError::WrongRows {
+            path: path.to_owned(),
+            expected: rows,
+            got: usize::MAX,
+        })?;
+        let mut file = BufWriter::with_capacity(1 << 20, atomic::temporary_beside(path)?);
+        let label_bytes = labels.iter().flat_map(|label| i64::from(label.0).to_le_bytes());
+        let id_bytes = sample_ids.iter().flat_map(|id| id.to_le_bytes());
+        let head: Vec<u8> = header.into_iter().chain(label_bytes).chain(id_bytes).collect();
+        file.write_all(&head).map_err(|source| CacheError::io("write", path, source))?;
+        Ok(Self { path: path.to_owned(), file, dtype, dim, rows, written: 0, buffer: Vec::new() })
+    }
+
+    /// Appends whole rows, converted to the shard's format (round to nearest even).
+    ///
+    /// # Errors
+    /// [`CacheError::NonFinite`] for a number that is not finite in that format, [`CacheError::WrongRows`] for too many
+    /// or broken rows, [`CacheError::Io`].
+    pub fn push(&mut self, features: &[f32]) -> Result<(), CacheError> {
+        let got = self.written.saturating_add(features.len());
+        let expected = self.rows * self.dim;
+        if got > expected || !features.len().is_multiple_of(self.dim.max(1)) {
+            return Err(CacheError::WrongRows { path: self.path.clone(), expected, got });
+        }
+        self.buffer.clear();
+        let finite = match self.dtype {
+            Dtype::F32 => {
+                self.buffer.extend_from_slice(bytemuck::cast_slice(features));
+                features.iter().position(|number| !number.is_finite())
+            }
+            Dtype::F16 => {
+                let mut converted = vec![f16::ZERO; features.len()];
+                converted.convert_from_f32_slice(features);
+                self.buffer.extend_from_slice(bytemuck::cast_slice(&converted));
+                converted.iter().position(|number| !number.is_finite())
+            }
+            Dtype::Bf16 => {
+                let mut converted = vec![bf16::ZERO; features.len()];
+                converted.convert_from_f32_slice(features);
+                self.buffer.extend_from_slice(bytemuck::cast_slice(&converted));
+                converted.iter().position(|number| !number.is_finite())
+            }
+        };
+        if let Some(position) = finite {
+            return Err(CacheError::NonFinite {
+                path: self.path.clone(),
+                row: (self.written + position) / self.dim,
+            });
+        }
+        self.written = got;
+        self.file.write_all(&self.buffer).map_err(|source| CacheError::io("write", &self.path, source))
+    }
+
+    /// Makes the shard visible under its name, whole and on disk.
+    ///
+    /// # Errors
+    /// [`CacheError::WrongRows`] where rows are missing, [`CacheError::Io`].
+    pub fn finish(self) -> Result<(), CacheError> {
+        let expected = self.rows * self.dim;
+        if self.written != expected {
+            return Err(CacheError::WrongRows { path: self.path, expected, got: self.written });
+        }
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|error| CacheError::io("write", &self.path, error.into_error()))?;
+        atomic::persist(file, &self.path)
+    }
+}
+
+/// The length field and the padded header; `None` where a size overflows.
+fn header(rows: usize, dim: usize, dtype: Dtype) -> Option<Vec<u8>> {
+    let ids = rows.checked_mul(8)?;
+    let features = rows.checked_mul(dim)?.checked_mul(dtype.bytes())?;
+    let end = ids.checked_mul(2)?.checked_add(features)?;
+    let tensor = |dtype: safetensors::Dtype, shape: &[usize], from: usize, to: usize| serde_json::json!({ "dtype": dtype.to_string(), "shape": shape, "data_offsets": [from, to] });
+    let mut json = serde_json::json!({
+        "__metadata__": { "format": "pt" },
+        "labels": tensor(safetensors::Dtype::I64, &[rows], 0, ids),
+        "sample_ids": tensor(safetensors::Dtype::I64, &[rows], ids, 2 * ids),
+        "features": tensor(dtype.safetensors(), &[rows, dim], 2 * ids, end),
+    })
+    .to_string();
+    while !(8 + json.len() + 2 * ids).is_multiple_of(ALIGNMENT) {
+        json.push(' ');
+    }
+    let mut bytes = u64::try_from(json.len()).ok()?.to_le_bytes().to_vec();
+    bytes.extend_from_slice(json.as_bytes());
+    Some(bytes)
+}
+
+/// An open, checked shard.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) path: PathBuf,
+    pub(crate) rows: usize,
+    map: FileMap,
+    features: Range<usize>,
+    dtype: Dtype,
+}
+
+/// Labels and sample ids of a shard, read once at opening.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ShardRows {
+    pub(crate) labels: Vec<ClassId>,
+    pub(crate) sample_ids: Vec<i64>,
+}
+
+/// What a shard must hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    pub(crate) rows: usize,
+    pub(crate) dim: usize,
+    pub(crate) classes: usize,
+    pub(crate) dtype: Dtype,
+}
+
+impl Shard {
+    /// Maps and checks a shard: header, sizes, types, label range; not the checksum.
+    pub(crate) fn open(path: &Path, expected: Expected) -> Result<(Self, ShardRows), CacheError> {
+        let map = FileMap::open(path)?;
+        let bytes = map.bytes();
+        let invalid = |reason: String| CacheError::InvalidHeader { path: path.to_owned(), reason };
+        let (header_length, _) =
+            SafeTensors::read_metadata(bytes).map_err(|error| invalid(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| invalid(error.to_string()))?;
+        let wrong = |tensor: &str, expected: String, got: String| CacheError::WrongTensor {
+            path: path.to_owned(),
+            tensor: tensor.to_owned(),
+            expected,
+            got,
+        };
+        let integers = |name: &str| {
+            let shape = format!("I64 [{}]", expected.rows);
+            let tensor = tensors.tensor(name).map_err(|_| wrong(name, shape.clone(), "absent".to_owned()))?;
+            if tensor.dtype() != safetensors::Dtype::I64 || tensor.shape() != [expected.rows] {
+                return Err(wrong(name, shape, format!("{} {:?}", tensor.dtype(), tensor.shape())));
+            }
+            Ok(tensor
+                .data()
+                .as_chunks::<8>()
+                .0
+                .iter()
+                .map(|bytes| i64::from_le_bytes(*bytes))
+                .collect::<Vec<_>>())
+        };
+        let labels = integers("labels")?
+            .into_iter()
+            .enumerate()
+            .map(|(row, got)| match u32::try_from(got) {
+                Ok(label) if (label as usize) < expected.classes => Ok(ClassId(label)),
+                _ => Err(CacheError::LabelOutOfRange {
+                    path: path.to_owned(),
+                    row,
+                    got,
+                    classes: expected.classes,
+                }),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let sample_ids = integers("sample_ids")?;
+
+        let shape = [expected.rows, expected.dim];
+        let features = tensors
+            .tensor("features")
+            .map_err(|_| wrong("features", format!("{shape:?}"), "absent".to_owned()))?;
+        if Dtype::from_safetensors(features.dtype()) != Some(expected.dtype) {
+            return Err(CacheError::DtypeMismatch {
+                path: path.to_owned(),
+                expected: expected.dtype,
+                got: features.dtype().to_string().to_lowercase(),
+            });
+        }
+        if features.shape() != shape {
+            return Err(wrong("features", format!("{shape:?}"), format!("{:?}", features.shape())));
+        }
+        // Offsets are relative to the data section, which `deserialize` has checked to lie inside the file.
+        let start = features.data().as_ptr().addr() - bytes.as_ptr().addr();
+        debug_assert!(start >= 8 + header_length);
+        if !start.is_multiple_of(ALIGNMENT) {
+            return Err(invalid(format!("features start at byte {start}, no multiple of {ALIGNMENT}")));
+        }
+        let features = start..start + features.data().len();
+        let shard = Self { path: path.to_owned(), rows: expected.rows, map, features, dtype: expected.dtype };
+        Ok((shard, ShardRows { labels, sample_ids }))
+    }
+
+    /// The features as stored, borrowed from the map.
+    pub(crate) fn features(&self) -> &[u8] {
+        // The range was checked against this very map when the shard was opened.
+        self.map.bytes().get(self.features.clone()).unwrap_or_default()
+    }
+
+    /// Widens stored numbers `start .. start + out.len()` to f32.
+    pub(crate) fn widen(&self, start: usize, out: &mut [f32]) {
+        let width = self.dtype.bytes();
+        let stored = self.features().get(start * width..(start + out.len()) * width).unwrap_or_default();
+        match self.dtype {
+            Dtype::F32 => out.copy_from_slice(bytemuck::cast_slice(stored)),
+            Dtype::F16 => bytemuck::cast_slice::<u8, f16>(stored).convert_to_f32_slice(out),
+            Dtype::Bf16 => bytemuck::cast_slice::<u8, bf16>(stored).convert_to_f32_slice(out),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Integration tests of `extractor`: the program as a user runs it, on tiny data made here.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod archive;
+mod dump;
+mod errors;
+mod help;
+mod images;
+mod import;
+mod inspect;
+mod program;
+mod python;
+mod stop;
+mod verify;

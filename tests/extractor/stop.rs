@@ -1,0 +1,161 @@
+//! Runs that are killed or stopped, and the same command again: the same result as without.
+
+use crate::{
+    dump::{DATA, MACHINE, trained},
+    images::cifar10,
+    program::{Files, Workplace, cache_files},
+};
+use std::{
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// How a run is ended in its middle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stop {
+    /// `kill -9`: the program gets no chance to do anything.
+    Kill,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+/// Starts the program and stops it as soon as `reached` says so.
+fn stop_when(place: &Workplace, line: &str, stop: Stop, reached: impl Fn() -> bool) -> (ExitStatus, String) {
+    let mut child: Child = place.command(line).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while !reached() {
+        assert!(child.try_wait().unwrap().is_none(), "`{line}` ended before it could be stopped");
+        assert!(started.elapsed() < Duration::from_secs(120), "`{line}` does not get there");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    match stop {
+        Stop::Kill => child.kill().unwrap(),
+        Stop::Interrupt => {
+            assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        }
+    }
+    let output = child.wait_with_output().unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+fn check_status(stop: Stop, status: ExitStatus, stderr: &str) {
+    use std::os::unix::process::ExitStatusExt;
+    match stop {
+        Stop::Kill => assert_eq!(status.signal(), Some(9), "{stderr}"),
+        Stop::Interrupt => {
+            assert_eq!(status.code(), Some(1), "{stderr}");
+            assert!(stderr.contains("stopped on request"), "{stderr}");
+        }
+    }
+}
+
+/// Lines of `train.jsonl` without what time decides.
+fn log_without_times(place: &Workplace, folder: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(place.path(folder).join("train.jsonl")).unwrap();
+    let without_times = |line: &str| {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let fields = record.as_object_mut().unwrap();
+        assert!(fields.remove("seconds").is_some() && fields.remove("images_per_second").is_some());
+        record
+    };
+    text.lines().map(without_times).collect()
+}
+
+const EPOCHS: usize = 5;
+const TRAIN: &str = "train --dataset cifar10 --data data --device cpu --threads 1 --backbone resnet18 --width 0.25 \
+                     --epochs 5 --batch-size 16 --out";
+
+/// A folder with `data/` and the uninterrupted run `whole/`.
+fn trained_without_a_stop() -> &'static Workplace {
+    static PLACE: OnceLock<Workplace> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Workplace::new();
+        cifar10(&place, "data", 10, 1);
+        place.ok(&format!("{TRAIN} whole"));
+        place
+    })
+}
+
+fn training_goes_on(stop: Stop) {
+    let place = trained_without_a_stop();
+    let folder = format!("{stop:?}");
+    let log = place.path(&folder).join("train.jsonl");
+    let epochs = || std::fs::read_to_string(&log).map_or(0, |text| text.lines().count());
+    let (status, stderr) = stop_when(place, &format!("{TRAIN} {folder}"), stop, || epochs() >= 1);
+    check_status(stop, status, &stderr);
+    assert!((1..EPOCHS).contains(&epochs()), "stopped in the middle");
+    place.ok(&format!("{TRAIN} {folder}"));
+    let checkpoint = |folder: &str| std::fs::read(place.path(folder).join("checkpoint.safetensors")).unwrap();
+    assert!(checkpoint("whole") == checkpoint(&folder), "checkpoints differ");
+    assert_eq!(log_without_times(place, &folder), log_without_times(place, "whole"));
+    assert_eq!(log_without_times(place, "whole").len(), EPOCHS);
+}
+
+#[test]
+fn a_killed_training_ends_with_the_same_bytes() {
+    training_goes_on(Stop::Kill);
+}
+
+#[test]
+fn a_training_stopped_on_request_ends_with_the_same_bytes() {
+    training_goes_on(Stop::Interrupt);
+}
+
+fn dump_line(out: &str) -> String {
+    format!(
+        "dump --checkpoint base {DATA} --data data {MACHINE} --augmented 6 --batch-size 4 --shard-rows 4 --out {out}"
+    )
+}
+
+/// The files of an uninterrupted dump.
+fn dumped_without_a_stop() -> &'static Files {
+    static FILES: OnceLock<Files> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let place = trained();
+        place.ok(&dump_line("never-stopped"));
+        cache_files(&place.path("never-stopped"))
+    })
+}
+
+fn a_dump_goes_on(stop: Stop) {
+    let place = trained();
+    let stopped = format!("{stop:?}-stopped");
+    let shard = place.path(&stopped).join("train.flipped/00002.safetensors");
+    let (status, stderr) = stop_when(place, &dump_line(&stopped), stop, || shard.exists());
+    check_status(stop, status, &stderr);
+    assert!(!place.path(&stopped).join("manifest.json").exists(), "stopped in the middle");
+    let refused = place.run(&format!("verify {stopped}"));
+    assert!(refused.code == Some(2) && refused.stderr.contains("unfinished"), "{}", refused.stderr);
+    // Finished shards are kept, not written again.
+    let written = |path: &std::path::Path| std::fs::metadata(path).unwrap().modified().unwrap();
+    let before = written(&shard);
+    place.ok(&dump_line(&stopped));
+    assert_eq!(written(&shard), before);
+    assert!(cache_files(&place.path(&stopped)) == *dumped_without_a_stop(), "the caches differ");
+}
+
+#[test]
+fn a_killed_dump_ends_with_the_same_bytes() {
+    a_dump_goes_on(Stop::Kill);
+}
+
+#[test]
+fn a_dump_stopped_on_request_ends_with_the_same_bytes() {
+    a_dump_goes_on(Stop::Interrupt);
+}
+
+#[test]
+fn an_unfinished_dump_is_not_continued_with_other_settings() {
+    let place = trained();
+    let line = format!("dump --checkpoint base {DATA} --data data {MACHINE} --augmented 12 --batch-size 4");
+    let shard = place.path("other/train.augmented-01/00000.safetensors");
+    stop_when(place, &format!("{line} --shard-rows 4 --out other"), Stop::Kill, || shard.exists());
+    for changed in ["--shard-rows 4 --augmented 1", "--shard-rows 40", "--shard-rows 4 --dtype f32"] {
+        let line =
+            line.replace("--augmented 12", if changed.contains("augmented") { "" } else { "--augmented 12" });
+        let refused = place.run(&format!("{line} {changed} --out other"));
+        assert_eq!(refused.code, Some(2), "{changed}: {}", refused.stderr);
+        assert!(refused.stderr.contains("other settings"), "{changed}: {}", refused.stderr);
+    }
+}

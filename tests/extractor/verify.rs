@@ -1,0 +1,66 @@
+//! `extractor verify`.
+
+use crate::{import::write_safetensors, program::Workplace};
+
+fn imported() -> Workplace {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    place.ok("import --train train.safetensors --test test.safetensors --shard-rows 4 --out cache");
+    place
+}
+
+#[test]
+fn a_whole_cache_passes() {
+    let run = imported().ok("verify cache");
+    insta::assert_snapshot!(run.stdout, @"ok: 7 files, 2.75 KiB: every checksum is right, every feature is finite");
+}
+
+#[test]
+fn every_damaged_file_is_named() {
+    let place = imported();
+    let shard = place.path("cache/train.clean/00001.safetensors");
+    let mut bytes = std::fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&shard, bytes).unwrap();
+    std::fs::remove_file(place.path("cache/train.flipped/00002.safetensors")).unwrap();
+    let cut = place.path("cache/test.clean/00000.safetensors");
+    let length = std::fs::metadata(&cut).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&cut).unwrap().set_len(length - 1).unwrap();
+    let run = place.run("verify cache");
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[DIGEST]")]}, {
+        insta::assert_snapshot!(run.stdout, @"
+        damaged: `cache/train.clean/00001.safetensors` has checksum [DIGEST], expected [DIGEST]
+        damaged: shard `cache/train.flipped/00002.safetensors` is missing
+        damaged: `cache/test.clean/00000.safetensors` has 415 bytes, expected 416
+        ");
+    });
+}
+
+#[test]
+fn a_feature_that_is_not_finite_is_damage() {
+    let place = imported();
+    let shard = place.path("cache/train.clean/00001.safetensors");
+    let mut bytes = std::fs::read(&shard).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&shard, &bytes).unwrap();
+    // With a checksum that fits: whoever wrote it did not look.
+    let manifest = place.path("cache/manifest.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    value["views"]["train.clean"]["shards"][1]["blake3"] = blake3::hash(&bytes).to_hex().to_string().into();
+    std::fs::write(&manifest, value.to_string()).unwrap();
+    let run = place.run("verify cache");
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    insta::assert_snapshot!(run.stdout, @"damaged: row 3 of `cache/train.clean/00001.safetensors` holds a feature that is not finite");
+}
+
+#[test]
+fn what_is_no_cache_could_not_be_checked() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(place.refused("verify nowhere"), @"
+    exit 2
+    error: `nowhere` is not a feature cache: no `manifest.json`
+    hint: make one with `extractor dump` or `extractor import`
+    ");
+}

@@ -1,0 +1,17 @@
+//! Integration tests of `retrainer`: the program as a user runs it.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests are named by sentences, and a failed assumption is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod engine;
+mod report;
+mod sweep;

@@ -1,0 +1,165 @@
+//! `retrainer report` on records written by the library, as a user sees it.
+
+use retrainer::{
+    metrics::MetricValues,
+    records::{
+        FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions, run_id,
+    },
+};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) -> RunRecord {
+    let params: Params = serde_json::from_str(params).unwrap();
+    let mut test = MetricValues::EMPTY;
+    test.set("top1.all", Some(top1));
+    test.set("top1.few", Some(top1 / 2.0));
+    let last = Some(StateMetrics::new(20, val, test));
+    RunRecord {
+        run_id: run_id("cache", method, &params, seed, "f32"),
+        cache_key: "cache".to_owned(),
+        cache: "caches/demo".to_owned(),
+        method: method.to_owned(),
+        params,
+        seed,
+        status: Status::Ok,
+        diverged_at: None,
+        metrics: RunMetrics { last, ..RunMetrics::default() },
+        per_class: None,
+        seconds: 0.25,
+        versions: Versions {
+            retrainer: "0".to_owned(),
+            torch: "0".to_owned(),
+            commit: "0".to_owned(),
+            format: FORMAT_VERSION,
+        },
+        device: "cpu".to_owned(),
+        precision: "f32".to_owned(),
+    }
+}
+
+/// Two seeds of `ce`, and of `lort` at two smoothing values; the better one on validation is the worse one on test.
+fn write(runs: &Path, validated: bool) {
+    let mut writer = RunWriter::create(runs).unwrap();
+    for seed in [0, 1] {
+        for (method, params, val, top1) in [
+            ("ce", "{}", 0.4, [0.40, 0.42]),
+            ("lort", r#"{"delta":0.9}"#, 0.5, [0.45, 0.49]),
+            ("lort", r#"{"delta":0.98}"#, 0.3, [0.60, 0.62]),
+        ] {
+            let val = validated.then_some(val);
+            writer.append(&record(method, params, seed, val, top1[usize::from(seed == 1)])).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+}
+
+fn report(runs: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_retrainer")).arg("report").arg(runs).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn rows(runs: &Path, arguments: &[&str]) -> Vec<serde_json::Value> {
+    let output = report(runs, &[&["--format", "json"], arguments].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_default_selects_on_validation_and_prints_one_table_without_color() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), true);
+    let output = report(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout), @"
+    caches/demo (cache), select val
+    #  method  hyper-parameters  seeds           all  many  medium           few   gain  magnitude  spread  s/head
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    1  lort    delta=0.9             2  47.00 ± 2.83     -       -  23.50 ± 1.41  +6.00          -       -   0.250
+    2  ce                            2  41.00 ± 1.41     -       -  20.50 ± 0.71      -          -       -   0.250
+    select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
+    accuracies in percent, mean ± standard deviation over 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
+    gain: difference to `ce` in percentage points; * p < 0.05, paired t-test over seeds
+    ! `lort`: selected delta=0.9 is the smallest of 2 values, the best may lie beyond: widen the grid
+    ");
+}
+
+#[test]
+fn json_rows_follow_the_protocol() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), true);
+    let lort = |rows: &[serde_json::Value]| rows.iter().find(|row| row["method"] == "lort").unwrap().clone();
+    let validated = lort(&rows(folder.path(), &[]));
+    assert_eq!((&validated["select"], &validated["n_seeds"]), (&"val".into(), &2.into()));
+    assert_eq!(validated["params"], serde_json::json!({ "delta": 0.9 }));
+    assert!((validated["top1.all"]["mean"].as_f64().unwrap() - 0.47).abs() < 1e-12);
+    assert!((validated["top1.all"]["best"].as_f64().unwrap() - 0.49).abs() < 1e-12);
+    assert_eq!(lort(&rows(folder.path(), &["--select", "best-on-test"]))["params"]["delta"], 0.98);
+    assert_eq!(rows(folder.path(), &["--select", "last"]).len(), 3);
+}
+
+#[test]
+fn without_validation_scores_the_default_is_last_and_val_an_error_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), false);
+    assert!(rows(folder.path(), &[]).iter().all(|row| row["select"] == "last"));
+    let output = report(folder.path(), &["--select", "val"]);
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("error: 6 of 6 finished runs have no validation score"), "{stderr}");
+    assert!(stderr.contains("hint: use `--select last`"), "{stderr}");
+}
+
+#[test]
+fn the_extension_of_the_output_chooses_the_format_and_a_failure_leaves_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, out) = (folder.path().join("runs"), folder.path().join("table.md"));
+    write(&runs, true);
+    let out_argument = out.to_str().unwrap();
+    assert!(report(&runs, &["--out", out_argument]).status.success());
+    let table = fs::read_to_string(&out).unwrap();
+    assert!(table.starts_with("### caches/demo"), "{table}");
+    assert_eq!(
+        report(&runs, &["--out", out_argument, "--select", "last", "--method", "lotr"]).status.code(),
+        Some(2)
+    );
+    assert_eq!(fs::read_to_string(&out).unwrap(), table);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a temporary file is left");
+    let unknown = report(&runs, &["--out", folder.path().join("table.xyz").to_str().unwrap()]);
+    assert!(text(&unknown.stderr).contains("hint: give `--format`"), "{}", text(&unknown.stderr));
+    let nowhere = report(&runs, &["--out", folder.path().join("none/table.md").to_str().unwrap()]);
+    assert_eq!(nowhere.status.code(), Some(2));
+}
+
+#[test]
+fn a_damaged_record_file_is_a_warning_and_the_rest_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), true);
+    fs::write(folder.path().join("records-0.jsonl"), "{\"run_id\":\n{\"run_id\": \"torn").unwrap();
+    let output = report(folder.path(), &["--format", "csv"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout).lines().count(), 3);
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("records-0.jsonl:1: not a record"), "{stderr}");
+    assert!(stderr.contains("records-0.jsonl:2: unfinished last line"), "{stderr}");
+}
+
+#[test]
+fn nothing_to_report_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for runs in [folder.path().to_owned(), folder.path().join("none")] {
+        let output = report(&runs, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains("hint: run `retrainer sweep --out RUNS` first"),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}

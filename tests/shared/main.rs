@@ -1,0 +1,17 @@
+//! Integration tests of the feature cache.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests are named by sentences, and a failed assumption is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod corrupt;
+mod laws;
+mod resume;
