@@ -198,6 +198,15 @@ fn imports_that_do_not_fit_together() {
     hint: the file is incomplete: save it again
     ");
 
+    let mut huge = rows(10, 0);
+    huge.labels[4] = i64::from(u32::MAX);
+    place.write("huge.safetensors", safetensors(&huge, None, None));
+    insta::assert_snapshot!(refused("--train huge.safetensors"), @"
+    exit 2
+    error: `huge.safetensors`: expected labels below 100000, got 4294967295 in row 4
+    hint: number the classes from 0 without gaps
+    ");
+
     let mut large = rows(4, 0);
     large.labels[3] = 7;
     place.write("large.safetensors", safetensors(&large, None, None));

@@ -13,5 +13,8 @@
 mod support;
 
 mod engine;
+mod errors;
+mod help;
+mod program;
 mod report;
 mod sweep;

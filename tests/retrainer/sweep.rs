@@ -1,56 +1,172 @@
-use crate::support::SyntheticCache;
-use std::{path::Path, process::Command};
+//! `retrainer sweep`: every head once, whatever happens in between.
+
+use crate::{
+    program::{Workplace, bytes, stderr, stdout, wait_until},
+    support::SyntheticCache,
+};
 
 const GRID: &str = r#"
 seeds = [0, 1]
 epochs = 3
 batch_size = 16
-
 [[method]]
 name = "stage1"
-
 [[method]]
 name = "tau-norm"
 tau = [0.5, 1.0]
-
 [[method]]
 name = "lort"
 delta = [0.5, 0.98]
 lr = [1e-3, 1e-2]
-
 [[method]]
 name = "focal"
 lr = 1e-2
 weight_decay = [0.0, 1e-2]
 "#;
 
-fn retrainer() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_retrainer"))
-}
-
-fn sweep(cache: &Path, grid: &str, runs: &Path) -> std::process::Output {
-    let file = runs.with_extension("toml");
-    std::fs::write(&file, grid).unwrap();
-    retrainer()
-        .args(["sweep", "--device", "cpu", "--cache"])
-        .arg(cache)
-        .arg("--grid")
-        .arg(&file)
-        .arg("--out")
-        .arg(runs)
-        .output()
-        .unwrap()
+#[test]
+fn a_sweep_records_every_head_once_and_resumes_to_nothing() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let output = place.sweep(GRID, "runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(place.records("runs").len(), 15);
+    assert!(stderr(&place.sweep(GRID, "runs")).contains("nothing to do"));
+    assert_eq!(place.records("runs").len(), 15);
 }
 
 #[test]
-fn a_sweep_records_every_head_once_and_resumes_to_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (cache, runs) = (folder.path().join("cache"), folder.path().join("runs"));
-    SyntheticCache::default().write(&cache);
-    let output = sweep(&cache, GRID, &runs);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    assert!(stderr.contains("15 heads recorded"), "{stderr}");
-    let again = sweep(&cache, GRID, &runs);
-    assert!(String::from_utf8_lossy(&again.stderr).contains("nothing to do"), "{again:?}");
+fn a_grown_grid_adds_only_what_is_new() {
+    let place = Workplace::new(&SyntheticCache::default());
+    place.sweep(GRID, "runs");
+    let before = place.records("runs");
+    place.sweep(&GRID.replace("[1e-3, 1e-2]", "[1e-3, 1e-2, 1e-1]"), "runs");
+    let after = place.records("runs");
+    assert_eq!(after.len(), 19);
+    assert!(before.iter().all(|(id, record)| after[id] == *record));
+}
+
+#[test]
+fn a_sweep_that_was_killed_ends_like_one_that_was_not() {
+    let place = Workplace::new(&SyntheticCache::default());
+    // One head a group and one worker: records come one by one, so that the kill falls between them.
+    let slow = GRID.replace("epochs = 3", "epochs = 30");
+    let arguments = ["--workers", "1", "--group-memory", "0"];
+    assert!(place.sweep_command(&slow, "whole").args(arguments).status().unwrap().success());
+    let mut killed = place.sweep_command(&slow, "runs").args(arguments).spawn().unwrap();
+    wait_until("a record", || bytes(&place.path("runs")) > 0);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let partly = place.records("runs").len();
+    assert!(partly < 15, "the kill came too late: {partly}");
+    let output = place.sweep_command(&slow, "runs").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(place.records("runs") == place.records("whole"), "other records than in one piece");
+}
+
+#[test]
+fn group_sizes_and_worker_counts_do_not_change_accuracies() {
+    let place = Workplace::new(&SyntheticCache::default());
+    place.sweep(GRID, "wide");
+    place.sweep_command(GRID, "narrow").args(["--workers", "1", "--group-memory", "0"]).status().unwrap();
+    let (wide, narrow) = (place.records("wide"), place.records("narrow"));
+    assert!(wide.keys().eq(narrow.keys()));
+    for (id, record) in &wide {
+        let top1 = |record: &serde_json::Value| record["metrics"]["last"]["top1.all"].as_f64().unwrap();
+        assert!((top1(record) - top1(&narrow[id])).abs() < 1e-9, "{record}");
+    }
+}
+
+#[test]
+fn partitions_share_the_work_without_overlap() {
+    let place = Workplace::new(&SyntheticCache::default());
+    place.sweep(GRID, "whole");
+    for part in ["1/2", "2/2"] {
+        let output = place.sweep_command(GRID, "runs").args(["--partition", part]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert!(place.records("runs") == place.records("whole"), "other records than in one piece");
+}
+
+#[test]
+fn diverged_heads_are_recorded_and_the_exit_code_says_so() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let output = place.sweep("epochs = 2\n[[method]]\nname = \"ce\"\nlr = [1e-3, 1e38]\n", "runs");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 of 2 heads diverged"));
+    let statuses: Vec<_> = place.records("runs").values().map(|record| record["status"].clone()).collect();
+    assert!(statuses.contains(&"ok".into()) && statuses.contains(&"diverged".into()));
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let output = place.sweep_command(GRID, "runs").args(["--dry-run", "--workers", "2"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!place.path("runs").exists());
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"at least .*", "at least  [time]");
+    settings.bind(|| {
+        insta::assert_snapshot!(stdout(&output), @"
+        cache     d2374090f1481786
+        features  N = 228, D = 12, C = 5; val 40, test 100, clean + flipped
+        heads     15 to do, 0 done
+        groups    5 of up to 3 heads, 2 workers
+        memory    1 MB beside the mapped cache
+        work      0.003 GFLOP in matrix products
+        at least  [time]
+        ")
+    });
+}
+
+#[test]
+fn augmented_views_take_turns_and_change_the_result() {
+    let place = Workplace::new(&SyntheticCache { augmented: 2, ..SyntheticCache::default() });
+    let grid = "epochs = 3\nbatch_size = 16\nview = [\"clean\", \"augmented\"]\n[[method]]\nname = \"ce\"\nlr = 1e-2\n";
+    assert!(place.sweep(grid, "runs").status.success());
+    let values: Vec<_> =
+        place.records("runs").into_values().map(|record| record["metrics"]["last"].clone()).collect();
+    assert_ne!(values[0], values[1]);
+}
+
+#[test]
+fn exported_weights_have_the_recorded_accuracy() {
+    let place = Workplace::new(&SyntheticCache::default());
+    place.sweep(GRID, "runs");
+    // One head of each kind of work: the program starts twice for each state.
+    let records = place.records("runs");
+    let first = |method: &str| records.iter().find(|(_, record)| record["method"] == method).unwrap();
+    for (id, record) in [first("tau-norm"), first("lort")] {
+        for (select, state) in [("last", "last"), ("val", "val_selected"), ("best-on-test", "best_on_test")] {
+            let output = place.run(&[
+                "export",
+                "runs",
+                "--run",
+                &id,
+                "--out",
+                "head.safetensors",
+                "--select",
+                select,
+                "--device",
+                "cpu",
+            ]);
+            assert!(output.status.success(), "{}", stderr(&output));
+            let output = place.run(&[
+                "evaluate",
+                "--head",
+                "head.safetensors",
+                "--cache",
+                "cache",
+                "--format",
+                "json",
+            ]);
+            let metrics: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+            // Heads without training have one state.
+            let metric = |name: &str| {
+                let states = &record["metrics"];
+                states.get(state).unwrap_or(&states["last"])[name].as_f64().unwrap()
+            };
+            assert!((metrics["top1.all"].as_f64().unwrap() - metric("top1.all")).abs() < 1e-9, "{record}");
+            assert!((metrics["nll"].as_f64().unwrap() - metric("nll")).abs() < 1e-4, "{record}");
+        }
+    }
 }

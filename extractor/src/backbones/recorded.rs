@@ -51,7 +51,6 @@ impl Recorded {
         assert_eq!(got.size(), expected.size(), "{name}");
         let largest = expected.abs().max().double_value(&[]);
         let difference = (got.detach() - &expected).abs().max().double_value(&[]) / largest;
-        eprintln!("{name} {difference:e}");
         assert!(difference <= tolerance, "{name}: differs by {difference:e} of its largest value");
     }
 }

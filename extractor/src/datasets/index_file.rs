@@ -46,3 +46,30 @@ pub(crate) fn read(path: &Path, rows: usize) -> Result<Vec<u32>, ExtractError> {
     }
     Ok(checked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Vec<u32>, ExtractError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        std::fs::write(&path, text).unwrap();
+        read(&path, 12)
+    }
+
+    #[test]
+    fn json_and_words_are_the_same_list() {
+        for text in ["[7, 3, 0, 11]", "7 3\n0\t11\n"] {
+            assert_eq!(read_text(text).unwrap(), [7, 3, 0, 11]);
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_no_list_of_rows() {
+        for text in ["", "[]", "[1, 1]", "12", "-1", "1.5", "[1, ", "99999999999999999999", "[1, \"a\"]"] {
+            let error = read_text(text).unwrap_err();
+            assert!(matches!(error, ExtractError::Malformed { .. }), "{text}: {error}");
+        }
+    }
+}

@@ -6,11 +6,12 @@ mod cifar;
 mod index_file;
 pub mod longtail;
 mod numpy_legacy;
+pub mod subset;
 
 use crate::error::ExtractError;
-use longtail::SubsetSpec;
 use shared::{ClassId, DatasetInfo};
 use std::path::Path;
+use subset::SubsetSpec;
 
 /// Every data set that the extractor reads.
 pub static DATASETS: &[DatasetKind] = &[cifar::CIFAR10, cifar::CIFAR100];
@@ -123,22 +124,22 @@ impl Dataset {
     pub fn load(name: &str, root: &Path, spec: &SubsetSpec) -> Result<Self, ExtractError> {
         let kind = DatasetKind::named(name)?;
         let source = (kind.load)(root)?;
-        let subset = longtail::select(&source.train.labels, source.class_names.len(), spec)?;
+        let chosen = subset::select(&source.train.labels, source.class_names.len(), spec)?;
         let info = DatasetInfo {
             name: kind.name.to_owned(),
             root_digest: source.root_digest,
-            subset: subset.description.clone(),
+            subset: chosen.description.clone(),
             imbalance_ratio: spec.imbalance_ratio,
-            n_max: subset.n_max,
+            n_max: chosen.n_max,
             val_per_class: spec.val_per_class,
-            seed: (spec.rule == longtail::SubsetRule::LdamSeed0).then_some(0),
-            index_digest: longtail::index_digest(&subset.train),
+            seed: (spec.rule == subset::SubsetRule::LdamSeed0).then_some(0),
+            index_digest: subset::index_digest(&chosen.train),
         };
         Ok(Self {
             info,
             class_names: source.class_names,
-            train: source.train.take(&subset.train),
-            val: subset.val.map(|rows| source.train.take(&rows)),
+            train: source.train.take(&chosen.train),
+            val: chosen.val.map(|rows| source.train.take(&rows)),
             test: source.test,
         })
     }
@@ -147,7 +148,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longtail::SubsetRule;
+    use subset::SubsetRule;
 
     /// The real CIFAR-100 (binary version) where `CIFAR100_DIR` points to it.
     fn real_cifar100(rule: SubsetRule) -> Option<Dataset> {
@@ -175,7 +176,7 @@ mod tests {
         );
         // Hashed as the Python version stores an image: 3072 bytes, one plane a colour.
         assert_eq!(
-            longtail::sha256(&dataset.train.pixels),
+            subset::sha256(&dataset.train.pixels),
             "de984f891192494eb19c756bb8f3f9acd17c4dffaa596387f8a1371f9b6ab6fe"
         );
         assert_eq!((dataset.train.len(), dataset.test.len()), (10_847, 10_000));

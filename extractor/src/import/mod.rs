@@ -10,7 +10,7 @@ pub mod split;
 
 use crate::{
     config::program,
-    datasets::longtail::index_digest,
+    datasets::subset::index_digest,
     dump::{Written, rows_per_shard},
     error::ExtractError,
 };
@@ -26,6 +26,9 @@ use std::{
 
 /// Numbers converted and written at a time.
 const NUMBERS_AT_ONCE: usize = 1 << 20;
+
+/// A training set may have this many classes however few samples it has.
+const CLASSES_WITHOUT_QUESTION: usize = 100_000;
 
 /// What to import, and as what.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
         hint: "give `--train` or `--train-features` and `--train-labels`".to_owned(),
     })?;
     let head = import.head.as_deref().map(Stage1Head::read).transpose()?;
-    let classes = classes(train, head.as_ref());
+    let classes = classes(train, head.as_ref())?;
     check(import, train, head.as_ref(), classes)?;
     let dim = train.features.columns();
     let dtype = import.dtype.unwrap_or_else(|| train.features.nearest_dtype());
@@ -102,9 +105,23 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
 }
 
 /// C: the head's where there is one, else what the training labels need.
-fn classes(train: &ImportedSplit, head: Option<&Stage1Head>) -> usize {
-    let labels = train.labels.iter().map(|label| label.index() + 1).max().unwrap_or(0);
-    head.map_or(labels, |head| head.classes)
+///
+/// Labels far beyond the number of samples are a mistake, and would make a manifest much larger than the file.
+fn classes(train: &ImportedSplit, head: Option<&Stage1Head>) -> Result<usize, ExtractError> {
+    if let Some(head) = head {
+        return Ok(head.classes);
+    }
+    let limit = train.labels.len().max(CLASSES_WITHOUT_QUESTION);
+    let largest = train.labels.iter().enumerate().max_by_key(|(_, label)| **label);
+    match largest {
+        Some((row, label)) if label.index() >= limit => Err(ExtractError::Malformed {
+            path: train.labels_path.clone(),
+            expected: format!("labels below {limit}"),
+            got: format!("{label} in row {row}"),
+            hint: "number the classes from 0 without gaps".to_owned(),
+        }),
+        largest => Ok(largest.map_or(0, |(_, label)| label.index() + 1)),
+    }
 }
 
 fn check(

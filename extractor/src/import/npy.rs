@@ -83,6 +83,7 @@ fn parse_shape(text: &str) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn npy(header: &str, data: &[u8]) -> Vec<u8> {
         let length = u16::try_from(header.len()).unwrap().to_le_bytes();
@@ -144,5 +145,23 @@ mod tests {
             assert!(read_bytes(&whole[..length]).is_err(), "cut to {length} bytes");
         }
         assert!(read_bytes(&whole).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_reader_panic(
+            descr in "'[<>|=]?[fiuO][248]?'",
+            shape in r"\(?-?[0-9]{0,20},? ?[0-9]{0,20},?\)?",
+            version in 0_u8..5,
+            data in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}");
+            let mut bytes = npy(&header, &data);
+            bytes[6] = version;
+            if let Ok(array) = read_bytes(&bytes) {
+                let numbers: usize = array.shape.iter().product();
+                prop_assert_eq!(numbers * array.number.bytes(), array.bytes.len());
+            }
+        }
     }
 }

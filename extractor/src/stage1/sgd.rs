@@ -79,29 +79,29 @@ mod tests {
         let losses = [(); 2].map(|()| {
             let logits = head.logits(&backbone.features(images, BatchNormMode::Train).unwrap()).unwrap();
             let loss = (LossKind::named("ce").unwrap().value)(&logits, labels).unwrap();
-            sgd.step(&loss, 0.01).unwrap();
+            sgd.step(&loss, 0.001).unwrap();
             loss.double_value(&[])
         });
         (losses, sgd, recorded)
     }
 
-    /// `torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=0.05)` in float64:
-    /// `fixtures/backbones/record.py`. f32 through 18 to 34 layers and back, twice: losses to 1e-4, weights and momenta to
-    /// 1e-3 of the largest value of their tensor; leaving out weight decay or momentum moves momenta by 3e-2 and more.
+    /// `torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9, weight_decay=0.05)` in float64:
+    /// `fixtures/backbones/record.py`. f32 through the network and back, twice: 1e-4 of the loss and of the largest weight
+    /// of a tensor, 1e-3 of its largest momentum (an activation that rounding moves across a ReLU's kink costs 5e-4).
     #[test]
     fn two_steps_of_a_network_are_those_of_pytorch() {
         for (name, width) in NETWORKS {
             let (losses, sgd, recorded) = two_steps(name, width, Precision::F32);
             recorded.check("step.losses", &Tensor::from_slice(&losses), 1e-4);
-            let mut compared = Vec::new();
+            let mut compared = 0;
             for ((name, weight), (momentum_name, momentum)) in sgd.weights.iter().zip(sgd.momenta()) {
                 if recorded.tensor(&format!("step.{name}")).is_some() {
-                    recorded.check(&format!("step.{name}"), weight, 1e-3);
+                    recorded.check(&format!("step.{name}"), weight, 1e-4);
                     recorded.check(&format!("step.{momentum_name}"), momentum, 1e-3);
-                    compared.push(name.as_str());
+                    compared += 1;
                 }
             }
-            assert!(compared.len() >= 7 && compared.contains(&"bn1.weight") && compared.contains(&"fc.bias"));
+            assert_eq!(compared, if name == "resnet18" { 9 } else { 0 });
         }
     }
 
@@ -111,7 +111,6 @@ mod tests {
         for (name, width) in NETWORKS {
             let ([first, second], ..) = two_steps(name, width, Precision::Bf16);
             let ([exact_first, exact_second], ..) = two_steps(name, width, Precision::F32);
-            eprintln!("{name} {first} {exact_first} {second} {exact_second}");
             assert!((first / exact_first - 1.0).abs() < 0.02, "{name}: {first} and {exact_first}");
             assert!((second / exact_second - 1.0).abs() < 0.02, "{name}: {second} and {exact_second}");
             assert!(first.to_bits() != exact_first.to_bits(), "{name} computed in f32");

@@ -5,7 +5,7 @@ use crate::{
     error::RetrainError,
     methods::{Given, Method, Params},
     plan::{Grid, Point, Resources, SweepPlan},
-    records::{RunRecord, RunStore},
+    records::{RunRecord, RunStore, TEST_TIME_AUGMENTATION},
     train::{self, Data, StateKind},
 };
 use clap::{Args, ValueEnum};
@@ -77,11 +77,10 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
         return Err(refuse(format!("it diverged in epoch {epoch}")));
     }
     let kind = match args.select {
+        Some(ExportState::BestOnTest) => StateKind::BestOnTest,
         Some(ExportState::Last) => StateKind::Last,
         Some(ExportState::Val) => StateKind::ValSelected,
-        Some(ExportState::BestOnTest) => StateKind::BestOnTest,
-        None if head.val_selected.is_some() => StateKind::ValSelected,
-        None => StateKind::Last,
+        None => head.val_selected.as_ref().map_or(StateKind::Last, |_| StateKind::ValSelected),
     };
     // Heads without training have one state, whatever chooses.
     let fallback = head.state(StateKind::Last).filter(|state| state.epoch == 0);
@@ -115,7 +114,7 @@ fn point(record: &RunRecord) -> Result<(Point, bool), String> {
     let mut given = Vec::new();
     for (name, value) in record.params.iter() {
         let value = match value {
-            serde_json::Value::Bool(flag) if name == "test_time_augmentation" => {
+            serde_json::Value::Bool(flag) if name == TEST_TIME_AUGMENTATION => {
                 test_time_augmentation = *flag;
                 continue;
             }

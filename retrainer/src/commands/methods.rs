@@ -28,10 +28,12 @@ pub enum MethodsFormat {
 pub fn run(args: &MethodsArgs) {
     match args.format {
         MethodsFormat::Table => print(&table()),
-        MethodsFormat::Json => {
-            print(&format!("{:#}", serde_json::Value::Array(METHODS.iter().map(|m| object(m)).collect())))
-        }
+        MethodsFormat::Json => print(&json()),
     }
+}
+
+fn json() -> String {
+    format!("{:#}", serde_json::Value::Array(METHODS.iter().map(|method| object(method)).collect()))
 }
 
 fn table() -> String {

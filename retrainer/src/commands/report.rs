@@ -19,6 +19,8 @@ use tempfile::NamedTempFile;
 
 /// Arguments of `retrainer report`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  retrainer report runs/table1\n  \
+    retrainer report runs/table1 --table table1 --select best-on-test --out table1.md")]
 pub struct ReportArgs {
     /// Folder of run records (RUNS of `sweep --out`), or one record file
     pub runs: PathBuf,

@@ -111,11 +111,12 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     let resources = resources(args, device);
     let plan = SweepPlan::new(&grid, &cache, PRECISION, resources)?;
     let store = existing_records(&args.out)?;
-    let plan = plan.without(|run_id| store.as_ref().is_some_and(|store| store.contains(run_id)));
+    // The partition comes first: it must not depend on what other processes have finished in the meantime.
     let plan = match args.partition {
         Some((index, of)) => plan.partition(index, of),
         None => plan,
     };
+    let plan = plan.without(|run_id| store.as_ref().is_some_and(|store| store.contains(run_id)));
     if args.dry_run {
         super::print(&plan.to_string());
         if plan.heads() > 0 {
@@ -123,16 +124,23 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         }
         return Ok(End::Done);
     }
-    say(&plan.to_string());
     if plan.heads() == 0 {
         say("nothing to do: every head is recorded");
         return Ok(End::Done);
     }
-    sweep(&cache, plan, device, &args.out)
+    // Opened before the long work, so that a bad path fails at once.
+    let writer = RunWriter::create(&args.out)?;
+    say(&plan.to_string());
+    sweep(&cache, plan, device, &args.out, writer)
 }
 
-fn sweep(cache: &FeatureCache, plan: SweepPlan, device: Device, out: &Path) -> Result<End, RetrainError> {
-    let mut writer = RunWriter::create(out)?;
+fn sweep(
+    cache: &FeatureCache,
+    plan: SweepPlan,
+    device: Device,
+    out: &Path,
+    mut writer: RunWriter,
+) -> Result<End, RetrainError> {
     let interrupt = Interrupt::install().map_err(|error| RetrainError::Interrupt(Box::new(error)))?;
     let cache_key = plan.cache_key.clone();
     let mut progress = Progress::new("sweep", plan.head_epochs() as u64);
@@ -166,10 +174,9 @@ fn sweep(cache: &FeatureCache, plan: SweepPlan, device: Device, out: &Path) -> R
 /// Opens a cache and checks that every number of it is finite; with `verify` every checksum too.
 pub(crate) fn open_cache(path: &Path, verify: bool) -> Result<FeatureCache, RetrainError> {
     let cache = FeatureCache::open(path)?;
-    if verify {
-        if let Some(damage) = FeatureCache::verify(path, |_| ())?.into_iter().next() {
-            return Err(damage.error.into());
-        }
+    let damages = if verify { FeatureCache::verify(path, |_| ())? } else { Vec::new() };
+    if let Some(damage) = damages.into_iter().next() {
+        return Err(damage.error.into());
     }
     for split in Split::ALL {
         for view in cache.views(split) {
@@ -180,7 +187,7 @@ pub(crate) fn open_cache(path: &Path, verify: bool) -> Result<FeatureCache, Retr
 }
 
 fn existing_records(out: &Path) -> Result<Option<RunStore>, RetrainError> {
-    if !out.exists() {
+    if !out.is_dir() {
         return Ok(None);
     }
     let store = RunStore::open(out)?;

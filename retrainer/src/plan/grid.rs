@@ -375,7 +375,19 @@ mod tests {
             "epochs = 3\n",
         ];
         let errors: Vec<String> = cases.into_iter().map(error).collect();
-        insta::assert_snapshot!(errors.join("\n"), @"");
+        insta::assert_snapshot!(errors.join("\n"), @r#"
+        grid.toml:1:11: unclosed array, expected `]`
+        grid.toml:1:1: unknown key `learning_rate` (parameters of one method belong under its `[[method]]`)
+        grid.toml:2:8: unknown method `lrot` (did you mean `lort`?)
+        grid.toml:3:15: `delta` of `lort` is 1.5, expected a number from 0 to 1
+        grid.toml:3:1: method `lort` has no parameter `delat` (did you mean `delta`?)
+        grid.toml:3:9: axis `delta` is empty
+        grid.toml:3:9: `delta` of `lort` is "0.9", expected a number from 0 to 1
+        grid.toml:1:1: a `[[method]]` without `name`
+        grid.toml:1:10: a seed is an integer of at least 0
+        grid.toml:1:10: `epochs` of `ce` is 0, expected an integer of at least 1
+        grid.toml:1:1: no `[[method]]` (add a table such as `[[method]]` with `name = "lort"`)
+        "#);
     }
 
     #[test]

@@ -247,7 +247,7 @@ pub(crate) fn record_params(point: &super::Point, test_time_augmentation: bool) 
         Value::Flag(flag) => serde_json::Value::from(*flag),
     };
     let own = point.params.iter().map(|(name, value)| (name.to_owned(), json(value)));
-    own.chain([("test_time_augmentation".to_owned(), test_time_augmentation.into())]).collect()
+    own.chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())]).collect()
 }
 
 fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
@@ -308,6 +308,6 @@ impl fmt::Display for SweepPlan {
             self.resources.workers
         )?;
         writeln!(f, "memory    {:.0} MB beside the mapped cache", self.memory() as f64 / 1e6)?;
-        write!(f, "work      {:.3} TFLOP in matrix products", self.flops() / 1e12)
+        write!(f, "work      {:.3} GFLOP in matrix products", self.flops() / 1e9)
     }
 }

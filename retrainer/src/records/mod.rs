@@ -19,7 +19,7 @@ mod writer;
 
 pub use error::{RecordError, Warning};
 pub(crate) use params::ParamText;
-pub use params::{Params, run_id};
+pub use params::{Params, TEST_TIME_AUGMENTATION, run_id};
 pub use record::{FORMAT_VERSION, RunMetrics, RunRecord, StateMetrics, Status, Versions};
 pub use store::{Run, RunStore};
 pub use writer::RunWriter;

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt::{self, Write};
 
+/// The parameter that says whether logits of clean and flipped views were averaged.
+pub const TEST_TIME_AUGMENTATION: &str = "test_time_augmentation";
+
 /// Hyper-parameters by name, in the order of the method; values are numbers, strings or booleans.
 ///
 /// What JSON has no number for (an infinite threshold) is a string.

@@ -197,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn a_single_method_shows_what_is_its_own_and_says_general_settings_once() {
+        let text = text(&[record("lort", r#"{"delta":0.98,"lr":0.1,"epochs":20}"#, 0, 0.5)], None);
+        assert!(text.contains("| lort | delta=0.98 |"), "{text}");
+        assert!(text.contains("the same wherever it applies: lr=0.1 epochs=20"), "{text}");
+    }
+
+    #[test]
     fn caches_are_kept_apart() {
         let mut other = record("ce", "{}", 0, 0.5);
         (other.run_id, other.cache_key, other.cache) =

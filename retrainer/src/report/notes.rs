@@ -2,7 +2,8 @@
 
 use super::results::{Baseline, Results};
 use crate::{
-    records::{ParamText, Params},
+    methods::SGD_PARAMS,
+    records::{ParamText, Params, TEST_TIME_AUGMENTATION},
     select::{Edge, End, Selected},
 };
 use serde_json::Value;
@@ -86,7 +87,8 @@ fn edge_note(method: &str, edge: &Edge) -> String {
     )
 }
 
-/// Parameters that most methods have and all of them with the same value: said once, not in every row.
+/// Parameters that are the same in all rows that have them, and of training in general or of most methods: said once, not
+/// in every row.
 pub(super) fn common_params(rows: &[&Selected]) -> Params {
     let methods: BTreeSet<&str> = rows.iter().map(|row| row.method()).collect();
     let mut seen: Vec<Shared<'_>> = Vec::new();
@@ -104,8 +106,10 @@ pub(super) fn common_params(rows: &[&Selected]) -> Params {
         }
     }
     let common = |shared: Shared<'_>| {
-        let value =
-            shared.value.filter(|_| shared.methods.len() > 1 && 2 * shared.methods.len() >= methods.len())?;
+        let general =
+            SGD_PARAMS.iter().any(|param| param.name == shared.name) || shared.name == TEST_TIME_AUGMENTATION;
+        let usual = shared.methods.len() > 1 && 2 * shared.methods.len() >= methods.len();
+        let value = shared.value.filter(|_| general || usual)?;
         Some((shared.name.to_owned(), value.clone()))
     };
     seen.into_iter().filter_map(common).collect()

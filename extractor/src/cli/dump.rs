@@ -1,0 +1,69 @@
+//! Arguments of `dump`.
+
+use super::train::{DataArgs, MachineArgs, RecipeArgs};
+use clap::Args;
+use shared::Dtype;
+use std::{num::NonZeroUsize, path::PathBuf};
+
+/// `extractor dump`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Without --checkpoint and --weights a backbone is trained first, with the settings under Training; its checkpoint
+goes to CACHE.checkpoint. A dump that was stopped or killed goes on at its first missing shard when the same
+command is given again.
+
+Examples:
+  extractor dump --checkpoint checkpoints/c100 --dataset cifar100 --data ~/cifar-100-binary \\
+      --imbalance-ratio 100 --out caches/c100
+  extractor dump --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 --n-max 480 \\
+      --val-per-class 20 --backbone resnet18 --width 0.25 --epochs 100 --augmented 20 --out caches/c100-val")]
+pub struct DumpArgs {
+    /// Which samples.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Checkpoint of `extractor train`
+    #[arg(long, value_name = "CKPT", conflicts_with = "weights", help_heading = "Backbone")]
+    pub checkpoint: Option<PathBuf>,
+    /// Use the checkpoint on other images than it was trained on
+    #[arg(long, requires = "checkpoint", help_heading = "Backbone")]
+    pub allow_other_data: bool,
+    /// Safetensors file with the weights of --backbone, under torchvision's names
+    #[arg(long, value_name = "FILE", help_heading = "Backbone")]
+    pub weights: Option<PathBuf>,
+    /// How to train, where neither checkpoint nor weights are given.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Images of a training step
+    #[arg(long, value_name = "B", default_value = "64", help_heading = "Training")]
+    pub train_batch_size: NonZeroUsize,
+    /// Where and how fast.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Images of a forward pass
+    #[arg(long, value_name = "B", default_value = "256", help_heading = "Machine")]
+    pub batch_size: NonZeroUsize,
+    /// Random crop-and-flip views of the training images
+    #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Features")]
+    pub augmented: u32,
+    /// Number format of the features: `f32`, `f16` or `bf16`
+    #[arg(long, default_value_t = Dtype::F16, help_heading = "Features")]
+    pub dtype: Dtype,
+    /// Statistics of batch normalisation
+    #[arg(long, value_enum, default_value_t = BatchNormArg::Eval, help_heading = "Features")]
+    pub batch_norm: BatchNormArg,
+    /// Rows of a shard [default: as many as stay below 256 MB]
+    #[arg(long, value_name = "N", help_heading = "Features")]
+    pub shard_rows: Option<NonZeroUsize>,
+    /// Folder of the feature cache
+    #[arg(long, value_name = "CACHE")]
+    pub out: PathBuf,
+}
+
+/// Statistics of batch normalisation during a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BatchNormArg {
+    /// The running statistics of stage 1
+    Eval,
+    /// The statistics of each batch
+    Train,
+}

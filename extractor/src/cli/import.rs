@@ -1,0 +1,117 @@
+//! Arguments of `import`.
+
+use clap::Args;
+use shared::Dtype;
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+/// `extractor import`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+A safetensors FILE has `features` [N, D] and `labels` [N], optionally `features_flipped` [N, D] and `sample_ids` [N];
+a head has `weight` [C, D] and optionally `bias` [C]. NumPy files come in pairs.
+
+Examples:
+  extractor import --train train.safetensors --test test.safetensors --head fc.safetensors --out caches/mine
+  extractor import --train-features x.npy --train-labels y.npy --test-features u.npy --test-labels v.npy \\
+      --out caches/mine")]
+pub struct ImportArgs {
+    /// Training split
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "train_features",
+        required_unless_present = "train_features"
+    )]
+    pub train: Option<PathBuf>,
+    /// Test split
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "test_features",
+        required_unless_present = "test_features"
+    )]
+    pub test: Option<PathBuf>,
+    /// Validation split
+    #[arg(long, value_name = "FILE", conflicts_with = "val_features")]
+    pub val: Option<PathBuf>,
+    /// Stage-1 head
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// Training features, one row a sample
+    #[arg(long, value_name = "NPY", requires = "train_labels", help_heading = "NumPy files")]
+    pub train_features: Option<PathBuf>,
+    /// Training labels, one for each row
+    #[arg(long, value_name = "NPY", requires = "train_features", help_heading = "NumPy files")]
+    pub train_labels: Option<PathBuf>,
+    /// Training features of the mirrored images
+    #[arg(long, value_name = "NPY", requires = "train_features", help_heading = "NumPy files")]
+    pub train_features_flipped: Option<PathBuf>,
+    /// Test features, one row a sample
+    #[arg(long, value_name = "NPY", requires = "test_labels", help_heading = "NumPy files")]
+    pub test_features: Option<PathBuf>,
+    /// Test labels, one for each row
+    #[arg(long, value_name = "NPY", requires = "test_features", help_heading = "NumPy files")]
+    pub test_labels: Option<PathBuf>,
+    /// Test features of the mirrored images
+    #[arg(long, value_name = "NPY", requires = "test_features", help_heading = "NumPy files")]
+    pub test_features_flipped: Option<PathBuf>,
+    /// Validation features, one row a sample
+    #[arg(long, value_name = "NPY", requires = "val_labels", help_heading = "NumPy files")]
+    pub val_features: Option<PathBuf>,
+    /// Validation labels, one for each row
+    #[arg(long, value_name = "NPY", requires = "val_features", help_heading = "NumPy files")]
+    pub val_labels: Option<PathBuf>,
+    /// Validation features of the mirrored images
+    #[arg(long, value_name = "NPY", requires = "val_features", help_heading = "NumPy files")]
+    pub val_features_flipped: Option<PathBuf>,
+    /// What the manifest calls the data set
+    #[arg(long, default_value = "imported")]
+    pub name: String,
+    /// What the manifest calls the backbone
+    #[arg(long, default_value = "unknown")]
+    pub backbone: String,
+    /// Number format of the cache: `f32`, `f16` or `bf16` [default: that of the training features]
+    #[arg(long)]
+    pub dtype: Option<Dtype>,
+    /// Rows of a shard [default: as many as stay below 256 MB]
+    #[arg(long, value_name = "N")]
+    pub shard_rows: Option<NonZeroUsize>,
+    /// Folder of the feature cache
+    #[arg(long, value_name = "CACHE")]
+    pub out: PathBuf,
+}
+
+/// Features, labels and, where given, features of the mirrored images of one split.
+pub type NpyFiles<'args> = (&'args Path, &'args Path, Option<&'args Path>);
+
+impl ImportArgs {
+    /// The NumPy files of the training split.
+    pub fn train_npy(&self) -> Option<NpyFiles<'_>> {
+        npy_files(
+            self.train_features.as_ref(),
+            self.train_labels.as_ref(),
+            self.train_features_flipped.as_ref(),
+        )
+    }
+
+    /// The NumPy files of the validation split.
+    pub fn val_npy(&self) -> Option<NpyFiles<'_>> {
+        npy_files(self.val_features.as_ref(), self.val_labels.as_ref(), self.val_features_flipped.as_ref())
+    }
+
+    /// The NumPy files of the test split.
+    pub fn test_npy(&self) -> Option<NpyFiles<'_>> {
+        npy_files(self.test_features.as_ref(), self.test_labels.as_ref(), self.test_features_flipped.as_ref())
+    }
+}
+
+fn npy_files<'args>(
+    features: Option<&'args PathBuf>,
+    labels: Option<&'args PathBuf>,
+    flipped: Option<&'args PathBuf>,
+) -> Option<NpyFiles<'args>> {
+    Some((features?.as_path(), labels?.as_path(), flipped.map(PathBuf::as_path)))
+}

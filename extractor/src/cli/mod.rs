@@ -1,0 +1,56 @@
+//! The command line as typed; `config` and the commands turn it into settings in which everything is decided.
+
+mod cache;
+mod dump;
+mod import;
+mod train;
+
+pub use cache::{CacheArgs, InspectArgs, InspectFormat, PackArgs, UnpackArgs};
+pub use dump::{BatchNormArg, DumpArgs};
+pub use import::{ImportArgs, NpyFiles};
+pub use train::{DataArgs, MachineArgs, RecipeArgs, TrainArgs};
+
+use clap::{Parser, Subcommand};
+
+/// Images to feature cache: trains or loads a backbone and stores its frozen features.
+#[derive(Debug, Parser)]
+#[command(
+    name = "extractor",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit status: 0 done; 1 stopped early or a check failed; 2 could not run.
+
+Example:
+  extractor dump --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 --out caches/c100"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One variant for each command; the work is in `commands/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a backbone and its stage-1 head on a (long-tailed) data set
+    Train(TrainArgs),
+    /// Write the frozen features of a backbone to a feature cache
+    Dump(DumpArgs),
+    /// Make a feature cache of features from another program
+    Import(ImportArgs),
+    /// Show what a feature cache holds
+    Inspect(InspectArgs),
+    /// Read every byte of a feature cache and compare checksums
+    Verify(CacheArgs),
+    /// Pack a feature cache into one portable file
+    Pack(PackArgs),
+    /// Unpack and check a packed feature cache
+    Unpack(UnpackArgs),
+    /// List the backbones
+    #[command(after_help = "Example:\n  extractor backbones")]
+    Backbones,
+    /// List the data sets
+    #[command(after_help = "Example:\n  extractor datasets")]
+    Datasets,
+}
