@@ -50,7 +50,6 @@ fn a_dump_is_a_whole_cache_of_every_view() {
         views,
         [
             "train.clean",
-            "train.flipped",
             "train.augmented-00",
             "train.augmented-01",
             "val.clean",
@@ -181,7 +180,7 @@ fn a_finished_dump_is_left_alone_and_other_settings_are_refused() {
         ");
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1")), @"
         exit 2
-        error: `finished` was made with other settings: `train.clean` has shards of other rows there; `train.flipped` has shards of other rows there; `train.augmented-00` has shards of other rows there
+        error: `finished` was made with other settings: `train.clean` has shards of other rows there; `train.augmented-00` has shards of other rows there
         hint: give the same settings to continue it, another `--out`, or remove it first
         ");
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1 --shard-rows 20 --dtype f32")), @r#"

@@ -121,7 +121,7 @@ fn dumped_without_a_stop() -> &'static Files {
 fn a_dump_goes_on(stop: Stop) {
     let place = trained();
     let stopped = format!("{stop:?}-stopped");
-    let shard = place.path(&stopped).join("train.flipped/00002.safetensors");
+    let shard = place.path(&stopped).join("train.augmented-00/00002.safetensors");
     let (status, stderr) = stop_when(place, &dump_line(&stopped), stop, || shard.exists());
     check_status(stop, status, &stderr);
     assert!(!place.path(&stopped).join("manifest.json").exists(), "stopped in the middle");

@@ -26,7 +26,8 @@ pub(super) struct PlannedView<'data> {
     pub(super) images: &'data ImageSet,
 }
 
-/// Clean and flipped views of every split, then the augmented views of the training split.
+/// The clean view of every split, the flipped views of the splits that are evaluated (test-time augmentation), then the
+/// augmented views of the training split.
 pub(super) fn plan<'data>(dataset: &'data Dataset, settings: &DumpSettings) -> Vec<PlannedView<'data>> {
     let splits = [
         (Split::Train, Some(&dataset.train)),
@@ -34,7 +35,10 @@ pub(super) fn plan<'data>(dataset: &'data Dataset, settings: &DumpSettings) -> V
         (Split::Test, Some(&dataset.test)),
     ];
     let plain = splits.into_iter().filter_map(|(split, images)| Some((split, images?))).flat_map(
-        |(split, images)| [View::Clean, View::Flipped].map(|view| (ViewId::new(split, view), images)),
+        |(split, images)| {
+            let flipped = (split != Split::Train).then_some(View::Flipped);
+            std::iter::once(View::Clean).chain(flipped).map(move |view| (ViewId::new(split, view), images))
+        },
     );
     let augmented =
         (0..settings.augmented).map(|k| (ViewId::new(Split::Train, View::Augmented(k)), &dataset.train));
