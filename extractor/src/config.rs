@@ -47,7 +47,11 @@ pub enum ChannelsLast {
 }
 
 impl ChannelsLast {
-    /// The memory order asked for; `auto` is channels-last, which measured faster for every network here, in f32 and bf16.
+    /// The memory order asked for.
+    ///
+    /// `auto` is channels-last, the order in which oneDNN's newer kernels and tensor cores compute. Training on one thread
+    /// of a CPU with AVX512-BF16, it gave 1.3 times the images per second for ResNet-18 and -34 × 0.25 in f32, and 1.0 to
+    /// 1.2 times in bf16 and for ResNet-32, where runs themselves differ by a tenth. GPUs and full widths were not measured.
     pub fn layout(self) -> Layout {
         match self {
             Self::Auto | Self::On => Layout::ChannelsLast,

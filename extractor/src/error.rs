@@ -108,16 +108,14 @@ pub enum ExtractError {
     },
 
     /// The device asked for does not work here.
-    #[error("device `{device}` is not available: {reason}")]
+    #[error("{reason}")]
     Device {
-        /// The device as asked for.
-        device: String,
-        /// Why it does not work.
+        /// Which device, and why it does not work.
         reason: String,
     },
 
     /// The training loss is no longer a number.
-    #[error("training diverged in epoch {epoch}: the loss is not finite at learning rate {lr}")]
+    #[error("training diverged in epoch {epoch}: the loss is not finite at learning rate {lr:?}")]
     Diverged {
         /// The epoch, counted from 1.
         epoch: u32,
@@ -153,9 +151,18 @@ impl ExtractError {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
-    /// An [`ExtractError::Torch`], for `map_err`.
+    /// An [`ExtractError::Torch`], for `map_err`; libtorch's message without its C++ frames.
     pub(crate) fn torch(action: impl Into<String>) -> impl FnOnce(tch::TchError) -> Self {
-        move |source| Self::Torch { action: action.into(), source }
+        move |source| {
+            let source = match source {
+                tch::TchError::Torch(mut message) => {
+                    message.truncate(message.find("\nException raised from").unwrap_or(message.len()));
+                    tch::TchError::Torch(message)
+                }
+                other => other,
+            };
+            Self::Torch { action: action.into(), source }
+        }
     }
 }
 
@@ -163,9 +170,10 @@ impl Hint for ExtractError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Cache(error) => error.hint(),
-            Self::Torch { .. } => {
-                Some("a smaller `--batch-size` or `--device cpu` needs less memory".to_owned())
-            }
+            Self::Torch { source, .. } => source
+                .to_string()
+                .contains("memory")
+                .then(|| "a smaller `--batch-size` needs less memory".to_owned()),
             Self::Io { source, .. } => match source.kind() {
                 ErrorKind::NotFound => Some("check the path".to_owned()),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -194,9 +202,10 @@ impl Hint for ExtractError {
             Self::Device { .. } => {
                 Some("`--device cpu` works everywhere, `--device auto` takes CUDA where it works".to_owned())
             }
-            Self::Diverged { .. } => Some(
-                "a smaller `--lr` is steadier; the last finished epoch is still in the checkpoint".to_owned(),
-            ),
+            Self::Diverged { epoch, .. } => Some(match epoch {
+                ..=1 => "a smaller `--lr` is steadier".to_owned(),
+                _ => format!("a smaller `--lr` is steadier; epoch {} is still in the checkpoint", epoch - 1),
+            }),
             Self::Interrupted { .. } => Some("run the same command again to continue".to_owned()),
         }
     }
@@ -231,6 +240,19 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_of_libtorch_come_without_cpp_frames() {
+        let (left, right) =
+            (tch::Tensor::from(1.0).reshape([1, 1]), tch::Tensor::from_slice(&[1.0; 6]).reshape([2, 3]));
+        let source = left.f_matmul(&right).unwrap_err();
+        assert!(source.to_string().contains("Exception raised from"), "libtorch changed: {source}");
+        let ExtractError::Torch { source, .. } = ExtractError::torch("multiply")(source) else {
+            unreachable!()
+        };
+        let message = source.to_string();
+        assert!(message.contains("1x1 and 2x3") && message.lines().count() == 1, "{message}");
+    }
 
     #[test]
     fn a_mistyped_name_gets_a_hint_and_a_strange_one_none() {

@@ -21,6 +21,7 @@ pub mod dump;
 pub mod error;
 pub mod import;
 pub mod stage1;
+pub mod threads;
 pub mod transform;
 pub mod weights;
 

@@ -91,7 +91,7 @@ fn flipped_features_are_the_clean_features_of_mirrored_images() {
     place.ok(&format!(
         "dump --checkpoint base --allow-other-data {DATA} --data data-mirrored {MACHINE} --out mirrored"
     ));
-    for split in Split::ALL {
+    for split in [Split::Val, Split::Test] {
         let (clean, flipped) = (
             features(&place.path("mirrored"), split, View::Clean),
             features(&place.path("plain"), split, View::Flipped),
@@ -229,8 +229,8 @@ fn dumps_that_cannot_be_right_are_refused() {
             "dump --weights text.safetensors --backbone resnet18 --width 0.25 {DATA} --data data {MACHINE} --out refused"
         )), @"
     exit 2
-    error: `text.safetensors`: expected a safetensors file with the tensors of this network, got header too large
-    hint: check that the file belongs to this `--backbone` and `--width`
+    error: `text.safetensors`: expected a safetensors file, got header too large
+    hint: the file is damaged or of another format: write it again
     ");
     assert!(!place.path("refused").exists());
     place.write("occupied/letter.txt", "mine");

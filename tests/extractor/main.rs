@@ -11,4 +11,5 @@ mod inspect;
 mod program;
 mod python;
 mod stop;
+mod train;
 mod verify;

@@ -31,7 +31,7 @@ pub struct BackboneKind {
     pub about: &'static str,
     /// The values of `--width` that it takes.
     pub widths: &'static [f64],
-    build: fn(&mut ParameterBuilder, width: f64) -> Result<Box<dyn Network>, TchError>,
+    build: fn(&mut ParameterBuilder, width: f64) -> Built,
 }
 
 impl BackboneKind {
@@ -47,6 +47,8 @@ impl BackboneKind {
         })
     }
 }
+
+type Built = Result<Box<dyn Network>, TchError>;
 
 /// The layers of a backbone, up to and with the pooling.
 trait Network: fmt::Debug + Send {

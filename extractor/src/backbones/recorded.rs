@@ -30,7 +30,8 @@ impl Recorded {
         let file = TensorFile::read(&folder.join(format!("{name}.safetensors"))).unwrap();
         let backbone = Backbone::build(name, width, 0, compute).unwrap();
         let builder = ParameterBuilder::new(0, compute.device, compute.layout);
-        let head = Head::linear(builder, CLASSES.unsigned_abs().try_into().unwrap(), backbone.feature_dim()).unwrap();
+        let head = Head::linear(builder, CLASSES.unsigned_abs().try_into().unwrap(), backbone.feature_dim())
+            .unwrap();
         tch::no_grad(|| {
             for (name, tensor) in backbone.parameters().named().chain(head.parameters().named()) {
                 tensor.shallow_clone().copy_(&formula(name, &tensor.size()));

@@ -1,7 +1,7 @@
 //! Residual networks of basic blocks for 32×32 images: a 3×3 stem, no max-pool, average pooling at the end.
 
 use super::{
-    Network,
+    Built, Network,
     layers::{BatchNorm, Conv},
 };
 use crate::weights::{Init, ParameterBuilder};
@@ -38,7 +38,7 @@ pub(super) struct ResNet {
 }
 
 impl ResNet {
-    pub(super) fn build(builder: &mut ParameterBuilder, shape: &Shape) -> Result<Box<dyn Network>, TchError> {
+    pub(super) fn build(builder: &mut ParameterBuilder, shape: &Shape) -> Built {
         let stem = shape.channels.first().copied().unwrap_or(1);
         let conv1 = Conv::new(builder, "conv1", (3, stem), 3, 1, shape.init)?;
         let bn1 = BatchNorm::new(builder, "bn1", stem)?;

@@ -95,7 +95,7 @@ pub struct MachineArgs {
     /// `auto`, `cpu`, `cuda` or `cuda:i`
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
-    /// CPU threads [default: all cores]
+    /// CPU threads [default: one for each physical core]
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
     /// Number format of activations

@@ -7,6 +7,7 @@ use crate::{
     datasets::Dataset,
     device,
     stage1::{self, Recipe, TrainOptions},
+    threads,
     transform::Transform,
 };
 use tch::Device;
@@ -32,8 +33,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
 
 /// Settles threads and device, and says what `auto` chose.
 pub(super) fn prepare(machine: &MachineArgs) -> Result<Device, ExtractError> {
+    threads::restart_with_short_spins(machine.threads);
     let chosen = device::choose(machine.device)?;
-    device::set_threads(machine.threads);
+    threads::set_threads(machine.threads);
     if let Some(reason) = &chosen.reason {
         say(reason);
     }

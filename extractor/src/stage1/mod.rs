@@ -14,6 +14,8 @@ mod head;
 mod log;
 mod loss;
 mod recipe;
+#[cfg(test)]
+mod resume;
 mod schedule;
 mod sgd;
 mod train;

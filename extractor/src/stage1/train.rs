@@ -55,6 +55,17 @@ pub fn train(
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<TrainOutcome, ExtractError> {
+    train_until(dataset, recipe, options, folder, &|_, _| interrupt.requested())
+}
+
+/// [`train`], asking before each step, counted by finished epochs and steps, whether to stop.
+pub(super) fn train_until(
+    dataset: &Dataset,
+    recipe: &Recipe,
+    options: &TrainOptions,
+    folder: &Path,
+    stop: &dyn Fn(u32, u32) -> bool,
+) -> Result<TrainOutcome, ExtractError> {
     recipe.check()?;
     let class_counts = ClassCounts::from_labels(&dataset.train.labels, dataset.class_names.len())?;
     std::fs::create_dir_all(folder).map_err(ExtractError::io("create", folder))?;
@@ -67,7 +78,7 @@ pub fn train(
     log::cut_back(folder, run.info.position.epochs)?;
     let was_finished = run.info.finished();
     while !run.info.finished() {
-        run.epoch(folder, interrupt)?;
+        run.epoch(folder, stop)?;
     }
     Ok(TrainOutcome { epochs: log::read_log(folder)?, was_finished })
 }
@@ -131,7 +142,7 @@ impl Run {
     }
 
     /// Runs the rest of the current epoch, tests, and stores the result.
-    fn epoch(&mut self, folder: &Path, interrupt: &Interrupt) -> Result<(), ExtractError> {
+    fn epoch(&mut self, folder: &Path, stop: &dyn Fn(u32, u32) -> bool) -> Result<(), ExtractError> {
         let started = Instant::now();
         let recipe = self.info.recipe.clone();
         let Position { epochs: epoch, steps: first, seconds: before } = self.info.position;
@@ -143,7 +154,7 @@ impl Run {
         let mut progress = Progress::new(&format!("epoch {}/{}", epoch + 1, recipe.epochs), u64::from(steps));
         progress.advance(u64::from(first));
         for step in first..steps {
-            if interrupt.requested() {
+            if stop(epoch, step) {
                 let seconds = before + started.elapsed().as_secs_f64();
                 self.info.position = Position { epochs: epoch, steps: step, seconds };
                 self.save(folder)?;

@@ -2,7 +2,7 @@
 
 use super::bridge::{tensor_bytes, tensor_from_bytes};
 use crate::ExtractError;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -36,15 +36,13 @@ impl TensorFile {
         &self.path
     }
 
-    /// The text that [`encode`] stored beside the tensors.
+    /// The text that [`encode`] stored beside the tensors; `None` when another program wrote the file.
     ///
     /// # Errors
-    /// [`ExtractError::Malformed`] when there is none.
-    pub fn metadata(&self) -> Result<String, ExtractError> {
-        let (_, header) =
-            SafeTensors::read_metadata(&self.bytes).map_err(|error| self.malformed(error.to_string()))?;
-        let text = header.metadata().as_ref().and_then(|fields| fields.get(METADATA_KEY)).cloned();
-        text.ok_or_else(|| self.malformed(format!("no metadata `{METADATA_KEY}`")))
+    /// [`ExtractError::Malformed`].
+    pub fn metadata(&self) -> Result<Option<String>, ExtractError> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).map_err(|error| self.damaged(&error))?;
+        Ok(header.metadata().as_ref().and_then(|fields| fields.get(METADATA_KEY)).cloned())
     }
 
     /// Names of all tensors, sorted.
@@ -87,7 +85,7 @@ impl TensorFile {
         for (name, target) in named {
             match self.tensor(name)? {
                 Some(source) if source.size() == target.size() => {
-                    pairs.push((source, target.shallow_clone()))
+                    pairs.push((source, target.shallow_clone()));
                 }
                 Some(source) => problems.push(format!(
                     "`{name}` of shape {:?} instead of {:?}",
@@ -107,7 +105,16 @@ impl TensorFile {
     }
 
     fn view(&self) -> Result<SafeTensors<'_>, ExtractError> {
-        SafeTensors::deserialize(&self.bytes).map_err(|error| self.malformed(error.to_string()))
+        SafeTensors::deserialize(&self.bytes).map_err(|error| self.damaged(&error))
+    }
+
+    fn damaged(&self, error: &SafeTensorError) -> ExtractError {
+        ExtractError::Malformed {
+            path: self.path.clone(),
+            expected: "a safetensors file".to_owned(),
+            got: error.to_string(),
+            hint: "the file is damaged or of another format: write it again".to_owned(),
+        }
     }
 
     fn malformed(&self, got: String) -> ExtractError {
@@ -142,7 +149,7 @@ pub fn encode(tensors: &[(String, Tensor)], metadata: String) -> Result<Vec<u8>,
     safetensors::serialize(views, Some(metadata)).map_err(|error| file_format(&error))
 }
 
-fn file_format(error: &safetensors::SafeTensorError) -> TchError {
+fn file_format(error: &SafeTensorError) -> TchError {
     TchError::FileFormat(error.to_string())
 }
 
@@ -163,4 +170,60 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
 
 fn dtype_of(kind: Kind) -> Option<Dtype> {
     TYPES.iter().find(|(_, name)| *name == kind).map(|&(dtype, _)| dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<TensorFile, ExtractError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        TensorFile::read(file.path())
+    }
+
+    fn example() -> Vec<u8> {
+        let numbers = Tensor::arange(6, (Kind::Float, tch::Device::Cpu)).reshape([2, 3]);
+        let tensors = [
+            ("weight".to_owned(), numbers.shallow_clone()),
+            ("count".to_owned(), numbers.to_kind(Kind::Int64)),
+        ];
+        encode(&tensors, "text".to_owned()).unwrap()
+    }
+
+    #[test]
+    fn tensors_and_text_read_back_and_equal_input_gives_equal_bytes() {
+        let file = read(&example()).unwrap();
+        assert_eq!(file.names().unwrap(), ["count", "weight"]);
+        assert_eq!(file.metadata().unwrap().as_deref(), Some("text"));
+        let (weight, count) =
+            (file.tensor("weight").unwrap().unwrap(), file.tensor("count").unwrap().unwrap());
+        assert_eq!((weight.kind(), count.kind()), (Kind::Float, Kind::Int64));
+        assert_eq!(Vec::<i64>::try_from(count.reshape([6])).unwrap(), [0, 1, 2, 3, 4, 5]);
+        assert!(file.tensor("bias").unwrap().is_none());
+        assert_eq!(example(), example());
+    }
+
+    #[test]
+    fn rejects_a_file_that_is_cut_anywhere() {
+        let whole = example();
+        for length in 0..whole.len() {
+            assert!(matches!(read(&whole[..length]), Err(ExtractError::Malformed { .. })), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn lists_every_name_that_does_not_fit_and_copies_nothing() {
+        let file = read(&example()).unwrap();
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, tch::Device::Cpu));
+        let (weight, bias, count) = (zeros(&[2, 3]), zeros(&[3]), zeros(&[3, 2]));
+        let error = file
+            .copy_into([("weight", &weight), ("bias", &bias), ("count", &count)].into_iter())
+            .unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("no `bias`, `count` of shape [2, 3] instead of [3, 2]"), "{message}");
+        assert_eq!(weight.sum(Kind::Float).double_value(&[]), 0.0);
+        file.copy_into([("weight", &weight)].into_iter()).unwrap();
+        assert_eq!(weight.sum(Kind::Float).double_value(&[]), 15.0);
+    }
 }

@@ -1,0 +1,213 @@
+//! A run that was stopped goes on as if it had not been, and goes on with nothing else.
+
+use super::{CHECKPOINT_FILE, Checkpoint, LOG_FILE, Recipe, TrainOptions, TrainOutcome, train::train_until};
+use crate::{
+    ExtractError,
+    backbones::Compute,
+    config::Precision,
+    datasets::{Dataset, ImageSet},
+    transform::Transform,
+    weights::{Layout, TensorFile, tensor_bytes},
+};
+use shared::{ClassId, DatasetInfo};
+use std::{num::NonZeroU32, path::Path};
+use tch::Device;
+
+const EPOCHS: u32 = 3;
+
+/// Images of 8×8 pixels that differ by class: 4 classes, 20 for training (two steps of 8 and one of 4), 4 for the test.
+fn dataset() -> Dataset {
+    let images = |n: u32| ImageSet {
+        pixels: (0..n * 192).map(|i| u8::try_from((i / 192 % 4 * 60 + i * i % 41) % 256).unwrap()).collect(),
+        height: 8,
+        width: 8,
+        labels: (0..n).map(|i| ClassId(i % 4)).collect(),
+        sample_ids: (0..i64::from(n)).collect(),
+    };
+    let info = DatasetInfo {
+        name: "stripes".to_owned(),
+        root_digest: "0".to_owned(),
+        subset: "all".to_owned(),
+        imbalance_ratio: None,
+        n_max: None,
+        val_per_class: None,
+        seed: None,
+        index_digest: "0".to_owned(),
+    };
+    let class_names = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+    Dataset { info, class_names, train: images(20), val: None, test: images(4) }
+}
+
+fn recipe() -> Recipe {
+    Recipe {
+        backbone: "resnet18".to_owned(),
+        width: 0.25,
+        loss: "ce".to_owned(),
+        epochs: EPOCHS,
+        batch_size: 8,
+        lr: 0.05,
+        momentum: 0.9,
+        weight_decay: 5e-3,
+        precision: Precision::F32,
+        layout: Layout::ChannelsLast,
+        seed: 1,
+        transform: Transform::CIFAR,
+    }
+}
+
+fn run_until(
+    folder: &Path,
+    dataset: &Dataset,
+    recipe: &Recipe,
+    stop: &dyn Fn(u32, u32) -> bool,
+) -> Result<TrainOutcome, ExtractError> {
+    tch::set_num_threads(1);
+    let options = TrainOptions { device: Device::Cpu, eval_every: NonZeroU32::MIN };
+    train_until(dataset, recipe, &options, folder, stop)
+}
+
+fn run(folder: &Path) -> TrainOutcome {
+    run_until(folder, &dataset(), &recipe(), &|_, _| false).unwrap()
+}
+
+/// Name and bytes of every tensor in the checkpoint.
+fn tensors(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let file = TensorFile::read(&folder.join(CHECKPOINT_FILE)).unwrap();
+    let bytes = |name: &str| tensor_bytes(&file.tensor(name).unwrap().unwrap()).unwrap();
+    file.names().unwrap().into_iter().map(|name| (name.clone(), bytes(&name))).collect()
+}
+
+fn load(folder: &Path) -> Result<Checkpoint, ExtractError> {
+    let compute =
+        |recipe: &Recipe| Compute { device: Device::Cpu, precision: recipe.precision, layout: recipe.layout };
+    Checkpoint::load(folder, compute)
+}
+
+fn without_times(outcome: TrainOutcome) -> Vec<super::EpochRecord> {
+    let forget = |record| super::EpochRecord { seconds: 0.0, images_per_second: 0.0, ..record };
+    outcome.epochs.into_iter().map(forget).collect()
+}
+
+#[test]
+fn a_run_stopped_anywhere_ends_with_the_same_bits_and_the_same_log() {
+    let whole = tempfile::tempdir().unwrap();
+    let expected = without_times(run(whole.path()));
+    assert_eq!(expected.len(), 3);
+    // Before everything, inside an epoch, between epochs, before the last step; and all of them in one run.
+    for stops in
+        [vec![(0, 0)], vec![(0, 2)], vec![(1, 0)], vec![(2, 2)], vec![(0, 0), (0, 1), (1, 0), (1, 2), (2, 2)]]
+    {
+        let stopped = tempfile::tempdir().unwrap();
+        for stop in &stops {
+            let end = run_until(stopped.path(), &dataset(), &recipe(), &|epoch, step| (epoch, step) == *stop);
+            assert!(matches!(end, Err(ExtractError::Interrupted { .. })), "{stop:?}: {end:?}");
+            let position = load(stopped.path()).unwrap().info.position;
+            assert_eq!((position.epochs, position.steps), *stop);
+        }
+        assert_eq!(without_times(run(stopped.path())), expected, "{stops:?}");
+        assert!(tensors(stopped.path()) == tensors(whole.path()), "{stops:?}: checkpoints differ");
+    }
+}
+
+/// Killed between the line of the log and the checkpoint: the epoch runs again, and its line is there once.
+#[test]
+fn a_line_without_its_checkpoint_is_written_anew() {
+    let whole = tempfile::tempdir().unwrap();
+    let expected = without_times(run(whole.path()));
+    let killed = tempfile::tempdir().unwrap();
+    let _ = run_until(killed.path(), &dataset(), &recipe(), &|epoch, _| epoch == 1);
+    let log = std::fs::read_to_string(whole.path().join(LOG_FILE)).unwrap();
+    let (at, _) = log.match_indices('\n').nth(1).unwrap();
+    let torn = format!("{}\n{{\"epoch\":3,\"lo", &log[..at]);
+    std::fs::write(killed.path().join(LOG_FILE), torn).unwrap();
+    assert_eq!(without_times(run(killed.path())), expected);
+}
+
+#[test]
+fn a_finished_run_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = run(folder.path());
+    let bytes = std::fs::read(folder.path().join(CHECKPOINT_FILE)).unwrap();
+    let again = run(folder.path());
+    assert!(again.was_finished && !first.was_finished);
+    assert_eq!(again.epochs, first.epochs);
+    assert_eq!(std::fs::read(folder.path().join(CHECKPOINT_FILE)).unwrap(), bytes);
+}
+
+#[test]
+fn rejects_a_checkpoint_of_other_settings_or_images_and_says_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ = run_until(folder.path(), &dataset(), &recipe(), &|_, _| true);
+    let refused =
+        |dataset: &Dataset, recipe: &Recipe| match run_until(folder.path(), dataset, recipe, &|_, _| true) {
+            Err(ExtractError::OtherSettings { differences, .. }) => differences,
+            other => panic!("{other:?}"),
+        };
+    for (expected, other) in [
+        ("recipe.lr: there 0.05, asked for 0.1", Recipe { lr: 0.1, ..recipe() }),
+        ("recipe.epochs: there 3, asked for 4", Recipe { epochs: 4, ..recipe() }),
+        ("recipe.width: there 0.25, asked for 0.5", Recipe { width: 0.5, ..recipe() }),
+        ("recipe.seed: there 1, asked for 2", Recipe { seed: 2, ..recipe() }),
+        (
+            "recipe.precision: there \"f32\", asked for \"bf16\"",
+            Recipe { precision: Precision::Bf16, ..recipe() },
+        ),
+        (
+            "recipe.backbone: there \"resnet18\", asked for \"resnet34\"",
+            Recipe { backbone: "resnet34".to_owned(), ..recipe() },
+        ),
+    ] {
+        assert_eq!(refused(&dataset(), &other), [expected]);
+    }
+    let mut other = dataset();
+    "1".clone_into(&mut other.info.index_digest);
+    assert_eq!(refused(&other, &recipe()), ["dataset.index_digest: there \"0\", asked for \"1\""]);
+    let mut other = dataset();
+    other.train.labels[0] = ClassId(1);
+    assert_eq!(refused(&other, &recipe()), ["class_counts: there [5,5,5,5], asked for [4,6,5,5]"]);
+}
+
+#[test]
+fn rejects_a_damaged_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ = run_until(folder.path(), &dataset(), &recipe(), &|_, _| true);
+    let path = folder.path().join(CHECKPOINT_FILE);
+    let whole = std::fs::read(&path).unwrap();
+    let malformed = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let resumed = run_until(folder.path(), &dataset(), &recipe(), &|_, _| true);
+        assert!(matches!(resumed, Err(ExtractError::Malformed { .. })), "{resumed:?}");
+        let Err(ExtractError::Malformed { got, .. }) = load(folder.path()) else { panic!("loaded") };
+        got
+    };
+    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        malformed(&whole[..length]);
+    }
+    let replaced = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len(), "the header keeps its length");
+        let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        malformed(&bytes)
+    };
+    assert_eq!(replaced("\"bn1.weight\"", "\"bn1.height\""), "no `bn1.weight`");
+    assert_eq!(
+        replaced("format_version\\\":1", "format_version\\\":7"),
+        "format version 7, this program reads 1"
+    );
+    assert_eq!(replaced("\"extractor\":", "\"extradoor\":"), "tensors of another program");
+    assert!(replaced("\\\"steps\\\":0", "\\\"steps\\\":-").contains("invalid number"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let diverging = Recipe { lr: 1e30, ..recipe() };
+    let end = run_until(folder.path(), &dataset(), &diverging, &|_, _| false);
+    let Err(error @ ExtractError::Diverged { epoch: 1, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(
+        error.to_string(),
+        "training diverged in epoch 1: the loss is not finite at learning rate 1e30"
+    );
+    assert!(!folder.path().join(CHECKPOINT_FILE).exists());
+}

@@ -1,0 +1,101 @@
+//! `extractor train`: runs that cannot go on say why, and threads wait for each other without spinning.
+
+use crate::{images::cifar10, program::Workplace};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+const TRAIN: &str =
+    "train --dataset cifar10 --data data --device cpu --backbone resnet18 --width 0.25 --batch-size 16";
+
+/// A folder with 50 images and one epoch trained on them.
+fn trained() -> Workplace {
+    let place = Workplace::new();
+    cifar10(&place, "data", 5, 1);
+    place.ok(&format!("{TRAIN} --threads 1 --epochs 1 --out base"));
+    place
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_or_images_is_not_continued() {
+    let place = trained();
+    let before = std::fs::read(place.path("base/checkpoint.safetensors")).unwrap();
+    let refused = |more: &str| place.refused(&format!("{TRAIN} --threads 1 --out base {more}"));
+    insta::assert_snapshot!(refused("--epochs 2 --lr 0.1 --weight-decay 0"), @"
+    exit 2
+    50 training images, 10 test images, 10 classes
+    error: `base/checkpoint.safetensors` was made with other settings: recipe.epochs: there 1, asked for 2; recipe.lr: there 0.01, asked for 0.1; recipe.weight_decay: there 0.005, asked for 0.0
+    hint: give the same settings to continue it, another `--out`, or remove it first
+    ");
+    cifar10(&place, "data", 10, 1);
+    insta::assert_snapshot!(refused("--epochs 1 --imbalance-ratio 5"), @r#"
+    exit 2
+    46 training images, 10 test images, 10 classes
+    error: `base/checkpoint.safetensors` was made with other settings: dataset.root_digest: another value; dataset.subset: there "all", asked for "first-n"; dataset.imbalance_ratio: there null, asked for 5.0; dataset.n_max: there null, asked for 10; dataset.index_digest: another value; class_counts: another value
+    hint: give the same settings to continue it, another `--out`, or remove it first
+    "#);
+    assert_eq!(std::fs::read(place.path("base/checkpoint.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused() {
+    let place = trained();
+    let whole = std::fs::read(place.path("base/checkpoint.safetensors")).unwrap();
+    place.write("base/checkpoint.safetensors", &whole[..whole.len() - 1]);
+    let line = format!("{TRAIN} --threads 1 --epochs 1 --out base");
+    insta::assert_snapshot!(place.refused(&line), @"
+    exit 2
+    50 training images, 10 test images, 10 classes
+    error: `base/checkpoint.safetensors`: expected a safetensors file, got incomplete metadata, file not fully covered
+    hint: the file is damaged or of another format: write it again
+    ");
+    let line = "dump --checkpoint base --dataset cifar10 --data data --device cpu --threads 1 --out cache";
+    insta::assert_snapshot!(place.refused(line), @"
+    exit 2
+    error: `base/checkpoint.safetensors`: expected a safetensors file, got incomplete metadata, file not fully covered
+    hint: the file is damaged or of another format: write it again
+    ");
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_an_error() {
+    let place = Workplace::new();
+    cifar10(&place, "data", 5, 1);
+    let line = format!("{TRAIN} --threads 1 --epochs 2 --lr 1e30 --out base");
+    insta::assert_snapshot!(place.refused(&line), @"
+    exit 2
+    50 training images, 10 test images, 10 classes
+    error: training diverged in epoch 1: the loss is not finite at learning rate 1e30
+    hint: a smaller `--lr` is steadier
+    ");
+}
+
+/// Whether the program runs with short spins before it ends.
+#[cfg(target_os = "linux")]
+fn restarts(place: &Workplace, threads: u32, variable: Option<(&str, &str)>) -> bool {
+    let mut command =
+        place.command(&format!("{TRAIN} --threads {threads} --epochs 1 --out threads-{threads}"));
+    command.env_remove("GOMP_SPINCOUNT").env_remove("OMP_WAIT_POLICY").envs(variable);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let environment = format!("/proc/{}/environ", child.id());
+    let (started, mut found) = (Instant::now(), false);
+    while child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(120), "one epoch of 50 images does not end");
+        let variables = std::fs::read(&environment).unwrap_or_default();
+        found |= variables.split(|&byte| byte == 0).any(|variable| variable == b"GOMP_SPINCOUNT=1000");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    found
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn several_threads_spin_shortly_unless_the_user_decides() {
+    let place = Workplace::new();
+    cifar10(&place, "data", 5, 1);
+    assert!(restarts(&place, 2, None));
+    assert!(!restarts(&place, 2, Some(("OMP_WAIT_POLICY", "passive"))));
+    assert!(!restarts(&place, 1, None));
+}
