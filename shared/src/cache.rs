@@ -3,8 +3,8 @@
 use crate::{
     classes::{ClassCounts, ClassId},
     error::CacheError,
-    manifest::{FileInfo, MANIFEST_FILE, Manifest},
-    shard::{Expected, Shard, ShardRows},
+    manifest::{FileInfo, MANIFEST_FILE, Manifest, ViewInfo},
+    shard::{Expected, Shard},
     stage1_head::Stage1Head,
     view::{Split, View, ViewId},
     writer::PARTIAL_FILE,
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An open feature cache: every file mapped and checked, nothing copied but labels and ids.
+/// An open feature cache: every file mapped and checked, nothing copied but the labels.
 ///
 /// ```compile_fail,E0505
 /// fn view_outlives_its_cache(cache: shared::FeatureCache) {
@@ -29,7 +29,7 @@ pub struct FeatureCache {
     path: PathBuf,
     manifest: Manifest,
     views: BTreeMap<ViewId, MappedView>,
-    rows: BTreeMap<Split, ShardRows>,
+    labels: BTreeMap<Split, Vec<ClassId>>,
     stage1_head: Option<Stage1Head>,
 }
 
@@ -59,20 +59,22 @@ impl FeatureCache {
     /// A variant of [`CacheError`] for each way in which a cache can be wrong.
     pub fn open(path: &Path) -> Result<Self, CacheError> {
         let manifest = read_manifest(path)?;
-        let mut views = BTreeMap::new();
-        let mut rows: BTreeMap<Split, (ViewId, ShardRows)> = BTreeMap::new();
+        let (mut views, mut labels) = (BTreeMap::new(), BTreeMap::new());
+        // The first view of a split gives its rows; the others must hold the same bytes.
+        let mut first: BTreeMap<Split, ViewId> = BTreeMap::new();
         for (&id, info) in &manifest.views {
-            let (view, view_rows) = open_view(path, &manifest, info)?;
-            match rows.get(&id.split) {
+            let view = open_view(path, &manifest, info)?;
+            match first.get(&id.split).and_then(|other| Some((*other, views.get(other)?))) {
                 None => {
-                    rows.insert(id.split, (id, view_rows));
+                    first.insert(id.split, id);
+                    labels.insert(id.split, view.labels(manifest.classes())?);
                 }
-                Some((other, first)) => {
-                    if let Some(reason) = disagreement(first, &view_rows) {
+                Some((other, known)) => {
+                    if let Some(reason) = view.disagreement(known) {
                         return Err(CacheError::ViewRowsDisagree {
                             path: path.to_owned(),
                             view: id,
-                            other: *other,
+                            other,
                             reason,
                         });
                     }
@@ -80,12 +82,10 @@ impl FeatureCache {
             }
             views.insert(id, view);
         }
-        let rows: BTreeMap<Split, ShardRows> =
-            rows.into_iter().map(|(split, (_, rows))| (split, rows)).collect();
-        check_class_counts(path, &manifest, rows.get(&Split::Train).map_or(&[], |rows| &rows.labels))?;
+        check_class_counts(path, &manifest, labels.get(&Split::Train).map_or(&[], Vec::as_slice))?;
         let stage1_head =
             manifest.stage1_head.as_ref().map(|file| open_head(path, &manifest, file)).transpose()?;
-        Ok(Self { path: path.to_owned(), manifest, views, rows, stage1_head })
+        Ok(Self { path: path.to_owned(), manifest, views, labels, stage1_head })
     }
 
     /// The folder.
@@ -139,12 +139,13 @@ impl FeatureCache {
 
     /// The labels of a split, in row order; empty where the cache lacks the split.
     pub fn labels(&self, split: Split) -> &[ClassId] {
-        self.rows.get(&split).map_or(&[], |rows| &rows.labels)
+        self.labels.get(&split).map_or(&[], Vec::as_slice)
     }
 
-    /// The rows of the source set that a split holds, in row order.
-    pub fn sample_ids(&self, split: Split) -> &[i64] {
-        self.rows.get(&split).map_or(&[], |rows| &rows.sample_ids)
+    /// The rows of the source set that a split holds, in row order; read when asked for.
+    pub fn sample_ids(&self, split: Split) -> Vec<i64> {
+        let view = self.views.iter().find(|(id, _)| id.split == split).map(|(_, view)| view);
+        view.into_iter().flat_map(|view| &view.shards).flat_map(Shard::sample_ids).collect()
     }
 
     /// The stage-1 head, where the cache has one.
@@ -274,13 +275,8 @@ fn read_manifest(path: &Path) -> Result<Manifest, CacheError> {
     Manifest::read(&file)
 }
 
-fn open_view(
-    path: &Path,
-    manifest: &Manifest,
-    info: &crate::manifest::ViewInfo,
-) -> Result<(MappedView, ShardRows), CacheError> {
+fn open_view(path: &Path, manifest: &Manifest, info: &ViewInfo) -> Result<MappedView, CacheError> {
     let mut view = MappedView { shards: Vec::new(), starts: Vec::new(), rows: 0 };
-    let mut rows = ShardRows { labels: Vec::new(), sample_ids: Vec::new() };
     for shard in &info.shards {
         let file = path.join(&shard.file.file);
         check_size(&file, shard.file.bytes)?;
@@ -288,17 +284,59 @@ fn open_view(
             // More rows than the address space holds cannot pass the size check of the header.
             rows: usize::try_from(shard.rows).unwrap_or(usize::MAX),
             dim: manifest.feature_dim,
-            classes: manifest.classes(),
             dtype: manifest.dtype,
         };
-        let (shard, mut shard_rows) = Shard::open(&file, expected)?;
+        let shard = Shard::open(&file, expected)?;
         view.starts.push(view.rows);
         view.rows += shard.rows;
         view.shards.push(shard);
-        rows.labels.append(&mut shard_rows.labels);
-        rows.sample_ids.append(&mut shard_rows.sample_ids);
     }
-    Ok((view, rows))
+    Ok(view)
+}
+
+impl MappedView {
+    fn labels(&self, classes: usize) -> Result<Vec<ClassId>, CacheError> {
+        let mut shards = self.shards.iter().map(|shard| shard.labels(classes));
+        // Nearly always there is one shard, whose labels need no copy.
+        let mut labels = shards.next().unwrap_or_else(|| Ok(Vec::new()))?;
+        for shard in shards {
+            labels.extend(shard?);
+        }
+        Ok(labels)
+    }
+
+    /// How this view's rows differ from those of another view of the split.
+    fn disagreement(&self, other: &Self) -> Option<String> {
+        if self.rows != other.rows {
+            return Some(format!("{} rows against {}", self.rows, other.rows));
+        }
+        let labels = first_difference(&self.shards, &other.shards, Shard::label_bytes);
+        let ids = first_difference(&self.shards, &other.shards, Shard::sample_id_bytes);
+        let byte = labels.into_iter().chain(ids).min()?;
+        Some(format!("row {} is another sample", byte / 8))
+    }
+}
+
+/// The first byte in which two views differ, whatever shards they are cut into.
+fn first_difference(one: &[Shard], two: &[Shard], part: fn(&Shard) -> &[u8]) -> Option<usize> {
+    let (mut ones, mut twos) = (one.iter().map(part), two.iter().map(part));
+    let (mut left, mut right): (&[u8], &[u8]) = (&[], &[]);
+    let mut position = 0;
+    loop {
+        while left.is_empty() {
+            left = ones.next()?;
+        }
+        while right.is_empty() {
+            right = twos.next()?;
+        }
+        let length = left.len().min(right.len());
+        let ((head, left_rest), (other, right_rest)) = (left.split_at(length), right.split_at(length));
+        if head != other {
+            let within = head.iter().zip(other).position(|(one, two)| one != two);
+            return Some(position + within.unwrap_or(0));
+        }
+        (left, right, position) = (left_rest, right_rest, position + length);
+    }
 }
 
 fn open_head(path: &Path, manifest: &Manifest, file: &FileInfo) -> Result<Stage1Head, CacheError> {
@@ -356,15 +394,4 @@ fn check_class_counts(path: &Path, manifest: &Manifest, labels: &[ClassId]) -> R
             got: counts.get(class).copied().unwrap_or(0),
         }),
     }
-}
-
-fn disagreement(first: &ShardRows, other: &ShardRows) -> Option<String> {
-    if first.labels.len() != other.labels.len() {
-        return Some(format!("{} rows against {}", other.labels.len(), first.labels.len()));
-    }
-    let rows = |rows: &ShardRows| {
-        rows.labels.iter().copied().zip(rows.sample_ids.iter().copied()).collect::<Vec<_>>()
-    };
-    let row = rows(first).iter().zip(rows(other)).position(|(one, two)| *one != two)?;
-    Some(format!("row {row} is another sample"))
 }

@@ -155,15 +155,10 @@ pub(crate) struct Shard {
     pub(crate) path: PathBuf,
     pub(crate) rows: usize,
     map: FileMap,
+    labels: Range<usize>,
+    sample_ids: Range<usize>,
     features: Range<usize>,
     dtype: Dtype,
-}
-
-/// Labels and sample ids of a shard, read once at opening.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ShardRows {
-    pub(crate) labels: Vec<ClassId>,
-    pub(crate) sample_ids: Vec<i64>,
 }
 
 /// What a shard must hold.
@@ -171,18 +166,17 @@ pub(crate) struct ShardRows {
 pub(crate) struct Expected {
     pub(crate) rows: usize,
     pub(crate) dim: usize,
-    pub(crate) classes: usize,
     pub(crate) dtype: Dtype,
 }
 
 impl Shard {
-    /// Maps and checks a shard: header, sizes, types, label range; not the checksum.
-    pub(crate) fn open(path: &Path, expected: Expected) -> Result<(Self, ShardRows), CacheError> {
+    /// Maps and checks a shard: header, sizes, types; not the labels' range, not the checksum.
+    ///
+    /// No page but the header's is read, so that opening costs the same at any size.
+    pub(crate) fn open(path: &Path, expected: Expected) -> Result<Self, CacheError> {
         let map = FileMap::open(path)?;
         let bytes = map.bytes();
         let invalid = |reason: String| CacheError::InvalidHeader { path: path.to_owned(), reason };
-        let (header_length, _) =
-            SafeTensors::read_metadata(bytes).map_err(|error| invalid(error.to_string()))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| invalid(error.to_string()))?;
         let wrong = |tensor: &str, expected: String, got: String| CacheError::WrongTensor {
             path: path.to_owned(),
@@ -190,35 +184,20 @@ impl Shard {
             expected,
             got,
         };
+        // `deserialize` has checked that every tensor lies inside the file.
+        let place = |data: &[u8]| {
+            let start = data.as_ptr().addr() - bytes.as_ptr().addr();
+            start..start + data.len()
+        };
         let integers = |name: &str| {
             let shape = format!("I64 [{}]", expected.rows);
             let tensor = tensors.tensor(name).map_err(|_| wrong(name, shape.clone(), "absent".to_owned()))?;
             if tensor.dtype() != safetensors::Dtype::I64 || tensor.shape() != [expected.rows] {
                 return Err(wrong(name, shape, format!("{} {:?}", tensor.dtype(), tensor.shape())));
             }
-            Ok(tensor
-                .data()
-                .as_chunks::<8>()
-                .0
-                .iter()
-                .map(|bytes| i64::from_le_bytes(*bytes))
-                .collect::<Vec<_>>())
+            Ok(place(tensor.data()))
         };
-        let labels = integers("labels")?
-            .into_iter()
-            .enumerate()
-            .map(|(row, got)| match u32::try_from(got) {
-                Ok(label) if (label as usize) < expected.classes => Ok(ClassId(label)),
-                _ => Err(CacheError::LabelOutOfRange {
-                    path: path.to_owned(),
-                    row,
-                    got,
-                    classes: expected.classes,
-                }),
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let sample_ids = integers("sample_ids")?;
-
+        let (labels, sample_ids) = (integers("labels")?, integers("sample_ids")?);
         let shape = [expected.rows, expected.dim];
         let features = tensors
             .tensor("features")
@@ -233,15 +212,49 @@ impl Shard {
         if features.shape() != shape {
             return Err(wrong("features", format!("{shape:?}"), format!("{:?}", features.shape())));
         }
-        // Offsets are relative to the data section, which `deserialize` has checked to lie inside the file.
-        let start = features.data().as_ptr().addr() - bytes.as_ptr().addr();
-        debug_assert!(start >= 8 + header_length);
-        if !start.is_multiple_of(ALIGNMENT) {
-            return Err(invalid(format!("features start at byte {start}, no multiple of {ALIGNMENT}")));
+        let features = place(features.data());
+        if !features.start.is_multiple_of(ALIGNMENT) {
+            return Err(invalid(format!(
+                "features start at byte {}, no multiple of {ALIGNMENT}",
+                features.start
+            )));
         }
-        let features = start..start + features.data().len();
-        let shard = Self { path: path.to_owned(), rows: expected.rows, map, features, dtype: expected.dtype };
-        Ok((shard, ShardRows { labels, sample_ids }))
+        Ok(Self {
+            path: path.to_owned(),
+            rows: expected.rows,
+            map,
+            labels,
+            sample_ids,
+            features,
+            dtype: expected.dtype,
+        })
+    }
+
+    /// The labels, checked against the number of classes.
+    pub(crate) fn labels(&self, classes: usize) -> Result<Vec<ClassId>, CacheError> {
+        let check = |(row, bytes): (usize, &[u8; 8])| {
+            let got = i64::from_le_bytes(*bytes);
+            match u32::try_from(got) {
+                Ok(label) if (label as usize) < classes => Ok(ClassId(label)),
+                _ => Err(CacheError::LabelOutOfRange { path: self.path.clone(), row, got, classes }),
+            }
+        };
+        self.label_bytes().as_chunks::<8>().0.iter().enumerate().map(check).collect()
+    }
+
+    /// The rows of the source set.
+    pub(crate) fn sample_ids(&self) -> impl Iterator<Item = i64> + '_ {
+        self.sample_id_bytes().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes))
+    }
+
+    /// The labels as stored.
+    pub(crate) fn label_bytes(&self) -> &[u8] {
+        self.map.bytes().get(self.labels.clone()).unwrap_or_default()
+    }
+
+    /// The sample ids as stored.
+    pub(crate) fn sample_id_bytes(&self) -> &[u8] {
+        self.map.bytes().get(self.sample_ids.clone()).unwrap_or_default()
     }
 
     /// The features as stored, borrowed from the map.

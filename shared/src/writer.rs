@@ -169,16 +169,15 @@ impl CacheWriter {
     }
 
     fn is_whole(&self, plan: &ViewPlan, index: usize, rows: &Range<usize>) -> bool {
-        let expected = Expected {
-            rows: rows.len(),
-            dim: self.manifest.feature_dim,
-            classes: self.manifest.classes(),
-            dtype: self.manifest.dtype,
+        let expected =
+            Expected { rows: rows.len(), dim: self.manifest.feature_dim, dtype: self.manifest.dtype };
+        let Ok(shard) = Shard::open(&self.path.join(plan.file(index)), expected) else { return false };
+        let (Some(labels), Some(ids)) = (plan.labels.get(rows.clone()), plan.sample_ids.get(rows.clone()))
+        else {
+            return false;
         };
-        Shard::open(&self.path.join(plan.file(index)), expected).is_ok_and(|(_, found)| {
-            Some(found.labels.as_slice()) == plan.labels.get(rows.clone())
-                && Some(found.sample_ids.as_slice()) == plan.sample_ids.get(rows.clone())
-        })
+        shard.labels(self.manifest.classes()).is_ok_and(|found| found == labels)
+            && shard.sample_ids().eq(ids.iter().copied())
     }
 
     fn file_info(&self, file: String) -> Result<FileInfo, CacheError> {

@@ -18,6 +18,8 @@ pub struct SyntheticCache {
     pub stage1_head: bool,
     pub dtype: Dtype,
     pub seed: u64,
+    /// Features and head by the formulas of `fixtures/methods/record.py` instead of noise.
+    pub formula: bool,
 }
 
 impl Default for SyntheticCache {
@@ -32,6 +34,7 @@ impl Default for SyntheticCache {
             stage1_head: true,
             dtype: Dtype::F32,
             seed: 0,
+            formula: false,
         }
     }
 }
@@ -84,14 +87,19 @@ impl SyntheticCache {
                     id: ViewId::new(split, view),
                     sample_ids: (0..labels.len() as i64).collect(),
                     labels: labels.clone(),
-                    shard_rows: 100,
+                    // Views of a split need not be cut alike.
+                    shard_rows: if view == View::Clean { 100 } else { 64 },
                 };
                 let shards = plan.shards();
                 for index in writer.missing_shards(&plan).unwrap() {
                     let rows = shards[index].clone();
                     let mut rng = stream(self.seed, &plan.id.to_string(), index as u64);
                     let mut shard = writer.shard(&plan, index).unwrap();
-                    for label in &labels[rows] {
+                    for (i, label) in rows.clone().zip(&labels[rows]) {
+                        if self.formula {
+                            shard.push(&self.formula_row(i, label.index())).unwrap();
+                            continue;
+                        }
                         let start = label.index() * self.dim;
                         let row: Vec<f32> = means[start..start + self.dim]
                             .iter()
@@ -106,12 +114,28 @@ impl SyntheticCache {
         }
         if self.stage1_head {
             // Biased towards the head classes, as a stage-1 head is.
-            let bias = self.class_counts.iter().map(|&n| 0.5 * (n.max(1) as f32).ln()).collect();
-            let weight = means.iter().map(|mean| 0.3 * mean).collect();
+            let mut bias: Vec<f32> =
+                self.class_counts.iter().map(|&n| 0.5 * (n.max(1) as f32).ln()).collect();
+            let mut weight: Vec<f32> = means.iter().map(|mean| 0.3 * mean).collect();
+            if self.formula {
+                bias = (0..classes).map(|k| 0.5 - 0.25 * k as f32).collect();
+                let at =
+                    |k: usize, d: usize| (((k * 29 + d * 71 + k * d * 13) % 97) as f64 / 97.0 - 0.5) as f32;
+                weight = (0..classes * self.dim).map(|i| at(i / self.dim, i % self.dim)).collect();
+            }
             let head = Stage1Head { classes, dim: self.dim, weight, bias, kind: HeadKind::Linear };
             writer.head(&head).unwrap();
         }
         writer.finish(&plans).unwrap();
+    }
+}
+
+impl SyntheticCache {
+    /// Row i of a view by the formula; its class stands out in every C-th feature.
+    fn formula_row(&self, i: usize, class: usize) -> Vec<f32> {
+        let noise = |d: usize| ((i * 37 + d * 101 + i * d * 17) % 211) as f64 / 105.5 - 1.0;
+        let signal = |d: usize| if d % self.class_counts.len() == class { 1.0 } else { 0.0 };
+        (0..self.dim).map(|d| (noise(d) + signal(d)) as f32).collect()
     }
 }
 
