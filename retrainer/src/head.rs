@@ -3,12 +3,26 @@
 //! A head's loss for a sample with label y is
 //!
 //! ```text
-//! z = scale ⊙ (W f + b) + offset − margin_y · 1_y
-//! L = weight_y · (1 − p_y)^focal · Σ_k t_k · (−log p_k)        p = softmax(z)
+//! z = scale ⊙ g(f) + offset − margin_y · 1_y          g: see [`Classifier`]
+//! L = weight_y · (1 − p_y)^focal · Σ_k t_k · (−log p_k)        p = softmax(z); other families: see [`Family`]
 //! t = (1 − smoothing_y) · 1_y + smoothing_y / C
 //! ```
 //!
-//! At test time the logits are those of an adjusted linear head, see [`PostHoc`].
+//! At test time the logits are `g(f)` alone.
+
+use std::sync::Arc;
+
+/// How the losses of the classes become one loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// `Σ_k t_k (−log p_k)` with p = softmax(z).
+    #[default]
+    Softmax,
+    /// A binary cross-entropy for each class on p = σ(z), each with a focal factor of its own.
+    SigmoidBce,
+    /// A binary cross-entropy for each class on p = softmax(z); takes no focal factor.
+    SoftmaxBce,
+}
 
 /// The training loss of a head; every vector has length C, and neutral values give cross-entropy.
 ///
@@ -16,6 +30,8 @@
 /// LORT, Eq. 1 (after Wu et al. 2021, RoBal), extended by smoothing and focal factor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
+    /// How the losses of the classes become one.
+    pub family: Family,
     /// Factor of each logit; neutral 1.
     pub scale: Vec<f64>,
     /// Summand of each logit; neutral 0.
@@ -28,18 +44,33 @@ pub struct Loss {
     pub smoothing: Vec<f64>,
     /// Exponent γ of the focal factor; neutral 0.
     pub focal: f64,
+    /// LADE's regulariser; neutral `None`.
+    pub lader: Option<Lader>,
+}
+
+/// The regulariser of LADE: makes the logits of each class an estimate of its log-likelihood ratio.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lader {
+    /// Factor α of the regulariser.
+    pub alpha: f64,
+    /// Factor λ of the square that keeps its normaliser at zero.
+    pub lambda: f64,
+    /// Class priors π, length C.
+    pub prior: Vec<f64>,
 }
 
 impl Loss {
     /// Cross-entropy over `classes` classes: every part neutral.
     pub fn cross_entropy(classes: usize) -> Self {
         Self {
+            family: Family::Softmax,
             scale: vec![1.0; classes],
             offset: vec![0.0; classes],
             margin: vec![0.0; classes],
             weight: vec![1.0; classes],
             smoothing: vec![0.0; classes],
             focal: 0.0,
+            lader: None,
         }
     }
 
@@ -49,7 +80,103 @@ impl Loss {
     }
 }
 
-/// A change of the trained (or stage-1) linear head before it is used; the result is a linear head again.
+/// What is trained, and how it makes logits `g(f)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Classifier {
+    /// `w_k·f + b_k`.
+    #[default]
+    Linear,
+    /// `s · cos(w_k, f)`, no bias.
+    Cosine,
+    /// `s_k · z_k` with the logits z of the fixed stage-1 head: LWS.
+    Rescaled,
+    /// `(1 + σ(c·f + c₀) a_k) z_k + σ(c·f + c₀) b_k` with the logits z of the fixed stage-1 head: DisAlign.
+    Aligned,
+}
+
+/// When the constraint of [`MaxNorm`] is put into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProjectEvery {
+    /// After each step.
+    Step,
+    /// After each epoch.
+    Epoch,
+}
+
+/// A bound δ on the length of each class's weight vector: `w_k ← min(1, δ/|w_k|) w_k`; the bias is free.
+///
+/// `δ = min_k |w_k| + threshold · (max_k |w_k| − min_k |w_k|)` over the stage-1 head.
+///
+/// # Source
+/// Alshammari et al. 2022 (LTWB), their released rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaxNorm {
+    /// Where δ lies between shortest (0) and longest (1) weight vector of the stage-1 head; neutral ∞.
+    pub threshold: f64,
+    /// When weights are projected.
+    pub every: ProjectEvery,
+}
+
+impl MaxNorm {
+    /// The bound δ for the lengths of the stage-1 weight vectors.
+    pub fn bound(&self, norms: &[f64]) -> f64 {
+        let shortest = norms.iter().copied().fold(f64::INFINITY, f64::min);
+        let longest = norms.iter().copied().fold(0.0, f64::max);
+        if self.threshold.is_finite() {
+            shortest + self.threshold * (longest - shortest)
+        } else {
+            f64::INFINITY
+        }
+    }
+}
+
+/// Everything that SGD needs to know of a head beside its learning rate and the like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// What is trained.
+    pub classifier: Classifier,
+    /// Scale s of a cosine classifier.
+    pub cosine_scale: f64,
+    /// The loss.
+    pub loss: Loss,
+    /// Class weights apply from this fraction of the epochs on; neutral 0.
+    pub weight_from: f64,
+    /// Whether class weights are replaced by inverse effective areas of the training features.
+    pub area_weights: bool,
+    /// Bound on the weight vectors, if any.
+    pub max_norm: Option<MaxNorm>,
+    /// Bias of a fresh head; `None` draws it.
+    pub fresh_bias: Option<f64>,
+}
+
+impl Recipe {
+    /// A linear classifier trained with a loss, and nothing else.
+    pub fn linear(loss: Loss) -> Self {
+        Self {
+            classifier: Classifier::Linear,
+            cosine_scale: 1.0,
+            loss,
+            weight_from: 0.0,
+            area_weights: false,
+            max_norm: None,
+            fresh_bias: None,
+        }
+    }
+
+    /// Whether the recipe cannot do without the stage-1 head, wherever weights start.
+    pub fn needs_stage1(&self) -> bool {
+        matches!(self.classifier, Classifier::Rescaled | Classifier::Aligned)
+            || self.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite())
+    }
+
+    /// Whether prior or weights already correct for class sizes, so that a class-balancing sampler would correct twice.
+    pub fn corrects_class_sizes(&self) -> bool {
+        let uneven = |values: &[f64]| values.iter().zip(values.iter().skip(1)).any(|(one, two)| one != two);
+        self.area_weights || uneven(&self.loss.offset) || uneven(&self.loss.weight)
+    }
+}
+
+/// A change of the stage-1 linear head before it is used; the result is a linear head again.
 ///
 /// ```text
 /// w'_k = scale_k · w_k / |w_k|^norm_power        b'_k = scale_k · b_k (or 0) + offset_k
@@ -73,13 +200,38 @@ impl PostHoc {
     }
 }
 
+/// How features are compared with class means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// Euclidean distance of raw features.
+    L2,
+    /// Angle between the feature and the mean of unit features.
+    Cosine,
+    /// Euclidean distance of features that are centred by the mean of all training samples and scaled to length 1.
+    CentredUnit,
+}
+
+/// Heads that follow from the training features in closed form.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ClosedForm {
+    /// Nearest class mean.
+    ClassMeans(Distance),
+    /// Ridge regression on one-hot targets with penalty λ.
+    Ridge {
+        /// Penalty λ, per sample.
+        lambda: f64,
+    },
+}
+
 /// How the weights of a head come about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fit {
     /// The stage-1 head, adjusted; no training.
     PostHoc(PostHoc),
-    /// SGD on a linear head.
-    Sgd(Loss),
+    /// From sums over the training features.
+    ClosedForm(ClosedForm),
+    /// SGD; shared, because heads of a grid often differ in nothing but learning rate and seed.
+    Sgd(Arc<Recipe>),
 }
 
 /// A head as its method specifies it for given class counts and hyper-parameters.
@@ -90,13 +242,58 @@ pub struct HeadSpec {
 }
 
 impl HeadSpec {
-    /// A head trained by SGD.
+    /// A linear head trained by SGD.
     pub fn sgd(loss: Loss) -> Self {
-        Self { fit: Fit::Sgd(loss) }
+        Self::recipe(Recipe::linear(loss))
+    }
+
+    /// A head trained by SGD.
+    pub fn recipe(recipe: Recipe) -> Self {
+        Self { fit: Fit::Sgd(Arc::new(recipe)) }
     }
 
     /// An adjusted stage-1 head.
     pub fn post_hoc(post_hoc: PostHoc) -> Self {
         Self { fit: Fit::PostHoc(post_hoc) }
+    }
+
+    /// A head in closed form.
+    pub fn closed_form(closed_form: ClosedForm) -> Self {
+        Self { fit: Fit::ClosedForm(closed_form) }
+    }
+
+    /// What SGD needs to know, where the head is trained.
+    pub fn trained(&self) -> Option<&Recipe> {
+        match &self.fit {
+            Fit::Sgd(recipe) => Some(recipe),
+            Fit::PostHoc(_) | Fit::ClosedForm(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_released_rule_puts_the_bound_between_shortest_and_longest_weight_vector() {
+        // LTWB's rule on [[3, 4], [1, 0], [0, 2]]: 1 + 0.1 · (5 − 1).
+        let bound = |threshold| MaxNorm { threshold, every: ProjectEvery::Epoch }.bound(&[5.0, 1.0, 2.0]);
+        assert!((bound(0.1) - 1.4).abs() < 1e-15);
+        assert_eq!(bound(f64::INFINITY), f64::INFINITY);
+        assert_eq!(
+            MaxNorm { threshold: f64::INFINITY, every: ProjectEvery::Step }.bound(&[2.0, 2.0]),
+            f64::INFINITY
+        );
+    }
+
+    #[test]
+    fn uneven_priors_and_weights_count_as_corrections() {
+        let recipe = |loss| Recipe::linear(loss).corrects_class_sizes();
+        let neutral = || Loss::cross_entropy(2);
+        assert!(!recipe(neutral()));
+        assert!(recipe(Loss { offset: vec![0.0, -1.0], ..neutral() }));
+        assert!(recipe(Loss { weight: vec![0.5, 1.5], ..neutral() }));
+        assert!(!recipe(Loss { offset: vec![-1.0, -1.0], ..neutral() }));
     }
 }

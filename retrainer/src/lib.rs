@@ -10,7 +10,7 @@
 //!
 //! Arrows only point right. Only [`train`] touches tensors: [`methods`], [`plan`], [`metrics`], [`records`], [`select`] and
 //! [`report`] are plain Rust. A method is a pure function from class counts and checked hyper-parameters to a
-//! [`head::HeadSpec`]; what it means for gradients is written once, in `train/loss.rs`.
+//! [`head::HeadSpec`]; what it means for gradients is written once, in `train/loss/`.
 
 #![forbid(unsafe_code)]
 

@@ -232,14 +232,16 @@ impl Shard {
 
     /// The labels, checked against the number of classes.
     pub(crate) fn labels(&self, classes: usize) -> Result<Vec<ClassId>, CacheError> {
-        let check = |(row, bytes): (usize, &[u8; 8])| {
-            let got = i64::from_le_bytes(*bytes);
-            match u32::try_from(got) {
-                Ok(label) if (label as usize) < classes => Ok(ClassId(label)),
-                _ => Err(CacheError::LabelOutOfRange { path: self.path.clone(), row, got, classes }),
-            }
+        let stored = self.label_bytes().as_chunks::<8>().0;
+        let class = |bytes: &[u8; 8]| {
+            u32::try_from(i64::from_le_bytes(*bytes)).ok().filter(|&k| (k as usize) < classes)
         };
-        self.label_bytes().as_chunks::<8>().0.iter().enumerate().map(check).collect()
+        // Two plain passes are faster than one that may stop at each row.
+        if let Some(row) = stored.iter().position(|bytes| class(bytes).is_none()) {
+            let got = stored.get(row).map_or(0, |bytes| i64::from_le_bytes(*bytes));
+            return Err(CacheError::LabelOutOfRange { path: self.path.clone(), row, got, classes });
+        }
+        Ok(stored.iter().map(|bytes| ClassId(class(bytes).unwrap_or(0))).collect())
     }
 
     /// The rows of the source set.

@@ -2,8 +2,9 @@
 
 use crate::support::SyntheticCache;
 use retrainer::{
+    methods::{METHODS, Training},
     plan::{Grid, Resources, SweepPlan, Work},
-    train::{Data, FittedHead, StateKind, run_work},
+    train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
 use shared::{ClassId, FeatureCache, Split, View, interrupt::Interrupt};
 
@@ -28,9 +29,22 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
     fitted
 }
 
+fn linear(head: &FittedHead) -> &LinearHead {
+    &head.state(StateKind::Last).unwrap().head
+}
+
+fn top1(head: &FittedHead) -> f64 {
+    head.state(StateKind::Last).unwrap().test.values.get("top1.all").unwrap()
+}
+
 fn weights(head: &FittedHead) -> Vec<f64> {
-    let linear = &head.state(StateKind::Last).unwrap().head;
-    linear.weight.iter().chain(&linear.bias).map(|&w| f64::from(w)).collect()
+    let linear = linear(head);
+    let mut numbers: Vec<f32> = linear.weight.iter().chain(&linear.bias).copied().collect();
+    if let HeadForm::Aligned(alignment) = &linear.form {
+        numbers.extend(alignment.confidence.iter().chain([&alignment.confidence_bias]));
+        numbers.extend(alignment.scale.iter().chain(&alignment.offset));
+    }
+    numbers.into_iter().map(f64::from).collect()
 }
 
 fn relative_difference(one: &[f64], two: &[f64]) -> f64 {
@@ -59,6 +73,13 @@ init = "fresh"
 decay_bias = false
 "#;
 
+/// Every trained method once, with what the common parameters leave open.
+fn every_trained_method() -> String {
+    let names = METHODS.iter().filter(|method| method.training == Training::Sgd).map(|method| method.name);
+    let tables: Vec<String> = names.map(|name| format!("[[method]]\nname = \"{name}\"\n")).collect();
+    tables.concat()
+}
+
 #[test]
 fn a_head_in_a_group_equals_the_head_alone() {
     let (_folder, cache) = open(&SyntheticCache::default());
@@ -68,6 +89,21 @@ fn a_head_in_a_group_equals_the_head_alone() {
         assert_eq!(one.task.point, two.task.point);
         let difference = relative_difference(&weights(one), &weights(two));
         assert!(difference < 1e-5, "{}: {difference}", one.task.point.method.name);
+    }
+}
+
+#[test]
+fn every_method_in_a_group_equals_itself_alone() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let combined = "[[method]]\nname = \"custom\"\ntau = [0.0, 1.0]\ndelta = [0.0, 0.9]\nmax_margin = [0.0, 0.5]\nbeta = 0.99\nthreshold = [0.2, inf]\nproject_every = [\"step\", \"epoch\"]\nclassifier = [\"linear\", \"cosine\"]\n";
+    let grid =
+        format!("epochs = 2\nbatch_size = 32\nlr = [1e-3, 1e-2]\n{}{combined}", every_trained_method());
+    let (together, alone) = (train(&cache, &grid, 64), train(&cache, &grid, 1));
+    assert_eq!(together.len(), alone.len());
+    for (one, two) in together.iter().zip(&alone) {
+        assert_eq!(one.task.point, two.task.point);
+        let difference = relative_difference(&weights(one), &weights(two));
+        assert!(difference < 2e-5, "{}: {difference}", one.task.point.method.name);
     }
 }
 
@@ -134,7 +170,7 @@ fn full_batch_training_equals_plain_descent_in_f64() {
 #[test]
 fn adjusted_heads_at_neutral_values_are_the_stage_1_head() {
     let (_folder, cache) = open(&SyntheticCache::default());
-    let grid = "[[method]]\nname = \"stage1\"\n[[method]]\nname = \"tau-norm\"\ntau = 0\n[[method]]\nname = \"logit-adjustment\"\ntau = 0\n";
+    let grid = "[[method]]\nname = \"stage1\"\n[[method]]\nname = \"tau-norm\"\ntau = 0\n[[method]]\nname = \"logit-adjustment\"\ntau = 0\n[[method]]\nname = \"multiplicative-logit-adjustment\"\ntau = 0\n";
     let heads = train(&cache, grid, 64);
     for head in &heads[1..] {
         assert_eq!(head.state(StateKind::Last).unwrap().head, heads[0].state(StateKind::Last).unwrap().head);
@@ -159,4 +195,244 @@ fn the_chosen_epochs_are_the_best_of_their_splits() {
     let on_test = head.state(StateKind::BestOnTest).unwrap();
     assert!((on_test.test.values.get("top1.all").unwrap() - best(&test)).abs() < 1e-6);
     assert!((test(&stopped[on_test.epoch - 1]) - best(&test)).abs() < 1e-6);
+}
+
+/// Recorded by `fixtures/methods/record.py`: float64, autograd, `torch.optim.SGD`; five full-batch epochs from the stage-1 head.
+#[test]
+fn full_batch_training_of_every_method_equals_pytorch_in_float64() {
+    let synthetic = SyntheticCache {
+        class_counts: vec![24, 12, 6, 3],
+        dim: 6,
+        flipped: false,
+        formula: true,
+        ..SyntheticCache::default()
+    };
+    let (_folder, cache) = open(&synthetic);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/methods/reference.json");
+    let reference: Vec<serde_json::Value> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let recorded: Vec<&str> = reference.iter().map(|case| case["method"].as_str().unwrap()).collect();
+    for method in METHODS.iter().filter(|method| method.training == Training::Sgd) {
+        assert!(recorded.contains(&method.name), "`{}` has no reference", method.name);
+    }
+    for case in &reference {
+        let name = case["method"].as_str().unwrap();
+        let grid = format!(
+            "epochs = 5\nbatch_size = 100000\nlr = 0.1\nweight_decay = 1e-2\n[[method]]\nname = \"{name}\"\n{}",
+            case["grid"].as_str().unwrap()
+        );
+        let numbers = |part: &str| -> Vec<f64> {
+            case[part].as_array().into_iter().flatten().map(|number| number.as_f64().unwrap()).collect()
+        };
+        let parts = ["weight", "bias", "confidence", "confidence_bias", "scale", "offset"];
+        let expected = parts.map(numbers).concat();
+        let got = weights(&train(&cache, &grid, 64)[0]);
+        assert_eq!(got.len(), expected.len(), "{name}");
+        let difference = relative_difference(&expected, &got);
+        assert!(difference < 1e-4, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn heads_on_fixed_stage_1_logits_start_as_the_stage_1_head() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    // One view: a mean of two views, each with a confidence of its own, may rank otherwise.
+    let still = "test_time_augmentation = false\nepochs = 1\nlr = 1e-30\n[[method]]\nname = \"stage1\"\n[[method]]\nname = \"lws\"\n[[method]]\nname = \"disalign\"\n";
+    let heads = train(&cache, still, 64);
+    assert_eq!(linear(&heads[1]), linear(&heads[0]));
+    // DisAlign scales all logits of a sample alike at first: the ranking is that of the stage-1 head.
+    assert_eq!(top1(&heads[2]), top1(&heads[0]));
+}
+
+#[test]
+fn learnable_weight_scaling_scales_the_bias_too() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let heads = train(&cache, "[[method]]\nname = \"stage1\"\n[[method]]\nname = \"lws\"\nlr = 0.01\n", 64);
+    let (base, scaled) = (linear(&heads[0]), linear(&heads[1]));
+    for class in 0..base.classes {
+        let factor = scaled.bias[class] / base.bias[class];
+        assert!((factor - 1.0).abs() > 1e-4);
+        for d in 0..base.dim {
+            let index = class * base.dim + d;
+            assert!((scaled.weight[index] - factor * base.weight[index]).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn without_a_bound_max_norm_is_cross_entropy_and_with_one_no_weight_is_longer() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let grid = "epochs = 3\nbatch_size = 16\nlr = 0.1\n[[method]]\nname = \"stage1\"\n[[method]]\nname = \"ce\"\n[[method]]\nname = \"max-norm\"\nthreshold = [inf, 0.1]\nproject_every = [\"epoch\", \"step\"]\n";
+    let heads = train(&cache, grid, 64);
+    // Axes vary in the order of their names, the last fastest.
+    let [stage1, ce, free_epoch, epoch, free_step, step] = heads.as_slice() else { panic!() };
+    assert!(relative_difference(&weights(ce), &weights(free_epoch)) < 1e-6);
+    assert!(relative_difference(&weights(ce), &weights(free_step)) < 1e-6);
+    // LTWB's rule: a tenth of the way from the shortest to the longest stage-1 weight vector.
+    let norms = linear(stage1).norms();
+    let (min, max) = norms.iter().fold((f64::INFINITY, 0.0_f64), |(min, max), &n| (min.min(n), max.max(n)));
+    let bound = min + 0.1 * (max - min);
+    assert!(linear(ce).norms().iter().any(|&norm| norm > 1.01 * bound));
+    for head in [epoch, step] {
+        assert!(linear(head).norms().iter().all(|&norm| norm < 1.000_01 * bound));
+    }
+    assert!(relative_difference(&weights(epoch), &weights(step)) > 1e-3);
+}
+
+#[test]
+fn deferred_weights_apply_from_their_epoch_on() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let grid = |method: &str| {
+        format!("epochs = 4\nbatch_size = 32\nlr = 0.01\nschedule = \"constant\"\n[[method]]\n{method}\n")
+    };
+    let of = |method: &str| weights(&train(&cache, &grid(method), 64)[0]);
+    let ldam = of("name = \"ldam\"");
+    assert_eq!(of("name = \"ldam-drw\"\ndrw_start = 1.0"), ldam);
+    let late = of("name = \"ldam-drw\"\ndrw_start = 0.75");
+    let always = of("name = \"ldam-drw\"\ndrw_start = 0.0");
+    assert!(relative_difference(&ldam, &late) > 1e-5);
+    assert!(relative_difference(&always, &late) > 1e-5);
+    let custom = "name = \"custom\"\nclassifier = \"cosine\"\nscale = 30\nmax_margin = 0.5\nbeta = 0.9999\nweight_from = 0.75";
+    assert!(relative_difference(&of(custom), &late) < 1e-6);
+}
+
+/// Accuracy of a linear head in f64, averaging the logits of both views: written anew, without the engine.
+fn accuracy(cache: &FeatureCache, logits: &dyn Fn(&[f32]) -> Vec<f64>) -> f64 {
+    let classes = cache.class_counts().classes();
+    let (mut hits, mut counts) = (vec![0.0; classes], vec![0.0; classes]);
+    let mut row = vec![0.0_f32; cache.dim()];
+    for (index, label) in cache.labels(Split::Test).iter().enumerate() {
+        let mut sum = vec![0.0; classes];
+        for view in [View::Clean, View::Flipped] {
+            cache.view(Split::Test, view).unwrap().read_rows(index..index + 1, &mut row).unwrap();
+            sum.iter_mut().zip(logits(&row)).for_each(|(sum, z)| *sum += z);
+        }
+        let best = (0..classes).max_by(|&a, &b| sum[a].total_cmp(&sum[b])).unwrap();
+        counts[label.index()] += 1.0;
+        hits[label.index()] += f64::from(u8::from(best == label.index()));
+    }
+    hits.iter().zip(counts).map(|(hits, count)| hits / count).sum::<f64>() / classes as f64
+}
+
+fn dot(one: &[f64], two: &[f64]) -> f64 {
+    one.iter().zip(two).map(|(a, b)| a * b).sum()
+}
+
+fn train_features(cache: &FeatureCache) -> Vec<Vec<f64>> {
+    let (n, d) = (cache.labels(Split::Train).len(), cache.dim());
+    let mut features = vec![0.0_f32; n * d];
+    cache.view(Split::Train, View::Clean).unwrap().read_rows(0..n, &mut features).unwrap();
+    features.chunks(d).map(|row| row.iter().map(|&f| f64::from(f)).collect()).collect()
+}
+
+fn unit(row: &[f64]) -> Vec<f64> {
+    let length = dot(row, row).sqrt();
+    row.iter().map(|x| x / length).collect()
+}
+
+fn means(rows: &[Vec<f64>], labels: &[ClassId], classes: usize) -> Vec<Vec<f64>> {
+    let mut means = vec![vec![0.0; rows[0].len()]; classes];
+    let count = |class: usize| labels.iter().filter(|label| label.index() == class).count() as f64;
+    for (row, label) in rows.iter().zip(labels) {
+        means[label.index()].iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count(label.index()));
+    }
+    means
+}
+
+#[test]
+fn nearest_class_means_are_nearest_in_each_distance() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let heads = train(&cache, "[[method]]\nname = \"ncm\"\ndistance = [\"l2\", \"cosine\", \"cl2n\"]\n", 64);
+    let (rows, labels) = (train_features(&cache), cache.labels(Split::Train));
+    let classes = cache.class_counts().classes();
+    let wide = |row: &[f32]| -> Vec<f64> { row.iter().map(|&f| f64::from(f)).collect() };
+    let near = |f: &[f64], means: &[Vec<f64>]| -> Vec<f64> {
+        means.iter().map(|mean| dot(f, mean) - dot(mean, mean) / 2.0).collect()
+    };
+    let plain = means(&rows, labels, classes);
+    let l2 = accuracy(&cache, &|row| near(&wide(row), &plain));
+    let units: Vec<Vec<f64>> = rows.iter().map(|row| unit(row)).collect();
+    let directions: Vec<Vec<f64>> = means(&units, labels, classes).iter().map(|mean| unit(mean)).collect();
+    let cosine =
+        accuracy(&cache, &|row| directions.iter().map(|mean| dot(&unit(&wide(row)), mean)).collect());
+    let centre = means(&rows, &vec![ClassId(0); rows.len()], 1).remove(0);
+    let centred = |row: &[f64]| unit(&row.iter().zip(&centre).map(|(x, c)| x - c).collect::<Vec<_>>());
+    let moved: Vec<Vec<f64>> = rows.iter().map(|row| centred(row)).collect();
+    let centred_means = means(&moved, labels, classes);
+    let cl2n = accuracy(&cache, &|row| near(&centred(&wide(row)), &centred_means));
+    let got: Vec<f64> = heads.iter().map(top1).collect();
+    for (got, expected) in got.iter().zip([l2, cosine, cl2n]) {
+        assert!((got - expected).abs() < 1e-9, "{got} {expected}");
+    }
+}
+
+#[test]
+fn the_measured_accuracy_of_a_cosine_head_is_that_of_its_exported_weights() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let head =
+        train(&cache, "epochs = 3\nlr = 0.1\n[[method]]\nname = \"cosine\"\nscale = 7\n", 64).remove(0);
+    let weights = linear(&head);
+    assert_eq!(weights.form, HeadForm::UnitFeatures { centre: Vec::new() });
+    assert!(weights.norms().iter().all(|norm| (norm - 7.0).abs() < 1e-4));
+    // Logits of both views are averaged, not features: the mean of directions is no direction.
+    let expected = accuracy(&cache, &|row| {
+        let f = unit(&row.iter().map(|&f| f64::from(f)).collect::<Vec<_>>());
+        let rows = weights.weight.chunks(cache.dim());
+        rows.map(|w| w.iter().zip(&f).map(|(&w, f)| f64::from(w) * f).sum()).collect()
+    });
+    assert!((top1(&head) - expected).abs() < 1e-9);
+}
+
+/// At the minimum the gradient vanishes: (1/N) Σ (W f + b − 1_y) fᵀ + λ W = 0 and (1/N) Σ (W f + b − 1_y) = 0.
+#[test]
+fn ridge_heads_are_where_the_gradient_vanishes() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let heads = train(&cache, "[[method]]\nname = \"ridge\"\nlambda = [0.01, 1.0, 100.0]\n", 64);
+    let (rows, labels) = (train_features(&cache), cache.labels(Split::Train));
+    let (classes, dim, n) = (cache.class_counts().classes(), cache.dim(), rows.len() as f64);
+    for head in &heads {
+        let lambda = head.task.point.params.number("lambda");
+        let w = weights(head);
+        for class in 0..classes {
+            let row = &w[class * dim..(class + 1) * dim];
+            let mut gradient: Vec<f64> = row.iter().map(|w| lambda * w).collect();
+            let mut by_bias = 0.0;
+            for (f, label) in rows.iter().zip(labels) {
+                let target = f64::from(u8::from(label.index() == class));
+                let residual = (dot(row, f) + w[classes * dim + class] - target) / n;
+                by_bias += residual;
+                gradient.iter_mut().zip(f).for_each(|(g, f)| *g += residual * f);
+            }
+            assert!(
+                by_bias.abs() < 1e-6 && gradient.iter().all(|g| g.abs() < 1e-5),
+                "λ {lambda}: {gradient:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_class_balancing_sampler_on_top_of_a_prior_or_weights_is_a_warning() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let warnings = |methods: &str| {
+        let grid = Grid::parse("grid.toml", methods).unwrap();
+        SweepPlan::new(&grid, &cache, "f32", Resources { workers: 1, group_bytes: 1 << 20 }).unwrap().warnings
+    };
+    let twice = warnings(
+        "sampler = [\"class-aware\", \"power\"]\nlr = [1e-3, 1e-2]\n[[method]]\nname = \"balanced-softmax\"\n[[method]]\nname = \"cb-ce\"\n[[method]]\nname = \"lort\"\n",
+    );
+    assert_eq!(
+        twice,
+        ["balanced-softmax", "cb-ce"].map(|name| format!(
+            "`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss"
+        ))
+    );
+    assert!(
+        warnings(
+            "[[method]]\nname = \"crt\"\n[[method]]\nname = \"re-sampling\"\n[[method]]\nname = \"lws\"\n"
+        )
+        .is_empty()
+    );
+    // q = 1 draws classes as they are.
+    assert!(warnings("sampler = \"power\"\nq = 1\n[[method]]\nname = \"balanced-softmax\"\n").is_empty());
 }

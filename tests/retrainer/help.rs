@@ -23,3 +23,21 @@ fn the_list_of_methods_is_complete_json() {
     assert_eq!(names, retrainer::methods::METHODS.iter().map(|method| method.name).collect::<Vec<_>>());
     assert!(list.iter().all(|method| method["source"].as_str().is_some_and(|source| !source.is_empty())));
 }
+
+/// `UPDATE_README=1 cargo test -p retrainer readme` writes the table.
+#[test]
+fn the_readme_has_the_table_of_the_methods() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (open, close) = ("<!-- methods -->\n", "<!-- /methods -->");
+    let (before, rest) = readme.split_once(open).unwrap();
+    let (_, after) = rest.split_once(close).unwrap();
+    let expected = format!("{before}{open}{}\n{close}{after}", retrainer::commands::methods::markdown());
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    assert!(
+        readme == expected || std::env::var_os("UPDATE_README").is_some(),
+        "the table of methods in README.md is old"
+    );
+}

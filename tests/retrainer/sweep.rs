@@ -107,7 +107,7 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     settings.add_filter(r"at least .*", "at least  [time]");
     settings.bind(|| {
         insta::assert_snapshot!(stdout(&output), @"
-        cache     d2374090f1481786
+        cache     a99b8bb2a34e4224
         features  N = 228, D = 12, C = 5; val 40, test 100, clean + flipped
         heads     15 to do, 0 done
         groups    5 of up to 3 heads, 2 workers

@@ -22,6 +22,8 @@ pub enum MethodsFormat {
     Table,
     /// A list of objects with defaults, ranges and sources.
     Json,
+    /// A table for documents.
+    Markdown,
 }
 
 /// Prints the list.
@@ -29,11 +31,31 @@ pub fn run(args: &MethodsArgs) {
     match args.format {
         MethodsFormat::Table => print(&table()),
         MethodsFormat::Json => print(&json()),
+        MethodsFormat::Markdown => print(&markdown()),
     }
 }
 
 fn json() -> String {
     format!("{:#}", serde_json::Value::Array(METHODS.iter().map(|method| object(method)).collect()))
+}
+
+/// The table of the README.
+pub fn markdown() -> String {
+    let rows = METHODS.iter().map(|method| {
+        let params: Vec<String> =
+            method.params.iter().map(|param| format!("`{}` {}", param.name, param.default)).collect();
+        // A bar inside a cell would end it.
+        let formula = method.formula.replace('|', "\\|");
+        format!(
+            "| `{}` | {} | {formula} | {} | {} |",
+            method.name,
+            method.title,
+            params.join(", "),
+            method.source
+        )
+    });
+    let head = "| method | in papers | what it computes | own parameters, defaults | source |\n|---|---|---|---|---|";
+    std::iter::once(head.to_owned()).chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 fn table() -> String {

@@ -1,6 +1,6 @@
 //! Balanced softmax: the class prior added to the logits during training.
 
-use super::{Method, Training};
+use super::{Method, Training, logit_adjusted_loss::prior_offset};
 use crate::head::{HeadSpec, Loss};
 
 pub(super) static METHOD: Method = Method {
@@ -15,7 +15,7 @@ pub(super) static METHOD: Method = Method {
     params: &[],
     sgd_defaults: &[],
     build: |class_counts, _| {
-        let offset = class_counts.priors().iter().map(|prior| prior.ln()).collect();
+        let offset = prior_offset(class_counts, 1.0);
         HeadSpec::sgd(Loss { offset, ..Loss::cross_entropy(class_counts.classes()) })
     },
 };
@@ -23,14 +23,14 @@ pub(super) static METHOD: Method = Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{head::Fit, methods::Params};
+    use crate::methods::Params;
     use shared::ClassCounts;
 
     #[test]
     fn offsets_are_log_priors() {
         let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
         let spec = (METHOD.build)(&counts, &Params::resolve(&METHOD, &[]).unwrap());
-        let Fit::Sgd(loss) = spec.fit else { panic!() };
+        let loss = &spec.trained().unwrap().loss;
         for (offset, n) in loss.offset.iter().zip([100.0_f64, 50.0, 20.0, 10.0, 2.0]) {
             assert!((offset - (n / 182.0).ln()).abs() < 1e-15);
         }

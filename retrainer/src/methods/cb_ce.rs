@@ -47,6 +47,7 @@ pub(super) fn scaled_to_classes(weights: Vec<f64>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::methods::testing::{cifar100_lt, close, first_middle_last};
 
     #[test]
     fn weights_equal_the_closed_form() {
@@ -55,6 +56,19 @@ mod tests {
         let expected = [0.073_870_513_9, 0.147_372_578_7, 0.367_879_508_2, 0.735_391_302_4, 3.675_486_096_9];
         for (got, expected) in effective_number_weights(&counts, 0.9999).iter().zip(expected) {
             assert!((got - expected).abs() < 1e-9, "{got} {expected}");
+        }
+    }
+
+    #[test]
+    fn weights_of_cifar100_lt() {
+        // The same at k = 0, 50, 99; in f32, 1 - b**n would lose the digits of the first row.
+        for (beta, expected) in [
+            (0.9999, [0.044_875_66, 0.457_055_46, 4.378_312_56]),
+            (0.999, [0.055_076_24, 0.462_349_79, 4.344_513_73]),
+            (0.99, [0.196_523_55, 0.510_131_33, 3.983_523_56]),
+            (0.9, [0.820_193_58, 0.825_445_63, 2.002_865_82]),
+        ] {
+            close(first_middle_last(&effective_number_weights(&cifar100_lt(), beta)), expected, 1e-8);
         }
     }
 

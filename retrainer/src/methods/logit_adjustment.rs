@@ -1,6 +1,6 @@
 //! Post-hoc logit adjustment: the class prior taken off the logits.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Kind, Method, Param, Training, Value, logit_adjusted_loss::prior_offset};
 use crate::head::{HeadSpec, PostHoc};
 
 pub(super) static METHOD: Method = Method {
@@ -20,8 +20,7 @@ pub(super) static METHOD: Method = Method {
     }],
     sgd_defaults: &[],
     build: |class_counts, params| {
-        let tau = params.number("tau");
-        let offset = class_counts.priors().iter().map(|prior| -tau * prior.ln()).collect();
+        let offset = prior_offset(class_counts, -params.number("tau"));
         HeadSpec::post_hoc(PostHoc { offset, ..PostHoc::identity(class_counts.classes()) })
     },
 };

@@ -1,12 +1,14 @@
 //! The methods of the field, one file each: pure functions from class counts and hyper-parameters to a [`HeadSpec`].
 //!
-//! A new method is one new file here and one line in [`methods!`] below; command line, grid checking, tables and docs follow.
+//! A new method is one new file here and one line in `methods!` below; command line, grid checking, tables and docs follow.
 
 mod params;
 mod sgd;
+#[cfg(test)]
+mod testing;
 
 pub use params::{Given, Kind, Param, ParamError, Params, Value, number, suggestion};
-pub use sgd::{Init, Reduction, SGD_PARAMS, Sampler, Schedule, SgdSettings, TrainView};
+pub use sgd::{Exact, Init, Reduction, SGD_PARAMS, Sampler, Schedule, SgdSettings, TrainView};
 
 use crate::head::HeadSpec;
 use shared::ClassCounts;
@@ -43,7 +45,7 @@ pub struct Method {
 pub enum Training {
     /// By stochastic gradient descent.
     Sgd,
-    /// Not at all: the stage-1 head is adjusted.
+    /// Not at all: the stage-1 head is adjusted, or the head follows in closed form.
     PostHoc,
 }
 
@@ -90,13 +92,34 @@ macro_rules! methods {
 methods! {
     stage1
     ce
+    cosine
+    lws
+    ldam
+    ldam_drw
     balanced_softmax
+    logit_adjusted_loss
+    vs
+    cdt
+    re_sampling
+    crt
     focal
     cb_ce
+    cb_bce_softmax
+    cb_bce_sigmoid
+    grw
+    area
+    max_norm
     tau_norm
     logit_adjustment
+    multiplicative_logit_adjustment
+    lade
+    disalign
+    ncm
+    ridge
     label_smoothing
+    label_aware_smoothing
     lort
+    custom
 }
 
 #[cfg(test)]

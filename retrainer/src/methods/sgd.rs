@@ -46,6 +46,37 @@ pub enum TrainView {
 pub enum Sampler {
     /// Every sample once, shuffled.
     InstanceBalanced,
+    /// N draws with replacement: a class with probability ∝ n^q, then one of its samples.
+    Power(Exact),
+    /// Classes in shuffled cycles, four samples of each in turn, each class's samples in shuffled cycles of their own.
+    ClassAware,
+}
+
+impl Sampler {
+    /// Whether small classes are seen more often than their samples are.
+    pub fn balances_classes(self) -> bool {
+        match self {
+            Self::InstanceBalanced => false,
+            Self::Power(exponent) => exponent.get() < 1.0,
+            Self::ClassAware => true,
+        }
+    }
+}
+
+/// A number that is compared by its bits, so that it can be part of a key; never NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Exact(u64);
+
+impl Exact {
+    /// Keeps a number.
+    pub fn new(number: f64) -> Self {
+        Self(number.to_bits())
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
 }
 
 /// What a batch's loss is divided by.
@@ -147,9 +178,15 @@ pub static SGD_PARAMS: &[Param] = &[
     },
     Param {
         name: "sampler",
-        kind: Kind::Choice(&["instance-balanced"]),
+        kind: Kind::Choice(&["instance-balanced", "power", "class-aware"]),
         default: Value::Choice("instance-balanced"),
-        help: "which samples an epoch sees",
+        help: "which samples an epoch sees: each once, N draws with P(class) ∝ n^q, or four of each class in turn",
+    },
+    Param {
+        name: "q",
+        kind: Kind::Number { min: 0.0, max: 1.0 },
+        default: Value::Number(0.0),
+        help: "exponent of the sampler `power`: 1 as the data are, 0.5 square root, 0 all classes alike",
     },
     Param {
         name: "reduction",
@@ -176,7 +213,11 @@ impl SgdSettings {
             },
             init: if params.choice("init") == "fresh" { Init::Fresh } else { Init::Stage1 },
             view: if params.choice("view") == "augmented" { TrainView::Augmented } else { TrainView::Clean },
-            sampler: Sampler::InstanceBalanced,
+            sampler: match params.choice("sampler") {
+                "power" => Sampler::Power(Exact::new(params.number("q"))),
+                "class-aware" => Sampler::ClassAware,
+                _ => Sampler::InstanceBalanced,
+            },
             reduction: match params.choice("reduction") {
                 "batch-mean" => Reduction::BatchMean,
                 "element-mean" => Reduction::ElementMean,

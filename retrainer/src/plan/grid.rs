@@ -11,6 +11,10 @@ use toml::{
 /// The most heads that a grid may hold.
 pub const MAX_HEADS: usize = 1_000_000;
 
+/// Parameters that belong to what a method is, where it publishes them: cRT is no cRT without a fresh head. The top level of
+/// a file leaves them alone; the method's own table may still set them.
+const DEFINING: &[&str] = &["init", "sampler", "q", "reduction", "decay_bias"];
+
 /// One head to be trained: a method with resolved hyper-parameters and a seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
@@ -104,7 +108,7 @@ fn parse(text: &str) -> Result<Grid, Fault> {
             "test_time_augmentation" => test_time_augmentation = parse_flag(value)?,
             "method" => methods = parse_methods(value)?,
             name if SGD_PARAMS.iter().any(|param| param.name == name) => {
-                common.push(axis(name, key.span(), value)?)
+                common.push(axis(name, key.span(), value)?);
             }
             name => return Err(unknown_key(name, key.span())),
         }
@@ -148,7 +152,9 @@ impl<'text> MethodTable<'text> {
     /// The method's own axes, then those of the file's top level that it takes and does not set itself.
     fn all_axes<'a>(&'a self, common: &'a [Axis<'text>]) -> Vec<&'a Axis<'text>> {
         let inherited = common.iter().filter(|(name, ..)| {
-            self.method.training == Training::Sgd && self.axes.iter().all(|(own, ..)| own != name)
+            let defined = DEFINING.contains(name)
+                && self.method.sgd_defaults.iter().any(|(published, _)| published == name);
+            self.method.training == Training::Sgd && !defined && self.axes.iter().all(|(own, ..)| own != name)
         });
         self.axes.iter().chain(inherited).collect()
     }
@@ -348,6 +354,28 @@ mod tests {
         assert_eq!(
             error("[[method]]\nname = \"stage1\"\nlr = 0.1\n"),
             "grid.toml:3:1: method `stage1` has no parameter `lr` (`retrainer methods` lists all methods and their parameters)"
+        );
+    }
+
+    #[test]
+    fn the_top_level_leaves_alone_what_defines_a_method() {
+        let grid = grid(
+            "init = \"stage1\"\nsampler = \"instance-balanced\"\nlr = 0.3\n[[method]]\nname = \"crt\"\n[[method]]\nname = \"ce\"\n[[method]]\nname = \"crt\"\ninit = \"stage1\"\n",
+        );
+        let settings: Vec<_> = grid
+            .points
+            .iter()
+            .map(|point| {
+                (point.params.choice("init"), point.params.choice("sampler"), point.params.number("lr"))
+            })
+            .collect();
+        assert_eq!(
+            settings,
+            [
+                ("fresh", "class-aware", 0.3),
+                ("stage1", "instance-balanced", 0.3),
+                ("stage1", "class-aware", 0.3)
+            ]
         );
     }
 

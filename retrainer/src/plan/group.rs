@@ -1,10 +1,11 @@
 //! Which heads train together: those that share every batch.
 
 use crate::{
-    head::{Fit, HeadSpec},
-    methods::{Sampler, SgdSettings, TrainView},
+    head::{Classifier, Family, Fit, HeadSpec, Recipe},
+    methods::{Exact, Sampler, SgdSettings, TrainView},
     plan::Point,
 };
+use std::sync::Arc;
 
 /// The stream of batches that heads share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,18 +22,25 @@ pub struct StreamKey {
     pub seed: u64,
 }
 
-/// What heads of a group have in common: their stream, and the momentum that one pass applies to all of them.
+/// What heads of a group have in common: their stream, the classifier and the family of losses that one pass computes for
+/// all of them, and the momentum that it applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey {
     /// The stream of batches.
     pub stream: StreamKey,
-    /// Bits of the momentum, which is never NaN.
-    momentum_bits: u64,
+    /// What is trained.
+    pub classifier: Classifier,
+    /// How losses of classes become one.
+    pub family: Family,
+    /// Whether the loss has terms over the whole batch, which then cannot be worked on in pieces.
+    pub whole_batches: bool,
+    /// Momentum μ.
+    pub momentum: Exact,
 }
 
 impl GroupKey {
-    /// The group of a head with these settings and seed.
-    pub fn new(settings: &SgdSettings, seed: u64) -> Self {
+    /// The group of a head.
+    pub fn new(recipe: &Recipe, settings: &SgdSettings, seed: u64) -> Self {
         let stream = StreamKey {
             view: settings.view,
             epochs: settings.epochs,
@@ -40,12 +48,13 @@ impl GroupKey {
             sampler: settings.sampler,
             seed,
         };
-        Self { stream, momentum_bits: settings.momentum.to_bits() }
-    }
-
-    /// Momentum μ.
-    pub fn momentum(self) -> f64 {
-        f64::from_bits(self.momentum_bits)
+        Self {
+            stream,
+            classifier: recipe.classifier,
+            family: recipe.loss.family,
+            whole_batches: recipe.loss.lader.is_some(),
+            momentum: Exact::new(settings.momentum),
+        }
     }
 }
 
@@ -65,6 +74,8 @@ pub struct HeadTask {
 pub struct HeadJob {
     /// The head.
     pub task: HeadTask,
+    /// How it is trained.
+    pub recipe: Arc<Recipe>,
     /// Its resolved SGD parameters.
     pub settings: SgdSettings,
 }
@@ -72,7 +83,7 @@ pub struct HeadJob {
 /// A piece of work for one worker.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// Heads without training, evaluated together.
+    /// Heads without training (adjusted or in closed form), evaluated together.
     PostHoc(Vec<HeadTask>),
     /// Heads that share every batch, trained by one wide GEMM.
     Sgd {
@@ -119,10 +130,11 @@ pub(super) fn group(tasks: Vec<HeadTask>, heads_per_group: usize, workers: usize
     let mut jobs: Vec<(GroupKey, HeadJob)> = Vec::new();
     for task in tasks {
         match &task.spec.fit {
-            Fit::PostHoc(_) => post_hoc.push(task),
-            Fit::Sgd(_) => {
-                let settings = SgdSettings::from_params(&task.point.params);
-                jobs.push((GroupKey::new(&settings, task.point.seed), HeadJob { settings, task }));
+            Fit::PostHoc(_) | Fit::ClosedForm(_) => post_hoc.push(task),
+            Fit::Sgd(recipe) => {
+                let (recipe, settings) = (Arc::clone(recipe), SgdSettings::from_params(&task.point.params));
+                let key = GroupKey::new(&recipe, &settings, task.point.seed);
+                jobs.push((key, HeadJob { task, recipe, settings }));
             }
         }
     }
@@ -140,10 +152,11 @@ pub(super) fn group(tasks: Vec<HeadTask>, heads_per_group: usize, workers: usize
 }
 
 /// The elementwise passes that a head needs beyond plain cross-entropy, most expensive first.
-fn passes(job: &HeadJob) -> [bool; 4] {
-    let Fit::Sgd(loss) = &job.task.spec.fit else { return [false; 4] };
+fn passes(job: &HeadJob) -> [bool; 5] {
+    let loss = &job.recipe.loss;
     let differs = |values: &[f64], neutral: f64| values.iter().any(|&value| value != neutral);
     [
+        job.recipe.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite()),
         loss.focal != 0.0,
         differs(&loss.scale, 1.0),
         job.settings.weight_decay != 0.0,

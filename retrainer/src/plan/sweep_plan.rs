@@ -5,7 +5,7 @@ use super::{
     group::{HeadTask, Work, group},
 };
 use crate::{
-    head::{Fit, Loss, PostHoc},
+    head::{Classifier, ClosedForm, Fit, HeadSpec, PostHoc, Recipe},
     methods::{Init, SgdSettings, TrainView, Value},
     records,
 };
@@ -125,6 +125,8 @@ pub struct SweepPlan {
     pub work: Vec<Work>,
     /// Heads of the grid that were already done.
     pub done: usize,
+    /// What the user should know before it runs, each thing once.
+    pub warnings: Vec<String>,
     /// What it may use.
     pub resources: Resources,
     /// Average the logits of clean and flipped views.
@@ -150,19 +152,24 @@ impl SweepPlan {
         }
         let cache_key = cache.cache_key();
         let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
+        let mut previous: Option<HeadSpec> = None;
         let tasks = grid
             .points
             .iter()
             .map(|point| {
-                let spec = (point.method.build)(cache.class_counts(), &point.params);
+                let built = (point.method.build)(cache.class_counts(), &point.params);
+                // Equal neighbours share their vectors, which are long where classes are many.
+                let spec = previous.take().filter(|spec| *spec == built).unwrap_or(built);
+                previous = Some(spec.clone());
                 let params = record_params(point, test_time_augmentation);
                 let run_id = records::run_id(&cache_key, point.method.name, &params, point.seed, precision);
                 let task = HeadTask { point: point.clone(), run_id, spec };
                 check(&task, cache).map(|()| task)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let warnings = warnings(&tasks);
         let work = group(tasks, resources.heads_per_group(shape), resources.workers);
-        Ok(Self { cache_key, shape, work, done: 0, resources, test_time_augmentation })
+        Ok(Self { cache_key, shape, work, done: 0, warnings, resources, test_time_augmentation })
     }
 
     /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
@@ -203,31 +210,69 @@ impl SweepPlan {
         let work = |work: &Work| match work {
             Work::PostHoc(heads) => head * (heads.len() * (shape.val + shape.test)) as f64,
             Work::Sgd { key, heads } => {
-                let rows = key.stream.epochs * (2 * shape.samples + shape.val + shape.test);
-                head * rows as f64 * heads.len() as f64
+                let evaluated = key.stream.epochs * (shape.val + shape.test);
+                let trained = key.stream.epochs * shape.samples;
+                match key.classifier {
+                    Classifier::Linear | Classifier::Cosine => {
+                        head * (2 * trained + evaluated) as f64 * heads.len() as f64
+                    }
+                    // The stage-1 logits serve all heads.
+                    Classifier::Rescaled | Classifier::Aligned => head * (trained + evaluated) as f64,
+                }
             }
         };
         self.work.iter().map(work).sum()
     }
 
-    /// Bytes that the workers hold beside the mapped cache at most: weights, momentum, two snapshots, logits.
+    /// Bytes that the workers hold beside the mapped cache at most: weights, momentum, two snapshots, logits, and the
+    /// stage-1 logits that a worker keeps.
     pub fn memory(&self) -> usize {
         let shape = self.shape;
         let group = |work: &Work| {
             let heads = work.heads();
             let weights = 4 * shape.dim * shape.classes * heads;
-            let batch = match work {
-                Work::Sgd { key, .. } => key.stream.batch_size.min(shape.samples),
-                Work::PostHoc(_) => 0,
+            let (batch, whole, kept) = match work {
+                Work::Sgd { key, .. } => {
+                    let batch = key.stream.batch_size.min(shape.samples);
+                    let kept = key.classifier == Classifier::Rescaled;
+                    (
+                        batch,
+                        key.whole_batches,
+                        if kept { crate::train::kept_logits(shape.samples, shape.classes) } else { 0 },
+                    )
+                }
+                Work::PostHoc(_) => (0, false, 0),
             };
-            let rows = crate::train::rows_at_once(heads * shape.classes)
-                .min(batch.max(crate::train::EVALUATION_ROWS));
-            4 * weights + 3 * 4 * rows * heads * shape.classes + 8 * rows * shape.dim
+            let most = if whole { batch } else { crate::train::rows_at_once(heads * shape.classes) };
+            let rows = most.min(batch.max(crate::train::EVALUATION_ROWS));
+            4 * weights + 3 * 4 * rows * heads * shape.classes + 8 * rows * shape.dim + 4 * kept
         };
         let mut groups: Vec<usize> = self.work.iter().map(group).collect();
         groups.sort_unstable_by(|one, two| two.cmp(one));
         groups.into_iter().take(self.resources.workers).sum()
     }
+}
+
+/// Methods whose class sizes are corrected twice: by the sampler and by the loss.
+///
+/// # Source
+/// The authors of Balanced Softmax shipped such a configuration by mistake.
+fn warnings(tasks: &[HeadTask]) -> Vec<String> {
+    let mut methods: Vec<&str> = Vec::new();
+    for task in tasks {
+        let name = task.point.method.name;
+        let twice = task.spec.trained().is_some_and(Recipe::corrects_class_sizes)
+            && SgdSettings::from_params(&task.point.params).sampler.balances_classes();
+        if twice && !methods.contains(&name) {
+            methods.push(name);
+        }
+    }
+    methods
+        .into_iter()
+        .map(|name| {
+            format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss")
+        })
+        .collect()
 }
 
 /// Epochs of a piece of work; evaluation alone counts as one.
@@ -256,13 +301,15 @@ fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
         Fit::PostHoc(PostHoc { norm_power, scale, offset, .. }) => {
             (true, norm_power.is_finite() && all_finite(&[scale, offset]))
         }
-        Fit::Sgd(Loss { scale, offset, margin, weight, smoothing, focal }) => {
+        Fit::ClosedForm(ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_)) => {
+            (false, cache.class_counts().missing().is_empty())
+        }
+        Fit::Sgd(recipe) => {
             let settings = SgdSettings::from_params(&task.point.params);
             if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
                 return Err(PlanError::MissingAugmented { method });
             }
-            let finite = focal.is_finite() && all_finite(&[scale, offset, margin, weight, smoothing]);
-            (settings.init == Init::Stage1, finite)
+            (settings.init == Init::Stage1 || recipe.needs_stage1(), finite(recipe))
         }
     };
     if needs_head && cache.stage1_head().is_none() {
@@ -279,6 +326,13 @@ fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
             Err(PlanError::EmptyClasses { method, classes: classes.join(", ") + &tail })
         }
     }
+}
+
+fn finite(recipe: &Recipe) -> bool {
+    let loss = &recipe.loss;
+    loss.focal.is_finite()
+        && all_finite(&[&loss.scale, &loss.offset, &loss.margin, &loss.weight, &loss.smoothing])
+        && loss.lader.iter().all(|lader| lader.prior.iter().all(|&prior| prior > 0.0))
 }
 
 fn all_finite(vectors: &[&Vec<f64>]) -> bool {

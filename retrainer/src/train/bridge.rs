@@ -50,6 +50,15 @@ pub(super) fn to_f32(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
     Ok(numbers)
 }
 
+/// Copies a tensor's numbers to the host in double precision, row-major; a device sync.
+pub(super) fn to_f64(tensor: &Tensor) -> Result<Vec<f64>, TrainError> {
+    let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?;
+    let mut numbers = vec![0.0; tensor.numel()];
+    let length = numbers.len();
+    tensor.f_copy_data(&mut numbers, length)?;
+    Ok(numbers)
+}
+
 /// A length as libtorch counts.
 pub(super) fn size(length: usize) -> i64 {
     // Lengths of slices never exceed isize::MAX.

@@ -1,11 +1,17 @@
 //! Features as the engine reads them: gathered from the memory map on the CPU, resident on a CUDA device.
 
 use super::{
+    EVALUATION_ROWS,
     bridge::{from_bytes, from_f32, from_i64, size},
+    closed_form::Statistics,
     error::TrainError,
+    kept_logits,
+    sampler::RowsByClass,
+    weights::LinearHead,
 };
+use crate::head::Classifier;
 use shared::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, Stage1Head, View};
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 use tch::{Device, Kind, Tensor};
 
 /// Features of one view, `[N, D]`.
@@ -100,12 +106,18 @@ impl<'cache> EvaluationSplit<'cache> {
 
     /// Consecutive rows; with test-time augmentation the mean of clean and flipped features, whose linear logits are the
     /// mean of both logits.
-    pub(super) fn rows(&self, range: Range<usize>) -> Result<Tensor, TrainError> {
+    pub(super) fn mean_view(&self, range: Range<usize>) -> Result<Tensor, TrainError> {
         let clean = self.clean.rows(range.clone(), self.device)?;
         match &self.flipped {
             None => Ok(clean),
             Some(flipped) => Ok(clean.f_lerp(&flipped.rows(range, self.device)?, 0.5)?),
         }
+    }
+
+    /// Consecutive rows of each view, for logits that are not linear in the features.
+    pub(super) fn views(&self, range: &Range<usize>) -> Result<Vec<Tensor>, TrainError> {
+        let views = std::iter::once(&self.clean).chain(&self.flipped);
+        views.map(|view| view.rows(range.clone(), self.device)).collect()
     }
 }
 
@@ -116,11 +128,17 @@ pub struct Data<'cache> {
     pub(super) dim: usize,
     pub(super) class_counts: &'cache ClassCounts,
     pub(super) labels: &'cache [ClassId],
+    pub(super) rows_by_class: RowsByClass,
     clean: Features<'cache>,
     augmented: Vec<Features<'cache>>,
     pub(super) val: Option<EvaluationSplit<'cache>>,
     pub(super) test: EvaluationSplit<'cache>,
     pub(super) stage1_head: Option<&'cache Stage1Head>,
+    /// The stage-1 head as columns `[D, C]` and bias `[1, C]`.
+    base: Option<(Tensor, Tensor)>,
+    /// Its logits at the clean view, `[N, C]`, made when first needed and small enough to keep.
+    base_logits: OnceCell<Option<Tensor>>,
+    pub(super) statistics: Statistics,
 }
 
 impl<'cache> Data<'cache> {
@@ -138,6 +156,12 @@ impl<'cache> Data<'cache> {
             .views(Split::Train)
             .into_iter()
             .filter(|view| augmented && matches!(view, View::Augmented(_)));
+        let classes = cache.class_counts().classes();
+        let base = cache.stage1_head().map(|head| {
+            let head = LinearHead::stage1(head);
+            let weight = from_f32(&head.columns(), &[size(head.dim), size(head.classes)], device)?;
+            Ok::<_, TrainError>((weight, from_f32(&head.bias, &[1, size(head.classes)], device)?))
+        });
         let val = (!cache.labels(Split::Val).is_empty())
             .then(|| EvaluationSplit::new(cache, Split::Val, test_time_augmentation, device));
         Ok(Self {
@@ -145,6 +169,7 @@ impl<'cache> Data<'cache> {
             dim: cache.dim(),
             class_counts: cache.class_counts(),
             labels: cache.labels(Split::Train),
+            rows_by_class: RowsByClass::new(cache.labels(Split::Train), classes),
             clean: Features::new(cache, Split::Train, View::Clean, device)?,
             augmented: views
                 .map(|view| Features::new(cache, Split::Train, view, device))
@@ -152,6 +177,9 @@ impl<'cache> Data<'cache> {
             val: val.transpose()?,
             test: EvaluationSplit::new(cache, Split::Test, test_time_augmentation, device)?,
             stage1_head: cache.stage1_head(),
+            base: base.transpose()?,
+            base_logits: OnceCell::new(),
+            statistics: Statistics::default(),
         })
     }
 
@@ -160,19 +188,105 @@ impl<'cache> Data<'cache> {
         self.labels.len()
     }
 
-    /// Features `[B, D]` and labels `[B]` of a batch; `augmented` names the epoch whose view is read.
+    /// Training rows of the clean view as f32, `[n, D]`.
+    pub(super) fn train_rows(&self, range: Range<usize>) -> Result<Tensor, TrainError> {
+        self.clean.rows(range, self.device)
+    }
+
+    /// What a classifier of a group reads of a batch, and labels `[B]`; `augmented` names the epoch whose view is read.
     pub(super) fn batch(
         &self,
         indices: &[u32],
         augmented: Option<usize>,
-    ) -> Result<(Tensor, Tensor), TrainError> {
+        classifier: Classifier,
+    ) -> Result<(Inputs, Tensor), TrainError> {
         let count = self.augmented.len().max(1);
-        let features = augmented.and_then(|epoch| self.augmented.get(epoch % count)).unwrap_or(&self.clean);
+        let augmented = augmented.and_then(|epoch| self.augmented.get(epoch % count));
         let labels: Vec<i64> = indices
             .iter()
             .filter_map(|&index| self.labels.get(index as usize))
             .map(|label| i64::from(label.0))
             .collect();
-        Ok((features.gather(indices, self.device)?, from_i64(&labels, &[size(indices.len())], self.device)?))
+        let labels = from_i64(&labels, &[size(indices.len())], self.device)?;
+        // Classifiers on the stage-1 logits alone need no features: that is what makes them cheap.
+        if let (Classifier::Rescaled, None, Some(kept)) = (classifier, augmented, self.kept_base_logits()?) {
+            let indices: Vec<i64> = indices.iter().map(|&index| i64::from(index)).collect();
+            let indices = from_i64(&indices, &[size(indices.len())], self.device)?;
+            return Ok((Inputs::BaseLogits(kept.f_index_select(0, &indices)?), labels));
+        }
+        let features = augmented.unwrap_or(&self.clean).gather(indices, self.device)?;
+        Ok((self.inputs(features, classifier)?, labels))
     }
+
+    /// What a classifier reads of features `[B, D]`.
+    pub(super) fn inputs(&self, features: Tensor, classifier: Classifier) -> Result<Inputs, TrainError> {
+        Ok(match classifier {
+            Classifier::Linear => Inputs::Features(features),
+            Classifier::Cosine => Inputs::Features(unit_rows(&features)?),
+            Classifier::Rescaled => Inputs::BaseLogits(self.base_logits(&features)?),
+            Classifier::Aligned => Inputs::Both { logits: self.base_logits(&features)?, features },
+        })
+    }
+
+    /// The stage-1 head's logits `[B, C]`.
+    fn base_logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
+        let (weight, bias) = self.base.as_ref().ok_or(TrainError::MissingHead)?;
+        Ok(bias.f_addmm(features, weight)?)
+    }
+
+    fn kept_base_logits(&self) -> Result<Option<&Tensor>, TrainError> {
+        if let Some(kept) = self.base_logits.get() {
+            return Ok(kept.as_ref());
+        }
+        let small = kept_logits(self.samples(), self.class_counts.classes()) > 0;
+        let kept = small.then(|| {
+            let pieces = pieces(self.samples(), EVALUATION_ROWS)
+                .map(|range| self.base_logits(&self.train_rows(range)?))
+                .collect::<Result<Vec<_>, TrainError>>()?;
+            Ok::<_, TrainError>(Tensor::f_cat(&pieces, 0)?)
+        });
+        let kept = kept.transpose()?;
+        Ok(self.base_logits.get_or_init(|| kept).as_ref())
+    }
+}
+
+/// What a classifier reads of a batch.
+#[derive(Debug)]
+pub(super) enum Inputs {
+    /// Features `[B, D]`.
+    Features(Tensor),
+    /// Logits of the stage-1 head `[B, C]`.
+    BaseLogits(Tensor),
+    /// Both.
+    Both {
+        /// `[B, D]`.
+        features: Tensor,
+        /// `[B, C]`.
+        logits: Tensor,
+    },
+}
+
+impl Inputs {
+    /// Rows `start .. start + length`.
+    pub(super) fn narrow(&self, start: i64, length: i64) -> Result<Self, TrainError> {
+        Ok(match self {
+            Self::Features(features) => Self::Features(features.f_narrow(0, start, length)?),
+            Self::BaseLogits(logits) => Self::BaseLogits(logits.f_narrow(0, start, length)?),
+            Self::Both { features, logits } => Self::Both {
+                features: features.f_narrow(0, start, length)?,
+                logits: logits.f_narrow(0, start, length)?,
+            },
+        })
+    }
+}
+
+/// Rows scaled to length 1; a row of zeros stays.
+pub(super) fn unit_rows(rows: &Tensor) -> Result<Tensor, TrainError> {
+    Ok(rows.f_div(&rows.f_norm_scalaropt_dim(2, [1_i64].as_slice(), true)?.f_clamp_min(1e-12)?)?)
+}
+
+/// Ranges of at most `step` rows.
+pub(super) fn pieces(rows: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = step.max(1);
+    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
 }

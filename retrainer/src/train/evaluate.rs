@@ -1,33 +1,75 @@
-//! From weights to accuracies and metrics on a split.
+//! From parameters to accuracies and metrics on a split.
 
 use super::{
     EVALUATION_ROWS,
     bridge::{from_f32, from_i64, size, to_f32},
-    data::EvaluationSplit,
+    classifier::Parameters,
+    data::{Data, EvaluationSplit, Inputs, pieces, unit_rows},
     error::TrainError,
-    head_group::GroupWeights,
     rows_at_once,
+    weights::LinearHead,
 };
-use crate::metrics::{Evaluation, Metrics};
+use crate::{
+    head::Classifier,
+    metrics::{Evaluation, Metrics},
+};
 use shared::{ClassCounts, ClassId};
 use std::ops::Range;
 use tch::{Kind, Tensor};
 
+/// Heads that are measured together.
+#[derive(Debug)]
+pub(super) struct Heads<'a> {
+    pub(super) parameters: &'a Parameters,
+    /// Number of heads H.
+    pub(super) count: usize,
+    /// For linear parameters on unit features: their centre, `[1, D]`.
+    pub(super) unit_centre: Option<Tensor>,
+}
+
+impl Heads<'_> {
+    /// Logits `[n, H·C]`; with test-time augmentation the mean of both views' logits.
+    fn logits(
+        &self,
+        data: &Data<'_>,
+        split: &EvaluationSplit<'_>,
+        range: Range<usize>,
+    ) -> Result<Tensor, TrainError> {
+        let classifier = self.parameters.classifier();
+        if self.unit_centre.is_none() && matches!(classifier, Classifier::Linear | Classifier::Rescaled) {
+            // Linear in the features, so the mean of the features does.
+            return self.parameters.logits(&data.inputs(split.mean_view(range)?, classifier)?);
+        }
+        let mut mean: Option<Tensor> = None;
+        for view in split.views(&range)? {
+            let inputs = match &self.unit_centre {
+                Some(centre) => Inputs::Features(unit_rows(&view.f_sub(centre)?)?),
+                None => data.inputs(view, classifier)?,
+            };
+            let logits = self.parameters.logits(&inputs)?;
+            mean = Some(match mean {
+                None => logits,
+                Some(first) => first.f_lerp(&logits, 0.5)?,
+            });
+        }
+        mean.ok_or_else(|| TrainError::Torch("a split without views".to_owned()))
+    }
+}
+
 /// Mean of per-class accuracies of each head: what epochs are chosen by. Counted on the device; one sync at the end.
 pub(super) fn balanced_accuracy(
-    weights: &GroupWeights,
+    heads: &Heads<'_>,
+    data: &Data<'_>,
     split: &EvaluationSplit<'_>,
-    heads: usize,
-    classes: usize,
 ) -> Result<Vec<f64>, TrainError> {
-    let device = weights.weight.device();
-    let mut correct = Tensor::f_zeros([size(classes), size(heads)], (Kind::Float, device))?;
+    let (device, classes) = (data.device, data.class_counts.classes());
+    let mut correct = Tensor::f_zeros([size(classes), size(heads.count)], (Kind::Float, device))?;
     let mut counts = vec![0_u32; classes];
-    for range in pieces(split.labels.len(), heads * classes) {
+    for range in evaluation_pieces(split.labels.len(), heads.count * classes) {
         let labels = split.labels.get(range.clone()).unwrap_or_default();
         let numbers: Vec<i64> = labels.iter().map(|label| i64::from(label.0)).collect();
         let index = from_i64(&numbers, &[size(numbers.len())], device)?;
-        let logits = weights.logits(&split.rows(range)?)?.f_view([-1, size(heads), size(classes)])?;
+        let logits = heads.logits(data, split, range)?.f_view([-1, size(heads.count), size(classes)])?;
         let hits = logits.f_argmax(2, false)?.f_eq_tensor(&index.f_unsqueeze(1)?)?.f_to_kind(Kind::Float)?;
         let _ = correct.f_index_add_(0, &index, &hits)?;
         for label in labels {
@@ -43,30 +85,30 @@ pub(super) fn balanced_accuracy(
     Ok(to_f32(&sums)?.iter().map(|&sum| f64::from(sum) / present as f64).collect())
 }
 
-/// All metrics of each head.
+/// All metrics of each head, whose weights are `linear`.
 pub(super) fn metrics(
-    weights: &GroupWeights,
+    heads: &Heads<'_>,
+    linear: &[LinearHead],
+    data: &Data<'_>,
     split: &EvaluationSplit<'_>,
-    heads: usize,
     class_counts: &ClassCounts,
 ) -> Result<Vec<Metrics>, TrainError> {
     let classes = class_counts.classes();
-    let mut evaluations = vec![Evaluation::new(class_counts); heads];
-    for range in pieces(split.labels.len(), heads * classes) {
+    let mut evaluations = vec![Evaluation::new(class_counts); heads.count];
+    for range in evaluation_pieces(split.labels.len(), heads.count * classes) {
         let labels: &[ClassId] = split.labels.get(range.clone()).unwrap_or_default();
-        let logits = to_f32(&weights.logits(&split.rows(range)?)?)?;
+        let logits = to_f32(&heads.logits(data, split, range)?)?;
         for (head, evaluation) in evaluations.iter_mut().enumerate() {
-            evaluation.update_strided(&logits, labels, head * classes, heads * classes)?;
+            evaluation.update_strided(&logits, labels, head * classes, heads.count * classes)?;
         }
     }
-    for (head, evaluation) in evaluations.iter_mut().enumerate() {
-        evaluation.set_weight_norms(&weights.head(head, classes)?.norms())?;
+    for (evaluation, head) in evaluations.iter_mut().zip(linear) {
+        evaluation.set_weight_norms(&head.norms())?;
     }
     Ok(evaluations.iter().map(Evaluation::finish).collect())
 }
 
 /// Ranges of rows whose logits fit into memory.
-fn pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<usize>> {
-    let step = EVALUATION_ROWS.min(rows_at_once(columns));
-    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<usize>> {
+    pieces(rows, EVALUATION_ROWS.min(rows_at_once(columns)))
 }

@@ -1,18 +1,20 @@
 //! One piece of work from start to finish: train, choose epochs, measure.
 
 use super::{
+    bridge::{from_f32, size},
+    classifier::Parameters,
+    closed_form,
     data::Data,
     error::TrainError,
-    evaluate,
-    head_group::{GroupWeights, HeadGroup},
-    loss::LossRows,
+    evaluate::{self, Heads},
+    head_group::{HeadGroup, Member},
     post_hoc, rows_at_once,
     sampler::epoch_order,
-    weights::LinearHead,
+    weights::{HeadForm, LinearHead, narrow},
 };
 use crate::{
-    head::Fit,
-    methods::{Init, TrainView},
+    head::{Fit, Loss, Recipe},
+    methods::{Init, Reduction, TrainView},
     metrics::Metrics,
     plan::{GroupKey, HeadJob, HeadTask, Work},
 };
@@ -94,22 +96,36 @@ fn run_post_hoc(
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
     let started = Instant::now();
-    let stage1 = LinearHead::stage1(data.stage1_head.ok_or(TrainError::MissingHead)?);
-    let adjusted = |task: &HeadTask| match &task.spec.fit {
-        Fit::PostHoc(change) => post_hoc::adjust(&stage1, change),
-        Fit::Sgd(_) => stage1.clone(),
-    };
-    let heads: Vec<LinearHead> = tasks.iter().map(adjusted).collect();
-    let weights = GroupWeights::new(&heads, data.device)?;
-    let val = validate(&weights, data, heads.len())?;
-    let seconds = |count: usize| started.elapsed().as_secs_f64() / count.max(1) as f64;
-    let states = states(&weights, data, heads.len(), &vec![0; heads.len()], &val)?;
+    let heads = tasks
+        .iter()
+        .map(|task| match &task.spec.fit {
+            Fit::PostHoc(change) => {
+                let stage1 = data.stage1_head.map(LinearHead::stage1).ok_or(TrainError::MissingHead)?;
+                Ok(post_hoc::adjust(&stage1, change))
+            }
+            Fit::ClosedForm(form) => closed_form::head(*form, data),
+            Fit::Sgd(_) => Err(TrainError::Worker("a trained head among adjusted ones".to_owned())),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut states: Vec<Option<State>> = heads.iter().map(|_| None).collect();
+    // Heads of one form are measured together.
+    while let Some(first) = states.iter().position(Option::is_none) {
+        let Some(form) = heads.get(first).map(|head| head.form.clone()) else { break };
+        let same: Vec<usize> =
+            (first..heads.len()).filter(|&i| heads.get(i).is_some_and(|h| h.form == form)).collect();
+        let members: Vec<LinearHead> = same.iter().filter_map(|&i| heads.get(i).cloned()).collect();
+        for (index, state) in same.iter().zip(measure(members, &form, data)?) {
+            if let Some(slot) = states.get_mut(*index) {
+                *slot = Some(state);
+            }
+        }
+    }
     advance(heads.len() as u64);
-    let seconds = seconds(heads.len());
-    let fitted = tasks.into_iter().zip(states).map(|(task, state)| FittedHead {
+    let seconds = started.elapsed().as_secs_f64() / heads.len().max(1) as f64;
+    let fitted = tasks.into_iter().zip(states).map(|(task, last)| FittedHead {
         task,
         diverged_at: None,
-        last: Some(state),
+        last,
         val_selected: None,
         best_on_test: None,
         seconds,
@@ -117,9 +133,24 @@ fn run_post_hoc(
     Ok(fitted.collect())
 }
 
+/// Measures linear heads of one form.
+fn measure(heads: Vec<LinearHead>, form: &HeadForm, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
+    let unit_centre = match form {
+        HeadForm::UnitFeatures { centre } if centre.is_empty() => {
+            Some(from_f32(&vec![0.0; data.dim], &[1, size(data.dim)], data.device)?)
+        }
+        HeadForm::UnitFeatures { centre } => Some(from_f32(centre, &[1, size(centre.len())], data.device)?),
+        HeadForm::Linear | HeadForm::Aligned(_) => None,
+    };
+    let parameters = Parameters::linear(&heads, data.device)?;
+    let together = Heads { parameters: &parameters, count: heads.len(), unit_centre };
+    let val = validate(&together, data)?;
+    states(&together, heads, data, &vec![0; together.count], &val)
+}
+
 /// The best epoch of each head so far and the weights it had then.
 struct Best {
-    weights: GroupWeights,
+    parameters: Parameters,
     epochs: Vec<usize>,
     scores: Vec<f64>,
     /// Validation accuracy at that epoch.
@@ -127,9 +158,9 @@ struct Best {
 }
 
 impl Best {
-    fn new(weights: &GroupWeights, heads: usize) -> Result<Self, TrainError> {
+    fn new(parameters: &Parameters, heads: usize) -> Result<Self, TrainError> {
         Ok(Self {
-            weights: weights.snapshot()?,
+            parameters: parameters.snapshot()?,
             epochs: vec![0; heads],
             scores: vec![f64::NEG_INFINITY; heads],
             val: vec![None; heads],
@@ -138,19 +169,19 @@ impl Best {
 
     fn update(
         &mut self,
-        weights: &GroupWeights,
+        parameters: &Parameters,
         epoch: usize,
         scores: &[f64],
         val: &[Option<f64>],
-        classes: usize,
     ) -> Result<(), TrainError> {
+        let heads = scores.len();
         let state = self.scores.iter_mut().zip(&mut self.epochs).zip(&mut self.val);
         for (head, (((best, best_epoch), best_val), (&score, &val))) in
             state.zip(scores.iter().zip(val)).enumerate()
         {
             if score > *best {
                 (*best, *best_epoch, *best_val) = (score, epoch, val);
-                self.weights.copy_head(weights, head, classes)?;
+                self.parameters.copy_head(parameters, head, heads)?;
             }
         }
         Ok(())
@@ -166,36 +197,45 @@ fn run_sgd(
 ) -> Result<Vec<FittedHead>, TrainError> {
     let started = Instant::now();
     let (heads, classes, stream) = (jobs.len(), data.class_counts.classes(), key.stream);
-    let mut group = start_group(&jobs, data)?;
+    let mut group = start_group(&key, &jobs, data)?;
     let mut diverged_at: Vec<Option<usize>> = vec![None; heads];
-    let mut best_val = data.val.as_ref().map(|_| Best::new(&group.weights, heads)).transpose()?;
-    let mut best_test = Best::new(&group.weights, heads)?;
+    let mut best_val = data.val.as_ref().map(|_| Best::new(&group.parameters, heads)).transpose()?;
+    let mut best_test = Best::new(&group.parameters, heads)?;
     let mut val = vec![None; heads];
-    let rows = rows_at_once(heads * classes);
+    let rows = if key.whole_batches { usize::MAX } else { rows_at_once(heads * classes) };
     for epoch in 0..stream.epochs {
         group.start_epoch(epoch)?;
-        let order = epoch_order(stream.sampler, data.samples(), stream.batch_size, stream.seed, epoch);
+        let order = epoch_order(
+            stream.sampler,
+            &data.rows_by_class,
+            data.samples(),
+            stream.batch_size,
+            stream.seed,
+            epoch,
+        );
         let augmented = (stream.view == TrainView::Augmented).then_some(epoch);
         for indices in order.chunks(stream.batch_size.max(1)) {
-            let (features, labels) = data.batch(indices, augmented)?;
-            group.step(&features, &labels, rows)?;
+            let (inputs, labels) = data.batch(indices, augmented, key.classifier)?;
+            group.step(&inputs, &labels, rows)?;
             if interrupt.requested() {
                 return Err(TrainError::Interrupted);
             }
         }
+        group.end_epoch()?;
         let done = epoch + 1;
         for (diverged, finite) in diverged_at.iter_mut().zip(group.finite()?) {
             if !finite {
                 diverged.get_or_insert(done);
             }
         }
-        val = validate(&group.weights, data, heads)?;
+        let now = Heads { parameters: &group.parameters, count: heads, unit_centre: None };
+        val = validate(&now, data)?;
         if let Some(best) = &mut best_val {
             let scores: Vec<f64> = val.iter().map(|score| score.unwrap_or(f64::NEG_INFINITY)).collect();
-            best.update(&group.weights, done, &scores, &val, classes)?;
+            best.update(&group.parameters, done, &scores, &val)?;
         }
-        let test = evaluate::balanced_accuracy(&group.weights, &data.test, heads, classes)?;
-        best_test.update(&group.weights, done, &test, &val, classes)?;
+        let test = evaluate::balanced_accuracy(&now, data, &data.test)?;
+        best_test.update(&group.parameters, done, &test, &val)?;
         advance(heads as u64);
         if diverged_at.iter().all(Option::is_some) {
             // Nothing left to train; the bar still counts the epochs.
@@ -203,8 +243,14 @@ fn run_sgd(
             break;
         }
     }
-    let last = states(&group.weights, data, heads, &vec![stream.epochs; heads], &val)?;
-    let of = |best: &Best| states(&best.weights, data, heads, &best.epochs, &best.val);
+    let base = data.stage1_head.map(LinearHead::stage1);
+    let measured = |parameters: &Parameters, epochs: &[usize], val: &[Option<f64>]| {
+        let linear = (0..heads).map(|head| parameters.head(head, heads, base.as_ref()));
+        let linear = linear.collect::<Result<Vec<_>, _>>()?;
+        states(&Heads { parameters, count: heads, unit_centre: None }, linear, data, epochs, val)
+    };
+    let last = measured(&group.parameters, &vec![stream.epochs; heads], &val)?;
+    let of = |best: &Best| measured(&best.parameters, &best.epochs, &best.val);
     let best_on_test = of(&best_test)?;
     let val_selected = best_val.as_ref().map(of).transpose()?;
     let seconds = started.elapsed().as_secs_f64() / heads.max(1) as f64;
@@ -225,54 +271,64 @@ fn run_sgd(
         .collect())
 }
 
-fn start_group(jobs: &[HeadJob], data: &Data<'_>) -> Result<HeadGroup, TrainError> {
+fn start_group(key: &GroupKey, jobs: &[HeadJob], data: &Data<'_>) -> Result<HeadGroup, TrainError> {
     let classes = data.class_counts.classes();
+    let stage1 = data.stage1_head.map(LinearHead::stage1);
     let start = jobs
         .iter()
         .map(|job| match job.settings.init {
-            Init::Stage1 => data.stage1_head.map(LinearHead::stage1).ok_or(TrainError::MissingHead),
-            Init::Fresh => Ok(LinearHead::fresh(classes, data.dim, job.task.point.seed)),
+            Init::Stage1 => stage1.clone().ok_or(TrainError::MissingHead),
+            Init::Fresh => {
+                let mut head = LinearHead::fresh(classes, data.dim, job.task.point.seed);
+                if let Some(bias) = job.recipe.fresh_bias {
+                    head.bias.fill(narrow(bias));
+                }
+                Ok(head)
+            }
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let neutral = crate::head::Loss::cross_entropy(classes);
-    let losses: Vec<_> = jobs
+    let norms = stage1.as_ref().map(LinearHead::norms).unwrap_or_default();
+    let member =
+        |job: &'_ HeadJob| job.recipe.max_norm.map_or(f64::INFINITY, |max_norm| max_norm.bound(&norms));
+    let members: Vec<Member<'_>> = jobs
         .iter()
-        .map(|job| match &job.task.spec.fit {
-            Fit::Sgd(loss) => (loss, job.settings.reduction),
-            Fit::PostHoc(_) => (&neutral, job.settings.reduction),
-        })
+        .map(|job| Member { recipe: &job.recipe, settings: job.settings, bound: member(job) })
         .collect();
-    let loss = LossRows::new(&losses, data.device)?;
-    HeadGroup::new(&start, loss, jobs.iter().map(|job| job.settings).collect(), data.device)
+    let losses = jobs
+        .iter()
+        .map(|job| {
+            let mut loss = job.recipe.loss.clone();
+            if job.recipe.area_weights {
+                loss.weight = closed_form::area_weights(data)?;
+            }
+            Ok((loss, job.settings.reduction))
+        })
+        .collect::<Result<Vec<(Loss, Reduction)>, TrainError>>()?;
+    let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
+    let parameters = Parameters::start(key.classifier, start, &recipes, data.device)?;
+    HeadGroup::new(parameters, &members, losses, data.device)
 }
 
 /// Validation accuracy of each head, where there is a validation split.
-fn validate(weights: &GroupWeights, data: &Data<'_>, heads: usize) -> Result<Vec<Option<f64>>, TrainError> {
+fn validate(heads: &Heads<'_>, data: &Data<'_>) -> Result<Vec<Option<f64>>, TrainError> {
     match &data.val {
-        None => Ok(vec![None; heads]),
+        None => Ok(vec![None; heads.count]),
         Some(split) => {
-            let scores = evaluate::balanced_accuracy(weights, split, heads, data.class_counts.classes())?;
+            let scores = evaluate::balanced_accuracy(heads, data, split)?;
             Ok(scores.into_iter().map(Some).collect())
         }
     }
 }
 
-/// Measures weights on the test split.
+/// Measures heads, whose weights are `linear`, on the test split.
 fn states(
-    weights: &GroupWeights,
+    heads: &Heads<'_>,
+    linear: Vec<LinearHead>,
     data: &Data<'_>,
-    heads: usize,
     epochs: &[usize],
     val: &[Option<f64>],
 ) -> Result<Vec<State>, TrainError> {
-    let metrics = evaluate::metrics(weights, &data.test, heads, data.class_counts)?;
-    let classes = data.class_counts.classes();
-    metrics
-        .into_iter()
-        .zip(epochs.iter().zip(val))
-        .enumerate()
-        .map(|(head, (test, (&epoch, &val_top1)))| {
-            Ok(State { epoch, val_top1, test, head: weights.head(head, classes)? })
-        })
-        .collect()
+    let metrics = evaluate::metrics(heads, &linear, data, &data.test, data.class_counts)?;
+    let measured = metrics.into_iter().zip(linear).zip(epochs.iter().zip(val));
+    Ok(measured.map(|((test, head), (&epoch, &val_top1))| State { epoch, val_top1, test, head }).collect())
 }

@@ -1,125 +1,146 @@
-//! Weights of many heads side by side, and one step of all of them.
+//! Many heads side by side, and one step of all of them.
 
 use super::{
-    bridge::{from_f32, from_f64, size, to_f32},
+    bridge::{from_f64, size, to_f32},
+    classifier::{Parameters, lengths},
+    data::Inputs,
     error::TrainError,
     loss::LossRows,
     momentum::MomentumScale,
-    weights::LinearHead,
 };
-use crate::methods::SgdSettings;
+use crate::{
+    head::{Loss, ProjectEvery, Recipe},
+    methods::{Reduction, SgdSettings},
+};
 use tch::{Device, Kind, Tensor};
-
-/// Trained weights of a group: `weight` `[D, H·C]`, `bias` `[1, H·C]`.
-#[derive(Debug)]
-pub(super) struct GroupWeights {
-    pub(super) weight: Tensor,
-    pub(super) bias: Tensor,
-}
-
-impl GroupWeights {
-    /// Puts heads side by side.
-    pub(super) fn new(heads: &[LinearHead], device: Device) -> Result<Self, TrainError> {
-        let columns = heads
-            .iter()
-            .map(|head| from_f32(&head.columns(), &[size(head.dim), size(head.classes)], device))
-            .collect::<Result<Vec<_>, _>>()?;
-        let bias: Vec<f32> = heads.iter().flat_map(|head| head.bias.iter().copied()).collect();
-        Ok(Self {
-            weight: Tensor::f_cat(&columns, 1)?.f_contiguous()?,
-            bias: from_f32(&bias, &[1, size(bias.len())], device)?,
-        })
-    }
-
-    /// Logits `[B, H·C]` of features `[B, D]`.
-    pub(super) fn logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
-        Ok(self.bias.f_addmm(features, &self.weight)?)
-    }
-
-    /// A copy of its own.
-    pub(super) fn snapshot(&self) -> Result<Self, TrainError> {
-        Ok(Self { weight: self.weight.f_alias_copy()?, bias: self.bias.f_alias_copy()? })
-    }
-
-    /// Takes over one head's columns from another group of the same shape.
-    pub(super) fn copy_head(&self, from: &Self, head: usize, classes: usize) -> Result<(), TrainError> {
-        let (start, length) = (size(head * classes), size(classes));
-        for (to, from) in [(&self.weight, &from.weight), (&self.bias, &from.bias)] {
-            to.f_narrow(1, start, length)?.f_copy_(&from.f_narrow(1, start, length)?)?;
-        }
-        Ok(())
-    }
-
-    /// One head on the host.
-    pub(super) fn head(&self, head: usize, classes: usize) -> Result<LinearHead, TrainError> {
-        let (start, length) = (size(head * classes), size(classes));
-        let weight = to_f32(&self.weight.f_narrow(1, start, length)?.f_tr()?)?;
-        let dim = weight.len() / classes.max(1);
-        Ok(LinearHead { classes, dim, weight, bias: to_f32(&self.bias.f_narrow(1, start, length)?)? })
-    }
-}
 
 /// Heads in training.
 #[derive(Debug)]
 pub(super) struct HeadGroup {
-    pub(super) weights: GroupWeights,
-    /// Momentum divided by the scale of [`MomentumScale`].
-    weight_momentum: Tensor,
-    bias_momentum: Tensor,
+    pub(super) parameters: Parameters,
+    /// Momentum of each trained tensor, divided by the scale of [`MomentumScale`].
+    momenta: Vec<Tensor>,
+    /// Weight decay of each trained tensor, `[1, H·columns]`, where any head has one.
+    decays: Vec<Option<Tensor>>,
+    /// Learning rate of the epoch for each trained tensor, `[1, H·columns]`.
+    rates: Vec<Tensor>,
     scale: MomentumScale,
     loss: LossRows,
+    losses: Vec<(Loss, Reduction)>,
+    /// Which heads use their class weights in this epoch.
+    weighted: Vec<bool>,
+    /// The fraction of the epochs after which each head does.
+    weight_from: Vec<f64>,
     settings: Vec<SgdSettings>,
-    classes: usize,
-    /// Learning rates of the epoch, `[1, H·C]`.
-    lr: Tensor,
-    /// Weight decay of weight and bias, `[1, H·C]`, where any head has one.
-    weight_decay: Option<Tensor>,
-    bias_decay: Option<Tensor>,
+    /// Bounds of the weight vectors after steps and epochs, `[1, H·C]`, where any head has one.
+    step_bounds: Option<Tensor>,
+    epoch_bounds: Option<Tensor>,
+    device: Device,
+}
+
+/// A head as a group needs it.
+#[derive(Debug)]
+pub(super) struct Member<'job> {
+    pub(super) recipe: &'job Recipe,
+    pub(super) settings: SgdSettings,
+    /// Bound δ on its weight vectors; ∞ for none.
+    pub(super) bound: f64,
 }
 
 impl HeadGroup {
-    /// Starts heads at given weights.
+    /// Starts heads at given parameters.
     pub(super) fn new(
-        start: &[LinearHead],
-        loss: LossRows,
-        settings: Vec<SgdSettings>,
+        parameters: Parameters,
+        members: &[Member<'_>],
+        losses: Vec<(Loss, Reduction)>,
         device: Device,
     ) -> Result<Self, TrainError> {
-        let classes = start.first().map_or(0, |head| head.classes);
-        let weights = GroupWeights::new(start, device)?;
-        let decay = |value: fn(&SgdSettings) -> f64| -> Result<Option<Tensor>, TrainError> {
-            let values: Vec<f64> = settings.iter().map(value).collect();
-            values.iter().any(|&value| value != 0.0).then(|| row(&values, classes, device)).transpose()
+        let settings: Vec<SgdSettings> = members.iter().map(|member| member.settings).collect();
+        let weight_from: Vec<f64> = members.iter().map(|member| member.recipe.weight_from).collect();
+        let (mut momenta, mut decays, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+        for (tensor, is_bias) in parameters.trained() {
+            momenta.push(tensor.f_zeros_like()?);
+            let decay = |settings: &SgdSettings| {
+                if is_bias && !settings.decay_bias { 0.0 } else { settings.weight_decay }
+            };
+            let values: Vec<f64> = settings.iter().map(decay).collect();
+            let any = values.iter().any(|&value| value != 0.0);
+            decays.push(any.then(|| row(&values, columns(tensor, settings.len()), device)).transpose()?);
+            rates.push(Tensor::f_zeros(
+                [1, tensor.size().last().copied().unwrap_or(0)],
+                (Kind::Float, device),
+            )?);
+        }
+        let bounds = |every: ProjectEvery| -> Result<Option<Tensor>, TrainError> {
+            let bound = |member: &Member<'_>| match member.recipe.max_norm {
+                Some(max_norm) if max_norm.every == every => member.bound,
+                _ => f64::INFINITY,
+            };
+            let values: Vec<f64> = members.iter().map(bound).collect();
+            match parameters.weight() {
+                Some(weight) if values.iter().any(|bound| bound.is_finite()) => {
+                    row(&values, columns(weight, members.len()), device).map(Some)
+                }
+                _ => Ok(None),
+            }
         };
+        let references: Vec<(&Loss, Reduction)> =
+            losses.iter().map(|(loss, reduction)| (loss, *reduction)).collect();
         Ok(Self {
-            weight_momentum: weights.weight.f_zeros_like()?,
-            bias_momentum: weights.bias.f_zeros_like()?,
+            momenta,
+            decays,
+            rates,
             scale: MomentumScale::new(settings.first().map_or(0.0, |settings| settings.momentum)),
-            lr: weights.bias.f_zeros_like()?,
-            weight_decay: decay(|settings| settings.weight_decay)?,
-            bias_decay: decay(|settings| if settings.decay_bias { settings.weight_decay } else { 0.0 })?,
-            weights,
-            loss,
+            loss: LossRows::new(&references, device)?,
+            weighted: vec![true; members.len()],
+            weight_from,
+            step_bounds: bounds(ProjectEvery::Step)?,
+            epoch_bounds: bounds(ProjectEvery::Epoch)?,
+            parameters,
+            losses,
             settings,
-            classes,
+            device,
         })
     }
 
-    /// Sets the learning rates of an epoch.
+    /// Sets the learning rates and the class weights of an epoch.
     pub(super) fn start_epoch(&mut self, epoch: usize) -> Result<(), TrainError> {
         let lr = |settings: &SgdSettings| settings.lr * settings.schedule.factor(epoch, settings.epochs);
         let values: Vec<f64> = self.settings.iter().map(lr).collect();
-        self.lr = row(&values, self.classes, self.lr.device())?;
+        let trained = self.parameters.trained();
+        let rates =
+            trained.iter().map(|(tensor, _)| row(&values, columns(tensor, values.len()), self.device));
+        self.rates = rates.collect::<Result<_, _>>()?;
+        let begun =
+            |(settings, &from): (&SgdSettings, &f64)| epoch as f64 >= (from * settings.epochs as f64).floor();
+        let weighted: Vec<bool> = self.settings.iter().zip(&self.weight_from).map(begun).collect();
+        if weighted != self.weighted {
+            let losses: Vec<(Loss, Reduction)> = self
+                .losses
+                .iter()
+                .zip(&weighted)
+                .map(|((loss, reduction), &weighted)| {
+                    let mut loss = loss.clone();
+                    if !weighted {
+                        loss.weight.fill(1.0);
+                    }
+                    (loss, *reduction)
+                })
+                .collect();
+            let references: Vec<_> = losses.iter().map(|(loss, reduction)| (loss, *reduction)).collect();
+            self.loss = LossRows::new(&references, self.device)?;
+            self.weighted = weighted;
+        }
         Ok(())
     }
 
-    /// One step of all heads on the same batch: features `[B, D]`, labels `[B]`.
+    /// One step of all heads on the same batch with labels `[B]`.
     ///
     /// The batch is worked on in pieces of at most `rows`, so that full batches need no more memory than small ones.
-    pub(super) fn step(&mut self, features: &Tensor, labels: &Tensor, rows: usize) -> Result<(), TrainError> {
+    pub(super) fn step(&mut self, inputs: &Inputs, labels: &Tensor, rows: usize) -> Result<(), TrainError> {
         let step = self.scale.step();
-        for momentum in [&mut self.weight_momentum, &mut self.bias_momentum] {
-            if step.rescale != 1.0 {
+        if step.rescale != 1.0 {
+            for momentum in &mut self.momenta {
                 let _ = momentum.f_mul_scalar_(step.rescale)?;
             }
         }
@@ -129,43 +150,58 @@ impl HeadGroup {
         let rows = size(rows.max(1));
         for start in (0..batch).step_by(usize::try_from(rows).unwrap_or(1)) {
             let length = rows.min(batch - start);
-            let (x, y) = if length == batch {
-                (features.shallow_clone(), labels.shallow_clone())
-            } else {
-                (features.f_narrow(0, start, length)?, labels.f_narrow(0, start, length)?)
-            };
-            let gradient = self.loss.gradient(self.weights.logits(&x)?, &y, &divisor)?;
-            // The factor goes into the small matrix.
-            let _ = self.weight_momentum.f_addmm_(&x.f_mul_scalar(factor)?.f_tr()?, &gradient)?;
-            let ones = Tensor::f_full([1, length], factor, (Kind::Float, x.device()))?;
-            let _ = self.bias_momentum.f_addmm_(&ones, &gradient)?;
+            let (x, y) = (inputs.narrow(start, length)?, labels.f_narrow(0, start, length)?);
+            let logits = self.parameters.logits(&x)?;
+            let kept = self.parameters.keeps_logits().then(|| logits.f_alias_copy()).transpose()?;
+            let gradient = self.loss.gradient(&logits, &y, &divisor)?;
+            self.parameters.add_gradients(&mut self.momenta, &x, kept.as_ref(), &gradient, factor)?;
         }
-        let lr = self.lr.f_mul_scalar(-step.scale)?;
-        let parameters = [
-            (&mut self.weights.weight, &mut self.weight_momentum, &self.weight_decay),
-            (&mut self.weights.bias, &mut self.bias_momentum, &self.bias_decay),
-        ];
-        for (weight, momentum, decay) in parameters {
+        let trained = self.parameters.trained();
+        let state = self.momenta.iter_mut().zip(&self.decays).zip(&self.rates);
+        for ((parameter, _), ((momentum, decay), rate)) in trained.into_iter().zip(state) {
             if let Some(decay) = decay {
-                let _ = momentum.f_addcmul_(weight, &decay.f_mul_scalar(1.0 / step.scale)?)?;
+                let _ = momentum.f_addcmul_(parameter, &decay.f_mul_scalar(1.0 / step.scale)?)?;
             }
-            let _ = weight.f_addcmul_(momentum, &lr)?;
+            let _ = parameter.shallow_clone().f_addcmul_(momentum, &rate.f_mul_scalar(-step.scale)?)?;
+        }
+        self.project(self.step_bounds.as_ref())
+    }
+
+    /// Ends an epoch.
+    pub(super) fn end_epoch(&self) -> Result<(), TrainError> {
+        self.project(self.epoch_bounds.as_ref())
+    }
+
+    /// `w ← min(1, δ/|w|) w` for each weight vector.
+    fn project(&self, bounds: Option<&Tensor>) -> Result<(), TrainError> {
+        if let (Some(bounds), Some(weight)) = (bounds, self.parameters.weight()) {
+            let factor = bounds.f_div(&lengths(weight)?)?.f_clamp_max(1.0)?;
+            let _ = weight.shallow_clone().f_mul_(&factor)?;
         }
         Ok(())
     }
 
-    /// Which heads still have finite weights, `[H]`; a device sync.
+    /// Which heads still have finite parameters, `[H]`; a device sync.
     pub(super) fn finite(&self) -> Result<Vec<bool>, TrainError> {
-        let sum = |tensor: &Tensor| tensor.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float);
-        let columns = sum(&self.weights.weight)?.f_add(&self.weights.bias)?;
-        let heads = columns.f_view([size(self.settings.len()), size(self.classes)])?;
-        let sums = to_f32(&heads.f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Float)?)?;
-        Ok(sums.iter().map(|sum| sum.is_finite()).collect())
+        let heads = self.settings.len();
+        let mut total = Tensor::f_zeros([size(heads)], (Kind::Float, self.device))?;
+        for (tensor, _) in self.parameters.trained() {
+            let columns = tensor.f_sum_dim_intlist([0_i64].as_slice(), false, Kind::Float)?;
+            let sums = columns.f_view([size(heads), -1])?;
+            let _ = total.f_add_(&sums.f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Float)?)?;
+        }
+        Ok(to_f32(&total)?.iter().map(|sum| sum.is_finite()).collect())
     }
 }
 
-/// A value for each head, repeated over its classes: `[1, H·C]`.
-fn row(values: &[f64], classes: usize, device: Device) -> Result<Tensor, TrainError> {
-    let repeated: Vec<f64> = values.iter().flat_map(|&value| std::iter::repeat_n(value, classes)).collect();
+/// Columns of one head in a tensor of a group.
+fn columns(tensor: &Tensor, heads: usize) -> usize {
+    let all = tensor.size().last().copied().unwrap_or(0);
+    usize::try_from(all).unwrap_or(0) / heads.max(1)
+}
+
+/// A value for each head, repeated over its columns: `[1, H·columns]`.
+fn row(values: &[f64], columns: usize, device: Device) -> Result<Tensor, TrainError> {
+    let repeated: Vec<f64> = values.iter().flat_map(|&value| std::iter::repeat_n(value, columns)).collect();
     from_f64(&repeated, &[1, size(repeated.len())], device)
 }

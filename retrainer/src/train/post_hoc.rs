@@ -1,6 +1,6 @@
 //! Heads without training: the stage-1 head, adjusted. In f64, since it happens once.
 
-use super::weights::LinearHead;
+use super::weights::{LinearHead, narrow};
 use crate::head::PostHoc;
 
 /// The adjusted head `w'_k = scale_k · w_k / |w_k|^τ`, `b'_k = scale_k · b_k (or 0) + offset_k`.
@@ -17,17 +17,13 @@ pub(super) fn adjust(head: &LinearHead, post_hoc: &PostHoc) -> LinearHead {
         let kept = if post_hoc.keep_bias { scale * f64::from(b) } else { 0.0 };
         bias.push(narrow(kept + offset));
     }
-    LinearHead { classes: head.classes, dim: head.dim, weight, bias }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "heads are f32; this is the one rounding")]
-fn narrow(number: f64) -> f32 {
-    number as f32
+    LinearHead { classes: head.classes, dim: head.dim, weight, bias, form: head.form.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::weights::HeadForm;
 
     fn head() -> LinearHead {
         LinearHead {
@@ -35,6 +31,7 @@ mod tests {
             dim: 2,
             weight: vec![3.0, 4.0, 1.0, 0.0, 0.0, 2.0],
             bias: vec![0.5, -1.0, 2.0],
+            form: HeadForm::Linear,
         }
     }
 
@@ -43,7 +40,7 @@ mod tests {
         // [[3, 4], [1, 0], [0, 2]] / norm ** 0.5, in float64.
         let adjusted =
             adjust(&head(), &PostHoc { norm_power: 0.5, keep_bias: false, ..PostHoc::identity(3) });
-        let expected = [1.341_640_8, 1.788_854_4, 1.0, 0.0, 0.0, 1.414_213_6];
+        let expected = [1.341_640_8, 1.788_854_4, 1.0, 0.0, 0.0, std::f32::consts::SQRT_2];
         for (got, expected) in adjusted.weight.iter().zip(expected) {
             assert!((got - expected).abs() < 1e-6, "{got} {expected}");
         }
@@ -53,7 +50,8 @@ mod tests {
     #[test]
     fn neutral_values_change_nothing_and_zero_rows_stay() {
         assert_eq!(adjust(&head(), &PostHoc::identity(3)), head());
-        let zero = LinearHead { classes: 1, dim: 2, weight: vec![0.0; 2], bias: vec![1.0] };
+        let zero =
+            LinearHead { classes: 1, dim: 2, weight: vec![0.0; 2], bias: vec![1.0], form: HeadForm::Linear };
         assert_eq!(adjust(&zero, &PostHoc { norm_power: 1.0, ..PostHoc::identity(1) }), zero);
     }
 

@@ -95,13 +95,12 @@ impl Sweep<'_> {
                     stop.request();
                 }
                 let failure = match message {
-                    None => None,
+                    None | Some(Message::Failed(TrainError::Interrupted)) => None,
                     Some(Message::HeadEpochs(count)) => {
                         advance(count);
                         None
                     }
                     Some(Message::Done(fitted)) => done(fitted).err(),
-                    Some(Message::Failed(TrainError::Interrupted)) => None,
                     Some(Message::Failed(error)) => Some(E::from(error)),
                 };
                 if let (Some(failure), true) = (failure, end.is_ok()) {

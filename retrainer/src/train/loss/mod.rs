@@ -1,23 +1,28 @@
 //! The unified loss of a group: values for tests, closed-form gradients for training.
 //!
-//! With target t, weight w, probability p and focal factor `m = (1 − p_y)^γ`, the loss `w m S`, `S = Σ_k t_k (−log p_k)`, has
-//!
-//! ```text
-//! ∂L/∂z_k = w [ (m + q) p_k − m t_k − q 1_{k=y} ] · scale_k        q = γ (1 − p_y)^{γ−1} p_y S
-//! ```
-//!
-//! which at γ = 0 is the softmax gradient `w (p − t)`. Every coefficient is one number for each sample and head.
+//! The adjusted logits `scale ⊙ z + offset − margin_y 1_y` go into the group's family ([`softmax`], [`binary`]), which gives
+//! the gradient by them; class weight, divisor and scale follow. [`lader`] adds a term by the raw logits. Every coefficient
+//! is one number for each sample and head, and a part that is neutral for all heads costs nothing.
+
+mod binary;
+mod lader;
+mod softmax;
 
 use super::{
     bridge::{from_f64, size},
     error::TrainError,
 };
-use crate::{head::Loss, methods::Reduction};
+use crate::{
+    head::{Family, Loss},
+    methods::Reduction,
+};
+use lader::LaderRows;
 use tch::{Device, Kind, Tensor};
 
 /// The losses of H heads as rows of coefficients; a part that is neutral for all heads costs nothing.
 #[derive(Debug)]
 pub(super) struct LossRows {
+    family: Family,
     heads: i64,
     classes: i64,
     /// `[1, H, C]`.
@@ -34,6 +39,7 @@ pub(super) struct LossRows {
     weight: Option<Tensor>,
     /// γ, `[1, H, 1]`.
     focal: Option<Tensor>,
+    lader: Option<LaderRows>,
     /// What each head's batch loss is divided by.
     reductions: Vec<Reduction>,
 }
@@ -57,18 +63,18 @@ impl Divisor {
     }
 }
 
-/// Intermediate values at the logits of a batch.
-struct Softmax {
-    /// p, `[B, H, C]`.
-    probabilities: Tensor,
-    /// log p, only where the focal factor or the loss value needs it.
-    log_probabilities: Option<Tensor>,
+/// The targets of a batch: `t = target 1_y + spread`.
+struct Targets {
     /// y as an index into the last axis, `[B, H, 1]`.
     index: Tensor,
+    /// 1 − δ, `[B, H, 1]`.
+    target: Tensor,
+    /// δ / C, `[B, H, 1]`.
+    spread: Option<Tensor>,
 }
 
 impl LossRows {
-    /// Collects the losses of a group.
+    /// Collects the losses of a group, which are of one family.
     pub(super) fn new(losses: &[(&Loss, Reduction)], device: Device) -> Result<Self, TrainError> {
         let classes = losses.first().map_or(0, |(loss, _)| loss.classes());
         let (heads, c) = (size(losses.len()), size(classes));
@@ -88,6 +94,7 @@ impl LossRows {
         let spread = needed(smoothing.iter().map(|delta| delta / classes as f64).collect(), 0.0);
         let focal = needed(losses.iter().map(|(loss, _)| loss.focal).collect(), 0.0);
         Ok(Self {
+            family: losses.first().map(|(loss, _)| loss.family).unwrap_or_default(),
             heads,
             classes: c,
             scale: by_class(needed(rows(|loss| &loss.scale), 1.0))?,
@@ -97,6 +104,7 @@ impl LossRows {
             spread: spread.map(by_label).transpose()?,
             weight: needed(rows(|loss| &loss.weight), 1.0).map(by_label).transpose()?,
             focal: focal.map(|values| from_f64(&values, &[1, heads, 1], device)).transpose()?,
+            lader: LaderRows::new(losses, classes, device)?,
             reductions: losses.iter().map(|(_, reduction)| *reduction).collect(),
         })
     }
@@ -131,14 +139,21 @@ impl LossRows {
     /// `logits` `[B, H·C]` are overwritten.
     pub(super) fn gradient(
         &self,
-        logits: Tensor,
+        logits: &Tensor,
         labels: &Tensor,
         divisor: &Divisor,
     ) -> Result<Tensor, TrainError> {
-        let state = self.softmax(logits, labels, self.focal.is_some())?;
-        let target = self.select(&self.target, labels)?;
-        let spread = self.spread.as_ref().map(|rows| self.select(rows, labels)).transpose()?;
-        let mut row_weight = self.weight.as_ref().map(|rows| self.select(rows, labels)).transpose()?;
+        let logits = logits.f_view([-1, self.heads, self.classes])?;
+        // By the raw logits, so before they are overwritten.
+        let lader = self.lader.as_ref().map(|rows| rows.gradient(&logits, labels)).transpose()?;
+        let targets = self.targets(labels)?;
+        self.adjust(&logits, labels, &targets)?;
+        let mut gradient = match self.family {
+            Family::Softmax => softmax::gradient(&logits, &targets, self.focal.as_ref())?,
+            Family::SigmoidBce => binary::sigmoid_gradient(&logits, &targets, self.focal.as_ref())?,
+            Family::SoftmaxBce => binary::softmax_gradient(&logits, &targets)?,
+        };
+        let mut row_weight = self.weight.as_ref().map(|rows| select(rows, labels)).transpose()?;
         if let Divisor::PerHead(divisor) = divisor {
             let factor = divisor.f_reciprocal()?.f_unsqueeze(2)?;
             row_weight = Some(match row_weight {
@@ -146,68 +161,58 @@ impl LossRows {
                 Some(weight) => weight.f_mul(&factor)?,
             });
         }
-        let (mut gradient, index) = (state.probabilities, state.index);
-        if let (Some(focal), Some(log_p)) = (&self.focal, &state.log_probabilities) {
-            let p_y = gradient.f_gather(2, &index, false)?;
-            let loss = cross_entropy(log_p, &index, &target, spread.as_ref())?;
-            // 1 − p_y can be 0 in f32, and its power infinite for γ < 1; the limit of the product is 0.
-            let miss = p_y.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(1e-12)?;
-            let modulator = miss.f_pow(focal)?;
-            let pull = modulator.f_mul(focal)?.f_div(&miss)?.f_mul(&p_y)?.f_mul(&loss)?;
-            let _ = gradient.f_mul_(&modulator.f_add(&pull)?)?;
-            if let Some(spread) = &spread {
-                let _ = gradient.f_sub_(&spread.f_mul(&modulator)?)?;
-            }
-            let at_label = target.f_mul(&modulator)?.f_add(&pull)?.f_neg()?;
-            let _ = gradient.f_scatter_add_(2, &index, &at_label)?;
-        } else {
-            if let Some(spread) = &spread {
-                let _ = gradient.f_sub_(spread)?;
-            }
-            let _ = gradient.f_scatter_add_(2, &index, &target.f_neg()?)?;
-        }
         if let Some(weight) = row_weight {
             let _ = gradient.f_mul_(&weight)?;
         }
         if let Some(scale) = &self.scale {
             let _ = gradient.f_mul_(scale)?;
         }
+        if let Some(lader) = lader {
+            let _ = gradient.f_add_(&lader.f_mul_scalar(divisor.shared())?)?;
+        }
         Ok(gradient.f_view([-1, self.heads * self.classes])?)
     }
 
     /// Each head's loss, `[H]`.
     #[cfg(test)]
-    pub(super) fn value(&self, logits: Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
+    pub(super) fn value(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
         let divisor = match self.divisor(labels)? {
             Divisor::Shared(divisor) => {
                 Tensor::f_full([1, self.heads], divisor, (Kind::Float, labels.device()))?
             }
             Divisor::PerHead(divisor) => divisor,
         };
-        let state = self.softmax(logits, labels, true)?;
-        let target = self.select(&self.target, labels)?;
-        let spread = self.spread.as_ref().map(|rows| self.select(rows, labels)).transpose()?;
-        let Some(log_p) = &state.log_probabilities else { return Ok(divisor) };
-        let mut loss = cross_entropy(log_p, &state.index, &target, spread.as_ref())?;
-        if let Some(focal) = &self.focal {
-            let miss = state.probabilities.f_gather(2, &state.index, false)?.f_neg()?.f_add_scalar(1.0)?;
-            loss = loss.f_mul(&miss.f_pow(focal)?)?;
-        }
+        let logits = logits.f_view([-1, self.heads, self.classes])?;
+        let lader = self.lader.as_ref().map(|rows| rows.value(&logits, labels)).transpose()?;
+        let targets = self.targets(labels)?;
+        self.adjust(&logits, labels, &targets)?;
+        let mut loss = match self.family {
+            Family::Softmax => softmax::value(&logits, &targets, self.focal.as_ref())?,
+            Family::SigmoidBce => binary::sigmoid_value(&logits, &targets, self.focal.as_ref())?,
+            Family::SoftmaxBce => binary::softmax_value(&logits, &targets)?,
+        };
         if let Some(weight) = &self.weight {
-            loss = loss.f_mul(&self.select(weight, labels)?)?;
+            loss = loss.f_mul(&select(weight, labels)?)?;
         }
         let sum = loss.f_squeeze_dim(2)?.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float)?;
-        Ok(sum.f_div(&divisor)?.f_squeeze_dim(0)?)
+        let mean = sum.f_div(&divisor)?.f_squeeze_dim(0)?;
+        Ok(match lader {
+            None => mean,
+            Some(lader) => mean.f_add(&lader)?,
+        })
     }
 
-    /// The rows of a batch's labels, `[B, H, 1]`.
-    fn select(&self, rows: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
-        Ok(rows.f_index_select(0, labels)?.f_unsqueeze(2)?)
+    fn targets(&self, labels: &Tensor) -> Result<Targets, TrainError> {
+        Ok(Targets {
+            index: labels.f_view([-1, 1, 1])?.f_expand([-1, self.heads, 1], false)?,
+            target: select(&self.target, labels)?,
+            spread: self.spread.as_ref().map(|rows| select(rows, labels)).transpose()?,
+        })
     }
 
-    fn softmax(&self, logits: Tensor, labels: &Tensor, with_log: bool) -> Result<Softmax, TrainError> {
-        let mut logits = logits.f_view([-1, self.heads, self.classes])?;
-        let index = labels.f_view([-1, 1, 1])?.f_expand([-1, self.heads, 1], false)?;
+    /// Turns raw logits `[B, H, C]` into adjusted ones, in place.
+    fn adjust(&self, logits: &Tensor, labels: &Tensor, targets: &Targets) -> Result<(), TrainError> {
+        let mut logits = logits.shallow_clone();
         if let Some(scale) = &self.scale {
             let _ = logits.f_mul_(scale)?;
         }
@@ -215,31 +220,13 @@ impl LossRows {
             let _ = logits.f_add_(offset)?;
         }
         if let Some(margin) = &self.margin {
-            let _ = logits.f_scatter_add_(2, &index, &self.select(margin, labels)?.f_neg()?)?;
+            let _ = logits.f_scatter_add_(2, &targets.index, &select(margin, labels)?.f_neg()?)?;
         }
-        let log_probabilities = with_log.then(|| logits.f_log_softmax(2, Kind::Float)).transpose()?;
-        let probabilities = match &log_probabilities {
-            Some(log_p) => log_p.f_exp()?,
-            None => logits.f_softmax(2, Kind::Float)?,
-        };
-        Ok(Softmax { probabilities, log_probabilities, index })
+        Ok(())
     }
 }
 
-/// `Σ_k t_k (−log p_k)` of each sample and head, `[B, H, 1]`.
-fn cross_entropy(
-    log_p: &Tensor,
-    index: &Tensor,
-    target: &Tensor,
-    spread: Option<&Tensor>,
-) -> Result<Tensor, TrainError> {
-    let at_label = log_p.f_gather(2, index, false)?.f_mul(target)?;
-    let all = match spread {
-        None => at_label,
-        Some(spread) => {
-            let sum = log_p.f_sum_dim_intlist([2_i64].as_slice(), true, Kind::Float)?;
-            at_label.f_add(&sum.f_mul(spread)?)?
-        }
-    };
-    Ok(all.f_neg()?)
+/// The rows of a batch's labels, `[B, H, 1]`.
+fn select(rows: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
+    Ok(rows.f_index_select(0, labels)?.f_unsqueeze(2)?)
 }

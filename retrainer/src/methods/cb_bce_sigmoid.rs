@@ -1,0 +1,59 @@
+//! Class-balanced binary cross-entropy on sigmoids.
+
+use super::{Kind, Method, Param, Training, Value, cb_ce::effective_number_weights};
+use crate::head::{Family, HeadSpec, Loss, Recipe};
+
+pub(super) static METHOD: Method = Method {
+    name: "cb-bce-sigmoid",
+    aliases: &[],
+    title: "CB-BCE (sigmoid)",
+    idea: "Asks of each class alone whether a sample belongs to it, and weighs samples by the inverse effective number of their class. With γ > 0 each answer has a focal factor.",
+    formula: "(1 − β)/(1 − β^n_y) · Σ_k (1 − p_{t,k})^γ (−log p_{t,k}), p_{t,y} = σ(z_y), p_{t,k} = 1 − σ(z_k); weights scaled to sum C",
+    source: "Cui et al. 2019 (CVPR), Eq. 9 and 10; as their code: divided by the batch size, the bias free of decay, and −log(C − 1) in a fresh head",
+    reduces_to: "binary cross-entropy at β = 0 and γ = 0",
+    training: Training::Sgd,
+    params: &[
+        Param {
+            name: "beta",
+            kind: Kind::Number { min: 0.0, max: 1.0 },
+            default: Value::Number(0.9999),
+            help: "overlap β; 1 means weights ∝ 1/n_k",
+        },
+        Param {
+            name: "gamma",
+            kind: Kind::Number { min: 0.0, max: 10.0 },
+            default: Value::Number(0.0),
+            help: "focusing exponent γ of each class's answer",
+        },
+    ],
+    sgd_defaults: &[("reduction", Value::Choice("batch-mean")), ("decay_bias", Value::Flag(false))],
+    build: |class_counts, params| {
+        let classes = class_counts.classes();
+        let loss = Loss {
+            family: Family::SigmoidBce,
+            weight: effective_number_weights(class_counts, params.number("beta")),
+            focal: params.number("gamma"),
+            ..Loss::cross_entropy(classes)
+        };
+        // Every class starts at the probability 1/C; one class alone would start at infinity.
+        let bias = -(classes.saturating_sub(1).max(1) as f64).ln();
+        HeadSpec::recipe(Recipe { fresh_bias: Some(bias), ..Recipe::linear(loss) })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::{Params, Reduction, SgdSettings};
+    use shared::ClassCounts;
+
+    #[test]
+    fn follows_the_official_code_in_bias_decay_and_reduction() {
+        let params = Params::resolve(&METHOD, &[]).unwrap();
+        let spec = (METHOD.build)(&ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap(), &params);
+        assert_eq!(spec.trained().unwrap().fresh_bias, Some(-(4.0_f64.ln())));
+        let settings = SgdSettings::from_params(&params);
+        assert!(!settings.decay_bias);
+        assert_eq!(settings.reduction, Reduction::BatchMean);
+    }
+}

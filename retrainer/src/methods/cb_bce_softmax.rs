@@ -1,0 +1,34 @@
+//! Class-balanced binary cross-entropy on softmax probabilities: the loss of LTWB's second stage.
+
+use super::{Kind, Method, Param, Training, Value, cb_ce::effective_number_weights};
+use crate::head::{Family, HeadSpec, Loss};
+
+pub(super) static METHOD: Method = Method {
+    name: "cb-bce-softmax",
+    aliases: &["cb-bce"],
+    title: "CB-BCE",
+    idea: "Puts softmax probabilities into a binary cross-entropy, weighted by the inverse effective number of the class. Averaged over all N·C entries its gradients are C times smaller than cross-entropy's, so it wants larger learning rates and weighs decay more.",
+    formula: "(1 − β)/(1 − β^n_y) · Σ_k [−t_k log p_k − (1 − t_k) log(1 − p_k)], p = softmax(z); weights scaled to sum C, mean over N·C",
+    source: "the code of Alshammari et al. 2022 (LTWB), after a re-implementation of Cui et al. 2019; LORT, Table 1 `CB` (applied with BCE loss)",
+    reduces_to: "unweighted at β = 0",
+    training: Training::Sgd,
+    params: &[Param {
+        name: "beta",
+        kind: Kind::Number { min: 0.0, max: 1.0 },
+        default: Value::Number(0.9999),
+        help: "overlap β; 1 means weights ∝ 1/n_k",
+    }],
+    sgd_defaults: &[
+        ("reduction", Value::Choice("element-mean")),
+        ("lr", Value::Number(0.01)),
+        ("weight_decay", Value::Number(0.1)),
+        ("epochs", Value::Number(10.0)),
+    ],
+    build: |class_counts, params| {
+        HeadSpec::sgd(Loss {
+            family: Family::SoftmaxBce,
+            weight: effective_number_weights(class_counts, params.number("beta")),
+            ..Loss::cross_entropy(class_counts.classes())
+        })
+    },
+};

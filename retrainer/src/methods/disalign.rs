@@ -1,0 +1,34 @@
+//! DisAlign: a calibration of the fixed stage-1 logits that is as strong as a sample is confident.
+
+use super::{Kind, Method, Param, Training, Value, grw::inverse_prior_weights};
+use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+
+pub(super) static METHOD: Method = Method {
+    name: "disalign",
+    aliases: &[],
+    title: "DisAlign",
+    idea: "Learns a scale and an offset for each class of the fixed stage-1 logits, and a confidence for each sample that says how much of them applies. The form is that of the released classification layer; the paper's and the segmentation head's interpolation differs.",
+    formula: "(1 + σ a_k) z_k + σ d_k, σ = sigmoid(c·f + c₀); weights π_y^{−ρ} scaled to sum C; a = 1, d = 0, c = 0.1, c₀ = 0 at the start",
+    source: "Zhang et al. 2021 (CVPR), Eq. 5–11; ImageNet-LT ρ 1.2, learning rate 0.1, decay 5e-4, batch 256, 10 epochs",
+    reduces_to: "the ranking of `stage1` before the first step",
+    training: Training::Sgd,
+    params: &[Param {
+        name: "rho",
+        kind: Kind::Number { min: 0.0, max: 4.0 },
+        default: Value::Number(1.2),
+        help: "exponent ρ of the inverse prior in the class weights",
+    }],
+    sgd_defaults: &[
+        ("lr", Value::Number(0.1)),
+        ("weight_decay", Value::Number(5e-4)),
+        ("epochs", Value::Number(10.0)),
+        ("batch_size", Value::Number(256.0)),
+    ],
+    build: |class_counts, params| {
+        let weight = inverse_prior_weights(class_counts, params.number("rho"));
+        HeadSpec::recipe(Recipe {
+            classifier: Classifier::Aligned,
+            ..Recipe::linear(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })
+        })
+    },
+};

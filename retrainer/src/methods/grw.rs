@@ -1,0 +1,58 @@
+//! Generalised re-weighting: class weights by a power of the inverse prior.
+
+use super::{Kind, Method, Param, Training, Value, cb_ce::scaled_to_classes};
+use crate::head::{HeadSpec, Loss};
+use shared::ClassCounts;
+
+pub(super) static METHOD: Method = Method {
+    name: "grw",
+    aliases: &["generalized-reweighting"],
+    title: "GRW",
+    idea: "Weighs samples by a power of their class's inverse prior, the loss that DisAlign trains its calibration with. The power sets how far the balance tips to small classes.",
+    formula: "π_y^{−ρ} · (−log p_y), weights scaled to sum C",
+    source: "Zhang et al. 2021 (CVPR, DisAlign), Eq. 11; ImageNet-LT ρ 1.2",
+    reduces_to: "`ce` at ρ = 0 or equal class counts, weights ∝ 1/n_k at ρ = 1",
+    training: Training::Sgd,
+    params: &[Param {
+        name: "rho",
+        kind: Kind::Number { min: 0.0, max: 4.0 },
+        default: Value::Number(1.2),
+        help: "exponent ρ of the inverse prior",
+    }],
+    sgd_defaults: &[],
+    build: |class_counts, params| {
+        let weight = inverse_prior_weights(class_counts, params.number("rho"));
+        HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })
+    },
+};
+
+/// Weights `π_k^{−ρ}`, scaled so that they sum to C; a class without samples gets 0.
+pub(super) fn inverse_prior_weights(class_counts: &ClassCounts, rho: f64) -> Vec<f64> {
+    let weight = |prior: f64| match prior {
+        prior if prior > 0.0 => prior.powf(-rho),
+        _ => 0.0,
+    };
+    scaled_to_classes(class_counts.priors().into_iter().map(weight).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::testing::{cifar100_lt, close, first_middle_last};
+
+    #[test]
+    fn weights_of_cifar100_lt() {
+        // w = (n / n.sum()) ** -rho; w * 100 / w.sum() at k = 0, 50, 99, in float64.
+        let weights = |rho| first_middle_last(&inverse_prior_weights(&cifar100_lt(), rho));
+        close(weights(1.0), [0.043_820_22, 0.456_460_66, 4.382_022_29], 2e-8);
+        close(weights(1.2), [0.020_440_63, 0.340_226_96, 5.134_453_27], 2e-8);
+    }
+
+    #[test]
+    fn weights_of_five_classes() {
+        // The same with n = [100, 50, 20, 10, 2], rho = 1.2.
+        let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
+        let expected = [0.036_932_754_2, 0.084_849_187_9, 0.254_786_082, 0.585_344_706_6, 4.038_087_269_3];
+        close(inverse_prior_weights(&counts, 1.2).try_into().unwrap(), expected, 1e-9);
+    }
+}

@@ -1,0 +1,99 @@
+//! Label-aware smoothing: smoothing by class size.
+
+use super::{Kind, Method, Param, Training, Value};
+use crate::head::{HeadSpec, Loss};
+use shared::ClassCounts;
+use std::f64::consts::FRAC_PI_2;
+
+pub(super) static METHOD: Method = Method {
+    name: "label-aware-smoothing",
+    aliases: &["las"],
+    title: "Label-Aware Smoothing",
+    idea: "Smooths the targets of large classes, whose predictions are over-confident, more than those of small ones. The shape is how smoothing falls from the largest class to the smallest.",
+    formula: "t_y = 1 − ε_y + ε_y/C, t_k = ε_y/C; ε from `tail` at n_min to `head` at n_max",
+    source: "Zhong et al. 2021 (CVPR, MiSLAS), Eq. 6; smoothing is spread over C classes as in their code (over C − 1 in the paper)",
+    reduces_to: "`label-smoothing` at head = tail, `ce` at both 0",
+    training: Training::Sgd,
+    params: &[
+        Param {
+            name: "head",
+            kind: Kind::Number { min: 0.0, max: 1.0 },
+            default: Value::Number(0.4),
+            help: "smoothing of the largest class",
+        },
+        Param {
+            name: "tail",
+            kind: Kind::Number { min: 0.0, max: 1.0 },
+            default: Value::Number(0.1),
+            help: "smoothing of the smallest class",
+        },
+        Param {
+            name: "shape",
+            kind: Kind::Choice(&["concave", "linear", "convex", "power"]),
+            default: Value::Choice("concave"),
+            help: "between them: sine, line, 1 − cosine, or a power",
+        },
+        Param {
+            name: "power",
+            kind: Kind::Above { min: 0.0 },
+            default: Value::Number(2.0),
+            help: "exponent of the shape `power`",
+        },
+    ],
+    sgd_defaults: &[],
+    build: |class_counts, params| {
+        let shape: fn(f64, f64) -> f64 = match params.choice("shape") {
+            "linear" => |x, _| x,
+            "convex" => |x, _| 1.0 - (FRAC_PI_2 * x).cos(),
+            "power" => f64::powf,
+            _ => |x, _| (FRAC_PI_2 * x).sin(),
+        };
+        let power = params.number("power");
+        let smoothing =
+            smoothing(class_counts, params.number("head"), params.number("tail"), |x| shape(x, power));
+        HeadSpec::sgd(Loss { smoothing, ..Loss::cross_entropy(class_counts.classes()) })
+    },
+};
+
+/// `tail + (head − tail) · shape((n_k − n_min)/(n_max − n_min))`; equal counts all get `head`.
+fn smoothing(class_counts: &ClassCounts, head: f64, tail: f64, shape: impl Fn(f64) -> f64) -> Vec<f64> {
+    let counts = class_counts.counts();
+    let largest = counts.iter().copied().max().unwrap_or(0) as f64;
+    let smallest = counts.iter().copied().min().unwrap_or(0) as f64;
+    let position = |n: u64| if largest > smallest { (n as f64 - smallest) / (largest - smallest) } else { 1.0 };
+    counts.iter().map(|&n| tail + (head - tail) * shape(position(n))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::{
+        Given, Params,
+        testing::{cifar100_lt, close, first_middle_last},
+    };
+
+    fn smoothing_of(counts: &ClassCounts, given: &[(&str, Given)]) -> Vec<f64> {
+        let spec = (METHOD.build)(counts, &Params::resolve(&METHOD, given).unwrap());
+        spec.trained().unwrap().loss.smoothing.clone()
+    }
+
+    #[test]
+    fn concave_smoothing_of_cifar100_lt() {
+        // tail + (head - tail) * sin(pi * (n - n.min()) / (2 * (n.max() - n.min()))) at k = 0, 50, 99, in float64.
+        close(first_middle_last(&smoothing_of(&cifar100_lt(), &[])), [0.4, 0.140_808_99, 0.1], 1e-8);
+    }
+
+    #[test]
+    fn every_shape_joins_head_and_tail() {
+        let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
+        let concave = [0.4, 0.308_704_765_2, 0.185_358_276, 0.138_363_148_5, 0.1];
+        close(smoothing_of(&counts, &[]).try_into().unwrap(), concave, 1e-9);
+        for shape in ["linear", "convex", "power"] {
+            let got = smoothing_of(&counts, &[("shape", Given::Text(shape.to_owned()))]);
+            assert!((got[0] - 0.4).abs() < 1e-12 && (got[4] - 0.1).abs() < 1e-12, "{shape}");
+            // All other shapes lie below the concave one, and fall.
+            assert!(got.iter().zip(concave).all(|(got, concave)| *got <= concave + 1e-9), "{shape}");
+            assert!(got.windows(2).all(|pair| pair[0] > pair[1]), "{shape}");
+        }
+    }
+}

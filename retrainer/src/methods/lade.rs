@@ -1,0 +1,43 @@
+//! LADE: balanced softmax with a regulariser that disentangles logits from the prior.
+
+use super::{Kind, Method, Param, Training, Value, logit_adjusted_loss::prior_offset};
+use crate::head::{HeadSpec, Lader, Loss};
+
+pub(super) static METHOD: Method = Method {
+    name: "lade",
+    aliases: &[],
+    title: "LADE",
+    idea: "Trains with the prior added to the logits, and ties each class's logits to its log-likelihood ratio by a Donsker–Varadhan bound over the batch. The logits then stand for a balanced prior.",
+    formula: "CE(z + log π) + α Σ_k π_k (N_k + λ N_k² − mean_{y=k} z_k), N_k = log mean exp(z_k − log π_k − log C)",
+    source: "Hong et al. 2021 (CVPR), Eq. 8–12; CIFAR100-LT α 0.1, λ 0.01",
+    reduces_to: "`balanced-softmax` at α = 0",
+    training: Training::Sgd,
+    params: &[
+        Param {
+            name: "alpha",
+            kind: Kind::Number { min: 0.0, max: 100.0 },
+            default: Value::Number(0.1),
+            help: "weight α of the regulariser",
+        },
+        Param {
+            name: "lambda",
+            kind: Kind::Number { min: 0.0, max: 100.0 },
+            default: Value::Number(0.01),
+            help: "weight λ of the squared normaliser in it",
+        },
+    ],
+    sgd_defaults: &[],
+    build: |class_counts, params| {
+        let alpha = params.number("alpha");
+        let lader = (alpha != 0.0).then(|| Lader {
+            alpha,
+            lambda: params.number("lambda"),
+            prior: class_counts.priors(),
+        });
+        HeadSpec::sgd(Loss {
+            offset: prior_offset(class_counts, 1.0),
+            lader,
+            ..Loss::cross_entropy(class_counts.classes())
+        })
+    },
+};

@@ -1,0 +1,77 @@
+//! LDAM: larger margins for smaller classes.
+
+use super::{Kind, Method, Param, Params, Training, Value};
+use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+use shared::ClassCounts;
+
+pub(super) static METHOD: Method = Method {
+    name: "ldam",
+    aliases: &[],
+    title: "LDAM",
+    idea: "Demands a margin of the true class's cosine that grows as the class gets smaller, the optimal trade-off of a generalisation bound. Margin and cosine are scaled together.",
+    formula: "s (cos(w_k, f) − Δ_y 1_{k=y}), Δ_k = max_margin · n_k^{−1/4} / max_j n_j^{−1/4}",
+    source: "Cao et al. 2019 (NeurIPS), Eq. 13; max_margin 0.5, s 30",
+    reduces_to: "`cosine` at max_margin = 0",
+    training: Training::Sgd,
+    params: &[MAX_MARGIN, SCALE],
+    sgd_defaults: &[],
+    build: |class_counts, params| HeadSpec::recipe(recipe(class_counts, params)),
+};
+
+pub(super) const MAX_MARGIN: Param = Param {
+    name: "max_margin",
+    kind: Kind::Number { min: 0.0, max: 2.0 },
+    default: Value::Number(0.5),
+    help: "margin of the smallest class, as a difference of cosines",
+};
+
+pub(super) const SCALE: Param = Param {
+    name: "scale",
+    kind: Kind::Above { min: 0.0 },
+    default: Value::Number(30.0),
+    help: "scale s of cosines and margins",
+};
+
+/// A cosine classifier with margins.
+pub(super) fn recipe(class_counts: &ClassCounts, params: &Params) -> Recipe {
+    let scale = params.number("scale");
+    // The logits that the margin is taken off are scaled already, so it is too.
+    let margin = margins(class_counts, params.number("max_margin")).iter().map(|margin| scale * margin).collect();
+    Recipe {
+        classifier: Classifier::Cosine,
+        cosine_scale: scale,
+        ..Recipe::linear(Loss { margin, ..Loss::cross_entropy(class_counts.classes()) })
+    }
+}
+
+/// `max_margin · (n_min / n_k)^{1/4}`.
+pub(super) fn margins(class_counts: &ClassCounts, max_margin: f64) -> Vec<f64> {
+    let counts = class_counts.counts();
+    let smallest = counts.iter().copied().min().unwrap_or(1) as f64;
+    if max_margin == 0.0 {
+        return vec![0.0; counts.len()];
+    }
+    counts.iter().map(|&n| max_margin * (smallest / n as f64).powf(0.25)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::testing::{cifar100_lt, close, first_middle_last};
+
+    #[test]
+    fn margins_of_cifar100_lt() {
+        // m = n ** -0.25; m * 0.5 / m.max() at k = 0, 50, 99, in float64.
+        close(first_middle_last(&margins(&cifar100_lt(), 0.5)), [0.158_113_88, 0.284_054_84, 0.5], 1e-8);
+    }
+
+    #[test]
+    fn the_margin_is_scaled_with_the_cosine() {
+        let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
+        let spec = (METHOD.build)(&counts, &Params::resolve(&METHOD, &[]).unwrap());
+        let recipe = spec.trained().unwrap();
+        let margins = [0.188_030_154_7, 0.223_606_797_7, 0.281_170_662_6, 0.334_370_152_5, 0.5];
+        close(recipe.loss.margin.clone().try_into().unwrap(), margins.map(|margin| 30.0 * margin), 1e-9);
+        assert_eq!(recipe.cosine_scale, 30.0);
+    }
+}

@@ -1,0 +1,72 @@
+//! Cross-entropy on softmax probabilities, with smoothed targets and focal factor.
+//!
+//! With target t, probability p and focal factor `m = (1 − p_y)^γ`, the loss `m S`, `S = Σ_k t_k (−log p_k)`, has
+//!
+//! ```text
+//! ∂L/∂z_k = (m + q) p_k − m t_k − q 1_{k=y}        q = γ (1 − p_y)^{γ−1} p_y S
+//! ```
+//!
+//! which at γ = 0 is the softmax gradient `p − t`.
+
+use super::Targets;
+use crate::train::error::TrainError;
+use tch::{Kind, Tensor};
+
+/// The gradient by adjusted logits, `[B, H, C]`; `focal` is γ, `[1, H, 1]`.
+pub(super) fn gradient(
+    logits: &Tensor,
+    targets: &Targets,
+    focal: Option<&Tensor>,
+) -> Result<Tensor, TrainError> {
+    let Targets { index, target, spread } = targets;
+    let Some(focal) = focal else {
+        let mut gradient = logits.f_softmax(2, Kind::Float)?;
+        if let Some(spread) = spread {
+            let _ = gradient.f_sub_(spread)?;
+        }
+        let _ = gradient.f_scatter_add_(2, index, &target.f_neg()?)?;
+        return Ok(gradient);
+    };
+    let log_p = logits.f_log_softmax(2, Kind::Float)?;
+    let mut gradient = log_p.f_exp()?;
+    let p_y = gradient.f_gather(2, index, false)?;
+    let loss = cross_entropy(&log_p, targets)?;
+    // 1 − p_y can be 0 in f32, and its power infinite for γ < 1; the limit of the product is 0.
+    let miss = p_y.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(1e-12)?;
+    let modulator = miss.f_pow(focal)?;
+    let pull = modulator.f_mul(focal)?.f_div(&miss)?.f_mul(&p_y)?.f_mul(&loss)?;
+    let _ = gradient.f_mul_(&modulator.f_add(&pull)?)?;
+    if let Some(spread) = spread {
+        let _ = gradient.f_sub_(&spread.f_mul(&modulator)?)?;
+    }
+    let at_label = target.f_mul(&modulator)?.f_add(&pull)?.f_neg()?;
+    let _ = gradient.f_scatter_add_(2, index, &at_label)?;
+    Ok(gradient)
+}
+
+/// The loss of each sample and head, `[B, H, 1]`.
+#[cfg(test)]
+pub(super) fn value(
+    logits: &Tensor,
+    targets: &Targets,
+    focal: Option<&Tensor>,
+) -> Result<Tensor, TrainError> {
+    let log_p = logits.f_log_softmax(2, Kind::Float)?;
+    let loss = cross_entropy(&log_p, targets)?;
+    let Some(focal) = focal else { return Ok(loss) };
+    let miss = log_p.f_gather(2, &targets.index, false)?.f_exp()?.f_neg()?.f_add_scalar(1.0)?;
+    Ok(loss.f_mul(&miss.f_pow(focal)?)?)
+}
+
+/// `Σ_k t_k (−log p_k)` of each sample and head, `[B, H, 1]`.
+fn cross_entropy(log_p: &Tensor, targets: &Targets) -> Result<Tensor, TrainError> {
+    let at_label = log_p.f_gather(2, &targets.index, false)?.f_mul(&targets.target)?;
+    let all = match &targets.spread {
+        None => at_label,
+        Some(spread) => {
+            let sum = log_p.f_sum_dim_intlist([2_i64].as_slice(), true, Kind::Float)?;
+            at_label.f_add(&sum.f_mul(spread)?)?
+        }
+    };
+    Ok(all.f_neg()?)
+}
