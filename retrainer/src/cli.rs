@@ -1,7 +1,8 @@
 //! The command line, as typed.
 
 use crate::commands::{
-    evaluate::EvaluateArgs, export::ExportArgs, methods::MethodsArgs, report::ReportArgs, sweep::SweepArgs,
+    bench::BenchArgs, evaluate::EvaluateArgs, export::ExportArgs, methods::MethodsArgs, report::ReportArgs,
+    sweep::SweepArgs,
 };
 use clap::{Parser, Subcommand};
 
@@ -32,4 +33,6 @@ pub enum Command {
     Export(ExportArgs),
     /// Measure an exported head on a cache
     Evaluate(EvaluateArgs),
+    /// Measure how near training is to the matrix products that it cannot do without
+    Bench(BenchArgs),
 }

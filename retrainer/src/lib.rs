@@ -18,6 +18,7 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod head;
+pub mod head_file;
 pub mod methods;
 pub mod metrics;
 pub mod plan;

@@ -6,7 +6,7 @@ use crate::{program::Workplace, program::stdout, support::SyntheticCache};
 fn every_command_has_help_with_an_example() {
     let place = Workplace::new(&SyntheticCache::default());
     let mut report = String::new();
-    for command in ["sweep", "report", "methods", "export", "evaluate"] {
+    for command in ["sweep", "report", "methods", "export", "evaluate", "bench"] {
         let help = stdout(&place.run(&[command, "--help"]));
         assert!(help.contains("Example"), "{command}");
         report += &format!("[{command}]\n{help}\n");
@@ -40,4 +40,13 @@ fn the_readme_has_the_table_of_the_methods() {
         readme == expected || std::env::var_os("UPDATE_README").is_some(),
         "the table of methods in README.md is old"
     );
+}
+
+#[test]
+fn the_bench_measures_group_sizes_on_a_cache() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let output = place.run(&["bench", "--cache", "cache", "--device", "cpu", "--heads", "1,4", "--seconds", "0.05"]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text.contains("N = 228, D = 12, C = 5, batch 64") && text.contains("time / products"), "{text}");
 }

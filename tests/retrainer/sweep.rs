@@ -131,17 +131,19 @@ fn augmented_views_take_turns_and_change_the_result() {
 #[test]
 fn exported_weights_have_the_recorded_accuracy() {
     let place = Workplace::new(&SyntheticCache::default());
-    place.sweep(GRID, "runs");
+    let kinds = ["cosine", "lws", "disalign", "ncm"].map(|name| format!("[[method]]\nname = \"{name}\"\n"));
+    let grid = format!("{GRID}{}", kinds.concat());
+    assert!(place.sweep(&grid, "runs").status.success());
     // One head of each kind of work: the program starts twice for each state.
     let records = place.records("runs");
     let first = |method: &str| records.iter().find(|(_, record)| record["method"] == method).unwrap();
-    for (id, record) in [first("tau-norm"), first("lort")] {
+    for (id, record) in ["tau-norm", "lort", "cosine", "lws", "disalign", "ncm"].map(first) {
         for (select, state) in [("last", "last"), ("val", "val_selected"), ("best-on-test", "best_on_test")] {
             let output = place.run(&[
                 "export",
                 "runs",
                 "--run",
-                &id,
+                id,
                 "--out",
                 "head.safetensors",
                 "--select",

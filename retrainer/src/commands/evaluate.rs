@@ -3,17 +3,19 @@
 use super::{End, print, sweep};
 use crate::{
     error::RetrainError,
-    metrics::{Evaluation, METRICS, Unit},
+    head_file,
+    metrics::{Evaluation, METRICS, MetricValues, Unit},
+    train::LinearHead,
 };
 use clap::{Args, ValueEnum};
-use shared::{CacheError, FeatureCache, Split, Stage1Head, View};
+use shared::{FeatureCache, Split, View};
 use std::path::PathBuf;
 
 /// Arguments of `retrainer evaluate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  retrainer evaluate --head lort.safetensors --cache caches/cifar100-lt")]
 pub struct EvaluateArgs {
-    /// A safetensors file with `weight` [C, D] and optionally `bias` [C]
+    /// A safetensors file with `weight` `[C, D]` and optionally `bias` `[C]`
     #[arg(long, value_name = "FILE")]
     pub head: PathBuf,
     /// The feature cache
@@ -56,7 +58,7 @@ pub enum EvaluateFormat {
 /// [`RetrainError`].
 pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
     let cache = sweep::open_cache(&args.cache, false)?;
-    let head = Stage1Head::read(&args.head)?;
+    let head = head_file::read(&args.head)?;
     let classes = cache.class_counts().classes();
     if (head.classes, head.dim) != (classes, cache.dim()) {
         return Err(RetrainError::HeadShape {
@@ -92,35 +94,31 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
     Ok(End::Done)
 }
 
-/// All metrics of a linear head on a split, in f64: a second opinion on the engine's f32.
+/// All metrics of a head on a split, in f64: a second opinion on the engine's f32.
 fn measure(
     cache: &FeatureCache,
-    head: &Stage1Head,
+    head: &LinearHead,
     split: Split,
     test_time_augmentation: bool,
-) -> Result<crate::metrics::MetricValues, RetrainError> {
+) -> Result<MetricValues, RetrainError> {
     let mut views = vec![cache.view(split, View::Clean)?];
     if test_time_augmentation && cache.has(split, View::Flipped) {
         views.push(cache.view(split, View::Flipped)?);
     }
-    let (dim, labels) = (head.dim, cache.labels(split));
+    let labels = cache.labels(split);
     let mut evaluation = Evaluation::new(cache.class_counts());
-    let mut features = vec![0.0_f32; dim];
-    let mut logits = vec![0.0_f32; head.classes];
+    let mut features = vec![0.0_f32; head.dim];
     for (row, label) in labels.iter().enumerate() {
-        let mut sums: Vec<f64> = head.bias.iter().map(|&bias| f64::from(bias) * views.len() as f64).collect();
+        let mut sums = vec![0.0; head.classes];
         for view in &views {
             view.read_rows(row..row + 1, &mut features)?;
-            for (sum, weight) in sums.iter_mut().zip(head.weight.chunks_exact(dim.max(1))) {
-                *sum += weight.iter().zip(&features).map(|(&w, &f)| f64::from(w) * f64::from(f)).sum::<f64>();
+            for (sum, logit) in sums.iter_mut().zip(head.logits(&features)) {
+                *sum += logit;
             }
         }
-        for (logit, sum) in logits.iter_mut().zip(sums) {
-            #[expect(clippy::cast_possible_truncation, reason = "metrics take f32 logits")]
-            let mean = (sum / views.len() as f64) as f32;
-            *logit = mean;
-        }
-        evaluation.update(&logits, std::slice::from_ref(label)).map_err(RetrainError::from)?;
+        #[expect(clippy::cast_possible_truncation, reason = "metrics take f32 logits")]
+        let logits: Vec<f32> = sums.iter().map(|sum| (sum / views.len() as f64) as f32).collect();
+        evaluation.update(&logits, std::slice::from_ref(label))?;
     }
-    Ok::<_, CacheError>(evaluation.finish().values).map_err(RetrainError::from)
+    Ok(evaluation.finish().values)
 }

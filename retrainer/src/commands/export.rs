@@ -3,13 +3,14 @@
 use super::{End, say, sweep};
 use crate::{
     error::RetrainError,
+    head_file,
     methods::{Given, Method, Params},
     plan::{Grid, Point, Resources, SweepPlan},
     records::{RunRecord, RunStore, TEST_TIME_AUGMENTATION},
     train::{self, Data, StateKind},
 };
 use clap::{Args, ValueEnum};
-use shared::{HeadKind, Hint, Stage1Head, device::DeviceChoice, interrupt::Interrupt};
+use shared::{Hint, device::DeviceChoice, interrupt::Interrupt};
 use std::path::PathBuf;
 
 /// Arguments of `retrainer export`.
@@ -23,7 +24,7 @@ pub struct ExportArgs {
     /// The run's id, or its beginning
     #[arg(long, value_name = "ID")]
     pub run: String,
-    /// The safetensors file to write: `weight` [C, D] and `bias` [C]
+    /// The safetensors file to write: `weight` `[C, D]` and `bias` `[C]`
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// The cache that it was trained on [default: where the record says]
@@ -87,15 +88,7 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let Some(state) = head.state(kind).or(fallback) else {
         return Err(refuse("the cache has no validation split to choose an epoch".to_owned()));
     };
-    let linear = &state.head;
-    let file = Stage1Head {
-        classes: linear.classes,
-        dim: linear.dim,
-        weight: linear.weight.clone(),
-        bias: linear.bias.clone(),
-        kind: HeadKind::Linear,
-    };
-    file.write(&args.out)?;
+    head_file::write(&state.head, &args.out)?;
     let top1 = state.test.values.get("top1.all").unwrap_or(f64::NAN);
     say(&format!(
         "{} after epoch {}: top-1 {:.2} % → {}",

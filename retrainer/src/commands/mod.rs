@@ -1,5 +1,6 @@
 //! One file a command: typed arguments in, work done, an [`End`] out.
 
+pub mod bench;
 pub mod evaluate;
 pub mod export;
 pub mod methods;
@@ -32,6 +33,7 @@ pub fn run(command: Command) -> Result<End, RetrainError> {
         }
         Command::Export(args) => export::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

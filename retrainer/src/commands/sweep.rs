@@ -47,7 +47,7 @@ pub struct SweepArgs {
     /// Workers side by side on the CPU [default: one a core]
     #[arg(long)]
     pub workers: Option<usize>,
-    /// MB of weights and momentum in a group of heads [default: 6 on a CPU (its cache), 2000 on a GPU]
+    /// MB of weights and momentum in a group of heads [default: 4 on a CPU (its cache), 2000 on a GPU]
     #[arg(long, value_name = "MB")]
     pub group_memory: Option<usize>,
     /// Check every checksum of the cache first
@@ -110,6 +110,9 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     say(&format!("device: {} ({why})", name(device)));
     let resources = resources(args, device);
     let plan = SweepPlan::new(&grid, &cache, PRECISION, resources)?;
+    for warning in &plan.warnings {
+        say(&format!("warning: {warning}"));
+    }
     let store = existing_records(&args.out)?;
     // The partition comes first: it must not depend on what other processes have finished in the meantime.
     let plan = match args.partition {
@@ -197,14 +200,15 @@ fn existing_records(out: &Path) -> Result<Option<RunStore>, RetrainError> {
     Ok(Some(store))
 }
 
-fn resources(args: &SweepArgs, device: Device) -> Resources {
+/// Workers side by side: one a core on the CPU, one on a GPU.
+pub(crate) fn workers(asked: Option<usize>, device: Device) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (workers, megabytes) =
-        if device == Device::Cpu { (args.workers.unwrap_or(cores), 6) } else { (1, 2000) };
-    Resources {
-        workers: workers.max(1),
-        group_bytes: args.group_memory.unwrap_or(megabytes).saturating_mul(1_000_000),
-    }
+    if device == Device::Cpu { asked.unwrap_or(cores).max(1) } else { 1 }
+}
+
+fn resources(args: &SweepArgs, device: Device) -> Resources {
+    let megabytes = args.group_memory.unwrap_or(if device == Device::Cpu { 4 } else { 2000 });
+    Resources { workers: workers(args.workers, device), group_bytes: megabytes.saturating_mul(1_000_000) }
 }
 
 fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {

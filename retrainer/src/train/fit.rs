@@ -271,7 +271,12 @@ fn run_sgd(
         .collect())
 }
 
-fn start_group(key: &GroupKey, jobs: &[HeadJob], data: &Data<'_>) -> Result<HeadGroup, TrainError> {
+/// Heads at their start values with their losses.
+pub(super) fn start_group(
+    key: &GroupKey,
+    jobs: &[HeadJob],
+    data: &Data<'_>,
+) -> Result<HeadGroup, TrainError> {
     let classes = data.class_counts.classes();
     let stage1 = data.stage1_head.map(LinearHead::stage1);
     let start = jobs

@@ -13,6 +13,7 @@
 //!
 //! `classifier.rs` has the same for heads that are not linear in their parameters. Nothing reduces across heads: a head that diverges becomes NaN alone, and a head in a group equals the same head alone.
 
+mod bench;
 mod bridge;
 mod classifier;
 mod closed_form;
@@ -31,18 +32,17 @@ mod fit;
 mod golden;
 mod head_group;
 mod loss;
-mod matmul_rate;
 mod momentum;
 mod post_hoc;
 mod sampler;
 mod sweep;
 mod weights;
 
+pub use bench::{Measured, matmul_rate, measure};
 pub use data::Data;
 pub use device::{Device, resolve as resolve_device};
 pub use error::TrainError;
 pub use fit::{FittedHead, State, StateKind, run as run_work};
-pub use matmul_rate::matmul_rate;
 pub use sweep::{Sweep, SweepEnd};
 pub use weights::{Alignment, HeadForm, LinearHead};
 
