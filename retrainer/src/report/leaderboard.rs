@@ -155,7 +155,7 @@ mod tests {
 
         - select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
         - accuracies in percent, mean ± standard deviation over 3 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
-        - the same wherever it applies: epochs=20
+        - unless a row says otherwise: epochs=20
         - gain: difference to `stage1` in percentage points; \* p < 0.05, paired t-test over seeds
         - **caution:** `lort`: selected lr=1 is the largest of 2 values, the best may lie beyond: widen the grid
         - **caution:** `ce`: selected lr=0.1 is the smallest of 2 values, the best may lie beyond: widen the grid
@@ -200,7 +200,7 @@ mod tests {
     fn a_single_method_shows_what_is_its_own_and_says_general_settings_once() {
         let text = text(&[record("lort", r#"{"delta":0.98,"lr":0.1,"epochs":20}"#, 0, 0.5)], None);
         assert!(text.contains("| lort | delta=0.98 |"), "{text}");
-        assert!(text.contains("the same wherever it applies: lr=0.1 epochs=20"), "{text}");
+        assert!(text.contains("unless a row says otherwise: lr=0.1 epochs=20"), "{text}");
     }
 
     #[test]

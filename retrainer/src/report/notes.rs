@@ -20,7 +20,7 @@ pub(super) fn reading(results: &Results, rows: &[&Selected], common: &Params) ->
         ),
     ];
     if common.iter().next().is_some() {
-        notes.push(format!("the same wherever it applies: {common}"));
+        notes.push(format!("unless a row says otherwise: {common}"));
     }
     notes
 }
@@ -87,37 +87,47 @@ fn edge_note(method: &str, edge: &Edge) -> String {
     )
 }
 
-/// Parameters that are the same in all rows that have them, and of training in general or of most methods: said once, not
-/// in every row.
+/// Parameters that are said once, and in a row only where it differs: of training in general, words and flags that two rows
+/// in three or more share and numbers that all share; of methods, what most have with one value.
 pub(super) fn common_params(rows: &[&Selected]) -> Params {
     let methods: BTreeSet<&str> = rows.iter().map(|row| row.method()).collect();
-    let mut seen: Vec<Shared<'_>> = Vec::new();
+    let mut seen: Vec<Seen<'_>> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         for (name, value) in row.params().iter() {
             let place = *index.entry(name).or_insert(seen.len());
             if place == seen.len() {
-                seen.push(Shared { name, value: Some(value), methods: BTreeSet::new() });
+                seen.push(Seen { name, values: Vec::new(), methods: BTreeSet::new() });
             }
-            if let Some(shared) = seen.get_mut(place) {
-                shared.methods.insert(row.method());
-                shared.value = shared.value.filter(|&known| known == value);
+            if let Some(seen) = seen.get_mut(place) {
+                seen.methods.insert(row.method());
+                match seen.values.iter_mut().find(|(known, _)| *known == value) {
+                    Some((_, rows)) => *rows += 1,
+                    None => seen.values.push((value, 1)),
+                }
             }
         }
     }
-    let common = |shared: Shared<'_>| {
+    let common = |seen: Seen<'_>| {
         let general =
-            SGD_PARAMS.iter().any(|param| param.name == shared.name) || shared.name == TEST_TIME_AUGMENTATION;
-        let usual = shared.methods.len() > 1 && 2 * shared.methods.len() >= methods.len();
-        let value = shared.value.filter(|_| general || usual)?;
-        Some((shared.name.to_owned(), value.clone()))
+            SGD_PARAMS.iter().any(|param| param.name == seen.name) || seen.name == TEST_TIME_AUGMENTATION;
+        let usual = seen.methods.len() > 1 && 2 * seen.methods.len() >= methods.len();
+        let rows: usize = seen.values.iter().map(|(_, rows)| rows).sum();
+        let (value, most) = seen.values.iter().max_by_key(|(_, rows)| *rows)?;
+        // A number may have been chosen from a grid: a reader looks for it in its row.
+        let shared = if general && !value.is_number() {
+            3 * most >= 2 * rows
+        } else {
+            (general || usual) && *most == rows
+        };
+        shared.then(|| (seen.name.to_owned(), (*value).clone()))
     };
     seen.into_iter().filter_map(common).collect()
 }
 
-/// A parameter, its value where all rows that have it agree, and the methods that have it.
-struct Shared<'a> {
+/// A parameter, its values with the rows that have them, and the methods that take it.
+struct Seen<'a> {
     name: &'a str,
-    value: Option<&'a Value>,
+    values: Vec<(&'a Value, usize)>,
     methods: BTreeSet<&'a str>,
 }
