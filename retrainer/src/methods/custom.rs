@@ -166,7 +166,9 @@ mod tests {
             assert_eq!(got.classifier, spec.classifier, "{name}");
             assert_eq!((got.cosine_scale, got.loss.family), (spec.cosine_scale, spec.loss.family), "{name}");
             let vectors = |loss: &Loss| {
-                [&loss.scale, &loss.offset, &loss.margin, &loss.weight, &loss.smoothing].map(Clone::clone).concat()
+                [&loss.scale, &loss.offset, &loss.margin, &loss.weight, &loss.smoothing]
+                    .map(Clone::clone)
+                    .concat()
             };
             for (one, two) in vectors(&got.loss).iter().zip(vectors(&spec.loss)) {
                 assert!((one - two).abs() < 1e-12, "{name}");

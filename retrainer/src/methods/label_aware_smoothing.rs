@@ -60,7 +60,8 @@ fn smoothing(class_counts: &ClassCounts, head: f64, tail: f64, shape: impl Fn(f6
     let counts = class_counts.counts();
     let largest = counts.iter().copied().max().unwrap_or(0) as f64;
     let smallest = counts.iter().copied().min().unwrap_or(0) as f64;
-    let position = |n: u64| if largest > smallest { (n as f64 - smallest) / (largest - smallest) } else { 1.0 };
+    let position =
+        |n: u64| if largest > smallest { (n as f64 - smallest) / (largest - smallest) } else { 1.0 };
     counts.iter().map(|&n| tail + (head - tail) * shape(position(n))).collect()
 }
 

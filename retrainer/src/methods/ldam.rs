@@ -36,7 +36,8 @@ pub(super) const SCALE: Param = Param {
 pub(super) fn recipe(class_counts: &ClassCounts, params: &Params) -> Recipe {
     let scale = params.number("scale");
     // The logits that the margin is taken off are scaled already, so it is too.
-    let margin = margins(class_counts, params.number("max_margin")).iter().map(|margin| scale * margin).collect();
+    let margin =
+        margins(class_counts, params.number("max_margin")).iter().map(|margin| scale * margin).collect();
     Recipe {
         classifier: Classifier::Cosine,
         cosine_scale: scale,

@@ -40,7 +40,11 @@ mod tests {
     #[test]
     fn offsets_are_log_priors_of_cifar100_lt() {
         // log(n / n.sum()) at k = 0, 50, 99, in float64.
-        close(first_middle_last(&prior_offset(&cifar100_lt(), 1.0)), [-3.077_035_72, -5.420_442_81, -7.682_205_91], 1e-8);
+        close(
+            first_middle_last(&prior_offset(&cifar100_lt(), 1.0)),
+            [-3.077_035_72, -5.420_442_81, -7.682_205_91],
+            1e-8,
+        );
     }
 
     #[test]

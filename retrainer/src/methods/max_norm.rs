@@ -36,6 +36,7 @@ pub(super) const PROJECT_EVERY: Param = Param {
 
 /// The constraint of checked parameters.
 pub(super) fn max_norm(params: &Params) -> MaxNorm {
-    let every = if params.choice("project_every") == "step" { ProjectEvery::Step } else { ProjectEvery::Epoch };
+    let every =
+        if params.choice("project_every") == "step" { ProjectEvery::Step } else { ProjectEvery::Epoch };
     MaxNorm { threshold: params.number("threshold"), every }
 }

@@ -29,7 +29,10 @@ pub(super) static METHOD: Method = Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{head::Fit, methods::{Given, Params}};
+    use crate::{
+        head::Fit,
+        methods::{Given, Params},
+    };
     use shared::ClassCounts;
 
     #[test]
