@@ -30,6 +30,7 @@ pub mod device;
 mod dtype;
 pub mod error;
 pub mod interrupt;
+pub mod long_tail;
 mod manifest;
 #[expect(unsafe_code, reason = "the one place where files become memory; every block says why it is sound")]
 mod mmap;
@@ -37,6 +38,7 @@ pub mod progress;
 pub mod random;
 mod shard;
 mod stage1_head;
+pub mod synthetic;
 mod view;
 mod writer;
 

@@ -58,7 +58,10 @@ impl Progress {
 
     /// Ends the display with the time that it took.
     pub fn finish(self) {
+        // Cleared where it stands: work that was stopped is not shown as complete.
+        let position = self.bar.position();
         self.bar.finish_and_clear();
+        self.bar.set_position(position);
         self.plain(&format!("in {:.1} s", self.started.elapsed().as_secs_f64()));
     }
 

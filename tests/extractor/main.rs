@@ -11,5 +11,6 @@ mod inspect;
 mod program;
 mod python;
 mod stop;
+mod synthesise;
 mod train;
 mod verify;

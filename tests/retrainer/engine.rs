@@ -1,17 +1,17 @@
 //! Laws of the engine, through its public API.
 
-use crate::support::SyntheticCache;
 use retrainer::{
     methods::{METHODS, Training},
     plan::{Grid, Resources, SweepPlan, Work},
     train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
+use shared::synthetic::{Pattern, SyntheticCache};
 use shared::{ClassId, FeatureCache, Split, View, interrupt::Interrupt};
 
 fn open(synthetic: &SyntheticCache) -> (tempfile::TempDir, FeatureCache) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache");
-    synthetic.write(&path);
+    synthetic.write(&path).unwrap();
     let cache = FeatureCache::open(&path).unwrap();
     (folder, cache)
 }
@@ -204,7 +204,7 @@ fn full_batch_training_of_every_method_equals_pytorch_in_float64() {
         class_counts: vec![24, 12, 6, 3],
         dim: 6,
         flipped: false,
-        formula: true,
+        pattern: Pattern::Formula,
         ..SyntheticCache::default()
     };
     let (_folder, cache) = open(&synthetic);

@@ -1,10 +1,7 @@
 //! Bad input: a clear error, exit code 2, nothing lost.
 
-use crate::{
-    program::{Workplace, stderr},
-    support::SyntheticCache,
-};
-use shared::{Dtype, FeatureCache};
+use crate::program::{Workplace, stderr};
+use shared::{Dtype, FeatureCache, synthetic::SyntheticCache};
 use std::fs;
 
 const LORT: &str = "epochs = 1\n[[method]]\nname = \"lort\"\n";
@@ -86,7 +83,7 @@ fn runs_of_two_caches_share_a_folder_and_stay_apart() {
     let place = Workplace::new(&SyntheticCache::default());
     place.sweep(LORT, "runs");
     fs::rename(place.path("cache"), place.path("first")).unwrap();
-    SyntheticCache { seed: 1, ..SyntheticCache::default() }.write(&place.path("cache"));
+    SyntheticCache { seed: 1, ..SyntheticCache::default() }.write(&place.path("cache")).unwrap();
     place.sweep(LORT, "runs");
     assert_eq!(place.records("runs").len(), 2);
     let keys: Vec<_> =
@@ -102,7 +99,7 @@ fn export_refuses_what_it_cannot_repeat() {
     place.sweep(LORT, "runs");
     let id = place.records("runs").into_keys().next().unwrap();
     fs::rename(place.path("cache"), place.path("first")).unwrap();
-    SyntheticCache { seed: 1, ..SyntheticCache::default() }.write(&place.path("cache"));
+    SyntheticCache { seed: 1, ..SyntheticCache::default() }.write(&place.path("cache")).unwrap();
     let message = |arguments: &[&str]| {
         let output = place.run(arguments);
         assert_eq!(output.status.code(), Some(2));

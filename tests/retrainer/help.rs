@@ -1,6 +1,7 @@
 //! What the program says about itself.
 
-use crate::{program::Workplace, program::stdout, support::SyntheticCache};
+use crate::{program::Workplace, program::stdout};
+use shared::synthetic::SyntheticCache;
 
 #[test]
 fn every_command_has_help_with_an_example() {
@@ -45,7 +46,8 @@ fn the_readme_has_the_table_of_the_methods() {
 #[test]
 fn the_bench_measures_group_sizes_on_a_cache() {
     let place = Workplace::new(&SyntheticCache::default());
-    let output = place.run(&["bench", "--cache", "cache", "--device", "cpu", "--heads", "1,4", "--seconds", "0.05"]);
+    let output =
+        place.run(&["bench", "--cache", "cache", "--device", "cpu", "--heads", "1,4", "--seconds", "0.05"]);
     let text = stdout(&output);
     assert!(output.status.success(), "{output:?}");
     assert!(text.contains("N = 228, D = 12, C = 5, batch 64") && text.contains("time / products"), "{text}");

@@ -9,9 +9,6 @@
     reason = "tests are named by sentences, and a failed assumption is a failed test"
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod engine;
 mod errors;
 mod help;

@@ -1,6 +1,6 @@
 //! Running the program as a user does.
 
-use crate::support::SyntheticCache;
+use shared::synthetic::SyntheticCache;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ pub struct Workplace {
 impl Workplace {
     pub fn new(cache: &SyntheticCache) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        cache.write(&folder.path().join("cache"));
+        cache.write(&folder.path().join("cache")).unwrap();
         Self { folder }
     }
 

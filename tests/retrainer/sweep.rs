@@ -1,9 +1,7 @@
 //! `retrainer sweep`: every head once, whatever happens in between.
 
-use crate::{
-    program::{Workplace, bytes, stderr, stdout, wait_until},
-    support::SyntheticCache,
-};
+use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
+use shared::synthetic::SyntheticCache;
 
 const GRID: &str = r#"
 seeds = [0, 1]
@@ -64,6 +62,29 @@ fn a_sweep_that_was_killed_ends_like_one_that_was_not() {
 }
 
 #[test]
+fn a_sweep_stopped_on_request_says_so_and_goes_on() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let slow = GRID.replace("epochs = 3", "epochs = 60");
+    let arguments = ["--workers", "1", "--group-memory", "0"];
+    let mut command = place.sweep_command(&slow, "runs");
+    let stopped = command.args(arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_until("a record", || bytes(&place.path("runs")) > 0);
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &stopped.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = stopped.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stopped on request"), "{}", stderr(&output));
+    assert!(place.records("runs").len() < 15, "the stop came too late");
+    assert!(place.sweep_command(&slow, "runs").args(arguments).status().unwrap().success());
+    assert_eq!(place.records("runs").len(), 15);
+}
+
+#[test]
 fn group_sizes_and_worker_counts_do_not_change_accuracies() {
     let place = Workplace::new(&SyntheticCache::default());
     place.sweep(GRID, "wide");
@@ -111,7 +132,7 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
         features  N = 228, D = 12, C = 5; val 40, test 100, clean + flipped
         heads     15 to do, 0 done
         groups    5 of up to 3 heads, 2 workers
-        memory    1 MB beside the mapped cache
+        memory    101 MB beside the mapped cache
         work      0.003 GFLOP in matrix products
         at least  [time]
         ")

@@ -3,8 +3,8 @@
 //! The fixtures are what `damages` makes from the tiny cache; `UPDATE_FIXTURES=1 cargo test -p shared` writes them again.
 //! That they are equal byte by byte is a test too: it holds the format still.
 
-use crate::support::SyntheticCache;
 use serde_json::{Value, json};
+use shared::synthetic::SyntheticCache;
 use shared::{Dtype, FeatureCache, Hint};
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,8 @@ fn tiny(path: &Path) {
         dtype: Dtype::F16,
         ..SyntheticCache::default()
     }
-    .write(path);
+    .write(path)
+    .unwrap();
     edit_manifest(path, |manifest| manifest["created_unix"] = json!(0));
 }
 

@@ -1,8 +1,8 @@
 //! What holds for every cache.
 
-use crate::support::SyntheticCache;
 use half::{bf16, f16};
 use proptest::prelude::*;
+use shared::synthetic::SyntheticCache;
 use shared::{ClassId, Dtype, FeatureCache, ShardWriter, Split, View};
 use std::fs;
 
@@ -32,7 +32,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, dtype| {
             let path = folder.path().join(name);
-            SyntheticCache { class_counts: counts.clone(), dim, dtype, seed, ..SyntheticCache::default() }.write(&path);
+            SyntheticCache { class_counts: counts.clone(), dim, dtype, seed, ..SyntheticCache::default() }.write(&path).unwrap();
             FeatureCache::open(&path).unwrap()
         };
         let (exact, stored) = (write("exact", Dtype::F32), write("stored", dtype));
@@ -62,7 +62,7 @@ proptest! {
     fn no_damage_panics(file in 0_usize..3, position in 0.0_f64..1.0, byte in any::<u8>(), cut in any::<bool>()) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache");
-        SyntheticCache { class_counts: vec![4, 2], dim: 3, ..SyntheticCache::default() }.write(&path);
+        SyntheticCache { class_counts: vec![4, 2], dim: 3, ..SyntheticCache::default() }.write(&path).unwrap();
         let file = path.join(["manifest.json", "train.clean/00000.safetensors", "stage1_head.safetensors"][file]);
         let mut bytes = fs::read(&file).unwrap();
         let at = ((bytes.len() - 1) as f64 * position) as usize;

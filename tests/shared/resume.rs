@@ -1,6 +1,6 @@
 //! A dump that was stopped ends like one that was not.
 
-use crate::support::SyntheticCache;
+use shared::synthetic::SyntheticCache;
 use shared::{CacheError, CacheWriter, FeatureCache, Manifest};
 use std::{fs, path::Path};
 
@@ -17,7 +17,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, stopped) = (folder.path().join("whole"), folder.path().join("stopped"));
     let synthetic = SyntheticCache { class_counts: vec![150, 150], ..SyntheticCache::default() };
-    synthetic.write(&whole);
+    synthetic.write(&whole).unwrap();
     let settings = manifest(&whole);
     let writer = CacheWriter::begin(&stopped, settings.clone()).unwrap();
     drop(writer);
@@ -30,7 +30,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     let modified =
         || fs::metadata(stopped.join("train.clean/00001.safetensors")).unwrap().modified().unwrap();
     let before = modified();
-    synthetic.write(&stopped);
+    synthetic.write(&stopped).unwrap();
     assert_eq!(modified(), before, "a whole shard is not written again");
     let (one, two) = (FeatureCache::open(&whole).unwrap(), FeatureCache::open(&stopped).unwrap());
     assert_eq!(one.cache_key(), two.cache_key());
@@ -42,7 +42,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
 fn another_dump_in_the_same_folder_is_refused_with_what_differs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache");
-    SyntheticCache::default().write(&path);
+    SyntheticCache::default().write(&path).unwrap();
     let settings = manifest(&path);
     assert!(CacheWriter::begin(&path, settings.clone()).unwrap().is_finished());
     let mut other = settings;
@@ -55,7 +55,7 @@ fn another_dump_in_the_same_folder_is_refused_with_what_differs() {
 fn a_folder_with_foreign_files_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache");
-    SyntheticCache::default().write(&path);
+    SyntheticCache::default().write(&path).unwrap();
     let settings = manifest(&path);
     fs::write(folder.path().join("thesis.tex"), b"do not touch").unwrap();
     assert!(matches!(CacheWriter::begin(folder.path(), settings), Err(CacheError::NotEmpty { .. })));
@@ -66,7 +66,7 @@ fn the_cache_key_is_of_what_decides_the_bytes_not_of_paths_and_times() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, seed| {
         let path = folder.path().join(name);
-        SyntheticCache { seed, ..SyntheticCache::default() }.write(&path);
+        SyntheticCache { seed, ..SyntheticCache::default() }.write(&path).unwrap();
         FeatureCache::open(&path).unwrap().manifest().clone()
     };
     let (one, same, other) = (write("one", 0), write("same", 0), write("other", 1));

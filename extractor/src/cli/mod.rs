@@ -3,11 +3,13 @@
 mod cache;
 mod dump;
 mod import;
+mod synthesise;
 mod train;
 
 pub use cache::{CacheArgs, InspectArgs, InspectFormat, PackArgs, UnpackArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
+pub use synthesise::SynthesiseArgs;
 pub use train::{DataArgs, MachineArgs, RecipeArgs, TrainArgs};
 
 use clap::{Parser, Subcommand};
@@ -39,6 +41,8 @@ pub enum Command {
     Dump(DumpArgs),
     /// Make a feature cache of features from another program
     Import(ImportArgs),
+    /// Make a feature cache of random features, of the size of a published data set or any other
+    Synthesise(SynthesiseArgs),
     /// Show what a feature cache holds
     Inspect(InspectArgs),
     /// Read every byte of a feature cache and compare checksums

@@ -7,6 +7,7 @@ mod import;
 mod inspect;
 mod output;
 mod pack;
+mod synthesise;
 mod train;
 mod unpack;
 mod verify;
@@ -37,6 +38,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
         Command::Train(args) => train::run(args),
         Command::Dump(args) => dump::run(args),
         Command::Import(args) => import::run(args),
+        Command::Synthesise(args) => synthesise::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Pack(args) => pack::run(args),

@@ -5,7 +5,7 @@ use crate::{
     error::RetrainError,
     plan::{Grid, PRESETS, Preset, Resources, SweepPlan},
     records::{FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions},
-    train::{self, Device, FittedHead, State, Sweep, SweepEnd, TrainError},
+    train::{self, Device, FittedHead, State, Sweep, SweepEnd},
 };
 use clap::Args;
 use shared::{
@@ -168,7 +168,10 @@ fn sweep(
         say(&format!("{diverged} of {heads} heads diverged; they are recorded as such"));
     }
     if end == SweepEnd::Interrupted {
-        return Err(TrainError::Interrupted.into());
+        say(&format!(
+            "stopped on request: {heads} heads are recorded\nhint: run the same command again to continue"
+        ));
+        return Ok(End::DoneWithFailures);
     }
     say(&format!("{heads} heads recorded; next: retrainer report {}", out.display()));
     Ok(if diverged > 0 { End::DoneWithFailures } else { End::Done })

@@ -114,6 +114,13 @@ impl Hint for PlanError {
     }
 }
 
+/// Copies of a head's weights that exist at once at most: start, weights, momentum, two snapshots of chosen epochs, three
+/// heads that are measured and handed on, and two while one becomes the other.
+const HEAD_COPIES: usize = 10;
+
+/// What the program and libtorch hold before any work: measured, rounded up.
+const LIBRARIES: usize = 100_000_000;
+
 /// What a sweep will do.
 #[derive(Clone, Debug)]
 pub struct SweepPlan {
@@ -245,11 +252,13 @@ impl SweepPlan {
             };
             let most = if whole { batch } else { crate::train::rows_at_once(heads * shape.classes) };
             let rows = most.min(batch.max(crate::train::EVALUATION_ROWS));
-            4 * weights + 3 * 4 * rows * heads * shape.classes + 8 * rows * shape.dim + 4 * kept
+            HEAD_COPIES * weights + 3 * 4 * rows * heads * shape.classes + 8 * rows * shape.dim + 4 * kept
         };
         let mut groups: Vec<usize> = self.work.iter().map(group).collect();
         groups.sort_unstable_by(|one, two| two.cmp(one));
-        groups.into_iter().take(self.resources.workers).sum()
+        // Each worker holds the stage-1 head as tensors, the cache once as numbers.
+        let stage1 = (2 * self.resources.workers + 1) * 4 * shape.dim * shape.classes;
+        groups.into_iter().take(self.resources.workers).sum::<usize>() + stage1 + LIBRARIES
     }
 }
 

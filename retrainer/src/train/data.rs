@@ -209,7 +209,9 @@ impl<'cache> Data<'cache> {
             .collect();
         let labels = from_i64(&labels, &[size(indices.len())], self.device)?;
         // Classifiers on the stage-1 logits alone need no features: that is what makes them cheap.
-        if let (Classifier::Rescaled, None, Some(kept)) = (classifier, augmented, self.kept_base_logits()?) {
+        // The kept logits are asked for by these alone: N × C numbers are not computed for anybody else.
+        let scaled = classifier == Classifier::Rescaled && augmented.is_none();
+        if let Some(kept) = if scaled { self.kept_base_logits()? } else { None } {
             let indices: Vec<i64> = indices.iter().map(|&index| i64::from(index)).collect();
             let indices = from_i64(&indices, &[size(indices.len())], self.device)?;
             return Ok((Inputs::BaseLogits(kept.f_index_select(0, &indices)?), labels));
@@ -240,10 +242,13 @@ impl<'cache> Data<'cache> {
         }
         let small = kept_logits(self.samples(), self.class_counts.classes()) > 0;
         let kept = small.then(|| {
-            let pieces = pieces(self.samples(), EVALUATION_ROWS)
-                .map(|range| self.base_logits(&self.train_rows(range)?))
-                .collect::<Result<Vec<_>, TrainError>>()?;
-            Ok::<_, TrainError>(Tensor::f_cat(&pieces, 0)?)
+            let shape = [size(self.samples()), size(self.class_counts.classes())];
+            let kept = Tensor::f_empty(shape, (Kind::Float, self.device))?;
+            for range in pieces(self.samples(), EVALUATION_ROWS) {
+                let logits = self.base_logits(&self.train_rows(range.clone())?)?;
+                kept.f_narrow(0, size(range.start), size(range.len()))?.f_copy_(&logits)?;
+            }
+            Ok::<_, TrainError>(kept)
         });
         let kept = kept.transpose()?;
         Ok(self.base_logits.get_or_init(|| kept).as_ref())
@@ -289,4 +294,33 @@ pub(super) fn unit_rows(rows: &Tensor) -> Result<Tensor, TrainError> {
 pub(super) fn pieces(rows: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
     let step = step.max(1);
     (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::synthetic::SyntheticCache;
+
+    /// A plain head once computed and kept all N × C stage-1 logits: 463 MB at the size of ImageNet-LT.
+    #[test]
+    fn stage_1_logits_are_kept_only_for_heads_that_train_on_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        SyntheticCache::default().write(&path).unwrap();
+        let cache = FeatureCache::open(&path).unwrap();
+        let data = Data::new(&cache, Device::Cpu, false, false).unwrap();
+        for classifier in [Classifier::Linear, Classifier::Cosine, Classifier::Aligned] {
+            data.batch(&[0, 1], None, classifier).unwrap();
+            assert!(data.base_logits.get().is_none(), "{classifier:?}");
+        }
+        let Inputs::BaseLogits(kept) = data.batch(&[3, 1], None, Classifier::Rescaled).unwrap().0 else {
+            panic!()
+        };
+        let Inputs::BaseLogits(fresh) =
+            data.inputs(data.clean.gather(&[3, 1], Device::Cpu).unwrap(), Classifier::Rescaled).unwrap()
+        else {
+            panic!()
+        };
+        assert!(kept.allclose(&fresh, 1e-6, 1e-6, false));
+    }
 }
