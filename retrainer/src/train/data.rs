@@ -310,7 +310,7 @@ mod tests {
         let cache = FeatureCache::open(&path).unwrap();
         let data = Data::new(&cache, Device::Cpu, false, false).unwrap();
         for classifier in [Classifier::Linear, Classifier::Cosine, Classifier::Aligned] {
-            data.batch(&[0, 1], None, classifier).unwrap();
+            let _ = data.batch(&[0, 1], None, classifier).unwrap();
             assert!(data.base_logits.get().is_none(), "{classifier:?}");
         }
         let Inputs::BaseLogits(kept) = data.batch(&[3, 1], None, Classifier::Rescaled).unwrap().0 else {
