@@ -39,6 +39,9 @@ pub struct SweepArgs {
     /// Folder of run records
     #[arg(long, value_name = "RUNS")]
     pub out: PathBuf,
+    /// Seeds in place of the grid's: 0,1,2,3,4
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    pub seeds: Option<Vec<u64>>,
     /// Where to train: auto, cpu, cuda or cuda:i
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
@@ -79,18 +82,18 @@ fn parse_partition(text: &str) -> Result<(usize, usize), String> {
 }
 
 impl GridSource {
-    fn read(&self) -> Result<Grid, RetrainError> {
+    fn read(&self, seeds: Option<&[u64]>) -> Result<Grid, RetrainError> {
         if let Some(path) = &self.grid {
             let text =
                 std::fs::read_to_string(path).map_err(|source| CacheError::io("read", path, source))?;
-            return Ok(Grid::parse(&path.display().to_string(), &text)?);
+            return Ok(Grid::parse_with_seeds(&path.display().to_string(), &text, seeds)?);
         }
         let name = self.preset.as_deref().unwrap_or_default();
         let preset: &Preset = PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
             let available = PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
             RetrainError::UnknownPreset { name: name.to_owned(), available }
         })?;
-        Ok(Grid::parse(&format!("preset {name}"), preset.text)?)
+        Ok(Grid::parse_with_seeds(&format!("preset {name}"), preset.text, seeds)?)
     }
 }
 
@@ -99,7 +102,7 @@ impl GridSource {
 /// # Errors
 /// [`RetrainError`] when it could not run; heads that were finished before are recorded.
 pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
-    let grid = args.source.read()?;
+    let grid = args.source.read(args.seeds.as_deref())?;
     if grid.duplicates > 0 {
         say(&format!(
             "note: {} points of the grid stand there more than once; each runs once",

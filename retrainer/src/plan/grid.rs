@@ -81,7 +81,15 @@ impl Grid {
     /// [`GridError`] for TOML that does not parse, unknown keys and methods, values out of range, empty axes, and grids of
     /// more than [`MAX_HEADS`] heads.
     pub fn parse(file: &str, text: &str) -> Result<Self, GridError> {
-        parse(text).map_err(|fault| {
+        Self::parse_with_seeds(file, text, None)
+    }
+
+    /// As [`Grid::parse`], with these seeds in place of the file's.
+    ///
+    /// # Errors
+    /// As [`Grid::parse`].
+    pub fn parse_with_seeds(file: &str, text: &str, seeds: Option<&[u64]>) -> Result<Self, GridError> {
+        parse(text, seeds).map_err(|fault| {
             let before = text.get(..fault.span.start).unwrap_or(text);
             GridError {
                 file: file.to_owned(),
@@ -94,7 +102,7 @@ impl Grid {
     }
 }
 
-fn parse(text: &str) -> Result<Grid, Fault> {
+fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
     let table = DeTable::parse(text).map_err(|error| Fault {
         span: error.span().unwrap_or(0..0),
         message: error.message().to_owned(),
@@ -112,6 +120,9 @@ fn parse(text: &str) -> Result<Grid, Fault> {
             }
             name => return Err(unknown_key(name, key.span())),
         }
+    }
+    if let Some(other) = other_seeds {
+        other.clone_into(&mut seeds);
     }
     if methods.is_empty() {
         return Err(Fault {
@@ -345,6 +356,15 @@ mod tests {
             ]
         );
         assert!(grid.points.iter().all(|point| point.params.integer("epochs") == 3));
+    }
+
+    #[test]
+    fn seeds_from_outside_replace_those_of_the_file() {
+        let text = "seeds = [0, 1]\n[[method]]\nname = \"ce\"\n[[method]]\nname = \"stage1\"\n";
+        let grid = Grid::parse_with_seeds("grid.toml", text, Some(&[5, 3, 5])).unwrap();
+        let seeds: Vec<_> = grid.points.iter().map(|point| (point.method.name, point.seed)).collect();
+        assert_eq!(seeds, [("ce", 5), ("ce", 3), ("stage1", 5)]);
+        assert_eq!(grid.duplicates, 1);
     }
 
     #[test]
