@@ -2,7 +2,8 @@
 //!
 //! `weight` `[C, D]` and `bias` `[C]` are always there. The metadata key `kind` says how they make logits: `linear` (an
 //! `nn.Linear`), `cosine` (of features of length 1), `centred-cosine` (of centred ones, with `centre` `[D]`), `aligned` (with
-//! `confidence` `[D]`, `confidence_bias` `[1]`, `scale` `[C]`, `offset` `[C]`).
+//! `confidence` `[D]`, `confidence_bias` `[1]`, `scale` `[C]`, `offset` `[C]`), `aligned-cosine` (the same on a head that reads
+//! features of length 1; the confidence reads raw ones).
 
 use crate::train::{Alignment, HeadForm, LinearHead};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -32,7 +33,7 @@ pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
             tensors.push(("confidence_bias", vec![1], &confidence_bias));
             tensors.push(("scale", vec![head.classes], &alignment.scale));
             tensors.push(("offset", vec![head.classes], &alignment.offset));
-            "aligned"
+            if alignment.unit_features { "aligned-cosine" } else { "aligned" }
         }
     };
     let wrong = |tensor: &str, error: safetensors::SafeTensorError| CacheError::WrongTensor {
@@ -81,16 +82,17 @@ pub fn read(path: &Path) -> Result<LinearHead, CacheError> {
         "linear" => HeadForm::Linear,
         "cosine" => HeadForm::UnitFeatures { centre: Vec::new() },
         "centred-cosine" => HeadForm::UnitFeatures { centre: file.numbers("centre", &[dim])? },
-        "aligned" => HeadForm::Aligned(Alignment {
+        "aligned" | "aligned-cosine" => HeadForm::Aligned(Alignment {
             confidence: file.numbers("confidence", &[dim])?,
             confidence_bias: file.numbers("confidence_bias", &[1])?.first().copied().unwrap_or(0.0),
             scale: file.numbers("scale", &[classes])?,
             offset: file.numbers("offset", &[classes])?,
+            unit_features: kind == "aligned-cosine",
         }),
         other => {
             return Err(file.wrong(
                 "kind",
-                "linear, cosine, centred-cosine or aligned",
+                "linear, cosine, centred-cosine, aligned or aligned-cosine",
                 &format!("`{other}`"),
             ));
         }
@@ -142,6 +144,8 @@ impl LinearHead {
             for (number, &middle) in input.iter_mut().zip(centre) {
                 *number -= f64::from(middle);
             }
+        }
+        if self.reads_unit_features() || matches!(&self.form, HeadForm::Aligned(own) if own.unit_features) {
             // A sample at the centre has no direction; its logits are the biases.
             let length = dot(&input, &input).sqrt().max(1e-12);
             for number in &mut input {
@@ -153,7 +157,8 @@ impl LinearHead {
         match &self.form {
             HeadForm::Linear | HeadForm::UnitFeatures { .. } => logits,
             HeadForm::Aligned(alignment) => {
-                let score = dot(&wide(&alignment.confidence), &input) + f64::from(alignment.confidence_bias);
+                let score =
+                    dot(&wide(&alignment.confidence), &wide(features)) + f64::from(alignment.confidence_bias);
                 let confidence = 1.0 / (1.0 + (-score).exp());
                 let classes = alignment.scale.iter().zip(&alignment.offset);
                 logits
@@ -184,7 +189,13 @@ mod tests {
             confidence_bias: 0.0,
             scale: vec![1.0, 0.0],
             offset: vec![0.0, 4.0],
+            unit_features: false,
         })
+    }
+
+    fn aligned_cosine() -> HeadForm {
+        let HeadForm::Aligned(own) = aligned() else { return HeadForm::Linear };
+        HeadForm::Aligned(Alignment { confidence: vec![3f32.ln() / 3.0, 0.0], unit_features: true, ..own })
     }
 
     #[test]
@@ -192,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("head.safetensors");
         let unit = |centre| HeadForm::UnitFeatures { centre };
-        for form in [HeadForm::Linear, unit(vec![]), unit(vec![1.0, 2.0]), aligned()] {
+        for form in [HeadForm::Linear, unit(vec![]), unit(vec![1.0, 2.0]), aligned(), aligned_cosine()] {
             let head = head(form);
             write(&head, &path).unwrap();
             assert_eq!(read(&path).unwrap(), head);
@@ -210,6 +221,9 @@ mod tests {
         assert_eq!(centred, [0.5, 1.0]);
         // Confidence ½: (1 + ½·1) 9.5 + 0 and 7 + ½·4.
         assert_eq!(head(aligned()).logits(&features), [14.25, 9.0]);
+        // Raw features give the confidence ¾, features of length 1 the logits 2.3 and 0.6: (1 + ¾·1) 2.3 and 0.6 + ¾·4.
+        let calibrated = head(aligned_cosine()).logits(&features);
+        assert!((calibrated[0] - 4.025).abs() < 1e-6 && (calibrated[1] - 3.6).abs() < 1e-6);
     }
 
     #[test]

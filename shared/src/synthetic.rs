@@ -62,6 +62,8 @@ pub struct SyntheticCache {
     pub augmented: u32,
     /// Whether there is a stage-1 head: the class means, with a bias towards large classes.
     pub stage1_head: bool,
+    /// How that head makes logits; a cosine head has no bias.
+    pub head_kind: HeadKind,
     /// Number format of the features.
     pub dtype: Dtype,
     /// Seed of means and noise.
@@ -88,6 +90,7 @@ impl Default for SyntheticCache {
             flipped: true,
             augmented: 0,
             stage1_head: true,
+            head_kind: HeadKind::Linear,
             dtype: Dtype::F32,
             seed: 0,
             pattern: Pattern::Normal,
@@ -231,7 +234,8 @@ impl SyntheticCache {
             }
             (means, self.class_counts.iter().map(|&n| 0.5 * (n.max(1) as f32).ln()).collect())
         };
-        Stage1Head { classes, dim: self.dim, weight, bias, kind: HeadKind::Linear }
+        let bias = if self.head_kind == HeadKind::Cosine { vec![0.0; classes] } else { bias };
+        Stage1Head { classes, dim: self.dim, weight, bias, kind: self.head_kind }
     }
 
     /// Row i of a view by the formula.

@@ -6,7 +6,7 @@ use retrainer::{
     train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
 use shared::synthetic::{Pattern, SyntheticCache};
-use shared::{ClassId, FeatureCache, Split, View, interrupt::Interrupt};
+use shared::{ClassId, FeatureCache, HeadKind, Split, View, interrupt::Interrupt};
 
 fn open(synthetic: &SyntheticCache) -> (tempfile::TempDir, FeatureCache) {
     let folder = tempfile::tempdir().unwrap();
@@ -381,6 +381,50 @@ fn the_measured_accuracy_of_a_cosine_head_is_that_of_its_exported_weights() {
         rows.map(|w| w.iter().zip(&f).map(|(&w, f)| f64::from(w) * f).sum()).collect()
     });
     assert!((top1(&head) - expected).abs() < 1e-9);
+}
+
+/// s cos(w_k, f) with the stage-1 rows of a cache.
+fn cosines(cache: &FeatureCache, row: &[f32]) -> Vec<f64> {
+    let wide = |row: &[f32]| unit(&row.iter().map(|&w| f64::from(w)).collect::<Vec<_>>());
+    let f = wide(row);
+    cache.stage1_head().unwrap().weight.chunks(cache.dim()).map(|w| dot(&wide(w), &f)).collect()
+}
+
+#[test]
+fn on_a_cosine_stage_1_head_its_own_accuracy_is_where_every_method_starts() {
+    let (_folder, cache) = open(&SyntheticCache { head_kind: HeadKind::Cosine, ..SyntheticCache::default() });
+    let names = ["stage1", "tau-norm", "ce", "lort", "cosine", "ldam", "lws", "disalign", "max-norm"];
+    let tables = names.map(|name| format!("[[method]]\nname = \"{name}\"\n")).concat();
+    // One view: means of two views are means of logits for cosines and of features for linear heads.
+    let still = format!("test_time_augmentation = false\nepochs = 1\nlr = 1e-30\nweight_decay = 0\n{tables}");
+    let test = cache.view(Split::Test, View::Clean).unwrap();
+    let (mut row, mut hits) = (vec![0.0; cache.dim()], vec![(0.0, 0.0); cache.class_counts().classes()]);
+    for (i, label) in cache.labels(Split::Test).iter().enumerate() {
+        test.read_rows(i..i + 1, &mut row).unwrap();
+        let z = cosines(&cache, &row);
+        let best = (0..z.len()).max_by(|&a, &b| z[a].total_cmp(&z[b])).unwrap();
+        let (right, all) = &mut hits[label.index()];
+        *right += f64::from(u8::from(best == label.index()));
+        *all += 1.0;
+    }
+    let expected = hits.iter().map(|(right, all)| right / all).sum::<f64>() / hits.len() as f64;
+    for head in train(&cache, &still, 64) {
+        let name = head.task.point.method.name;
+        // The bound of MaxNorm is the length that all linear rows start with.
+        assert!((top1(&head) - expected).abs() < 1e-9, "{name}: {} {expected}", top1(&head));
+    }
+}
+
+#[test]
+fn every_method_trains_on_a_cosine_stage_1_head_as_it_evaluates() {
+    let (_folder, cache) = open(&SyntheticCache { head_kind: HeadKind::Cosine, ..SyntheticCache::default() });
+    let grid = format!("epochs = 2\nbatch_size = 32\nlr = 1e-2\n{}", every_trained_method());
+    for head in train(&cache, &grid, 64) {
+        // The exported weights, in f64 and by their own formula, are as good as the engine says.
+        let expected = accuracy(&cache, &|row| linear(&head).logits(row));
+        let name = head.task.point.method.name;
+        assert!((top1(&head) - expected).abs() < 1e-9, "{name}: {} {expected}", top1(&head));
+    }
 }
 
 /// At the minimum the gradient vanishes: (1/N) Σ (W f + b − 1_y) fᵀ + λ W = 0 and (1/N) Σ (W f + b − 1_y) = 0.

@@ -1,7 +1,7 @@
 //! `retrainer sweep`: every head once, whatever happens in between.
 
 use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
-use shared::synthetic::SyntheticCache;
+use shared::{HeadKind, synthetic::SyntheticCache};
 
 const GRID: &str = r#"
 seeds = [0, 1]
@@ -151,7 +151,16 @@ fn augmented_views_take_turns_and_change_the_result() {
 
 #[test]
 fn exported_weights_have_the_recorded_accuracy() {
-    let place = Workplace::new(&SyntheticCache::default());
+    check_exports(&SyntheticCache::default());
+}
+
+#[test]
+fn exported_weights_on_a_cosine_stage_1_head_have_the_recorded_accuracy() {
+    check_exports(&SyntheticCache { head_kind: HeadKind::Cosine, ..SyntheticCache::default() });
+}
+
+fn check_exports(cache: &SyntheticCache) {
+    let place = Workplace::new(cache);
     let kinds = ["cosine", "lws", "disalign", "ncm"].map(|name| format!("[[method]]\nname = \"{name}\"\n"));
     let grid = format!("{GRID}{}", kinds.concat());
     assert!(place.sweep(&grid, "runs").status.success());

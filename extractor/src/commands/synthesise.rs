@@ -71,6 +71,7 @@ fn settings(args: &SynthesiseArgs) -> Result<SyntheticCache, ExtractError> {
         clean_shard_rows: shard_rows,
         other_shard_rows: shard_rows,
         program: program(),
+        ..SyntheticCache::default()
     };
     check_rows(&cache)?;
     Ok(cache)

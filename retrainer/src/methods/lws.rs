@@ -8,7 +8,7 @@ pub(super) static METHOD: Method = Method {
     aliases: &["learnable-weight-scaling"],
     title: "LWS",
     idea: "Keeps the stage-1 directions and learns only a factor for each class, which scales weight and bias alike. Trained on stage-1 logits, which are computed once.",
-    formula: "s_k (w_k·f + b_k), s starts at 1",
+    formula: "s_k z_k, z_k = w_k·f + b_k (s cos(w_k, f) for a cosine stage-1 head), s starts at 1",
     source: "Kang et al. 2020 (ICLR), §4; bias, class-aware sampler, learning rate and decay of their code",
     reduces_to: "`stage1` at s = 1",
     training: Training::Sgd,

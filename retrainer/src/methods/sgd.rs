@@ -168,7 +168,7 @@ pub static SGD_PARAMS: &[Param] = &[
         name: "init",
         kind: Kind::Choice(&["stage1", "fresh"]),
         default: Value::Choice("stage1"),
-        help: "where the head starts",
+        help: "where the head starts: at the stage-1 head (of a cosine head at its directions, as long as makes a feature of mean length keep its logits), or fresh",
     },
     Param {
         name: "view",

@@ -8,7 +8,7 @@ pub(super) static METHOD: Method = Method {
     aliases: &["vanilla-fc"],
     title: "Vanilla FC",
     idea: "The classifier of joint training, unchanged: what every other method must improve on.",
-    formula: "w_k·f + b_k",
+    formula: "w_k·f + b_k; s cos(w_k, f) for a cosine stage-1 head",
     source: "LORT, Table 1 `Vanilla FC`",
     reduces_to: "itself",
     training: Training::PostHoc,

@@ -10,7 +10,7 @@ pub(super) static METHOD: Method = Method {
     idea: "Head classes have longer weight vectors; dividing by a power of the length evens this out without training.",
     formula: "w_k/|w_k|^τ · f (+ b_k)",
     source: "Kang et al. 2020 (ICLR), Eq. 4; the bias is dropped there and kept in LTWB's code",
-    reduces_to: "`stage1` at τ = 0 with the bias kept",
+    reduces_to: "`stage1` at τ = 0 with the bias kept, and for a cosine stage-1 head, whose rows are of one length",
     training: Training::PostHoc,
     params: &[
         Param {

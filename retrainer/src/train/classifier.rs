@@ -260,11 +260,13 @@ impl Parameters {
             }
             Self::Aligned { confidence, confidence_bias, scale, offset } => {
                 let base = base.ok_or(TrainError::MissingHead)?.clone();
+                let unit_features = base.reads_unit_features();
                 let alignment = Alignment {
                     confidence: part(confidence)?,
                     confidence_bias: part(confidence_bias)?.first().copied().unwrap_or(0.0),
                     scale: part(scale)?,
                     offset: part(offset)?,
+                    unit_features,
                 };
                 Ok(LinearHead { form: HeadForm::Aligned(alignment), ..base })
             }

@@ -24,6 +24,7 @@ use tch::{Kind, Tensor};
 pub(super) struct Statistics {
     means: OnceCell<Tensor>,
     ridge: OnceCell<Ridge>,
+    length: OnceCell<f64>,
 }
 
 /// The decomposed covariance of the features.
@@ -99,6 +100,21 @@ fn class_means<'data>(data: &'data Data<'_>) -> Result<&'data Tensor, TrainError
     }
     let means = means_of(data, &|rows, _| Ok(rows.shallow_clone()))?;
     Ok(data.statistics.means.get_or_init(|| means))
+}
+
+/// Mean length of the raw features.
+pub(super) fn mean_length(data: &Data<'_>) -> Result<f64, TrainError> {
+    if let Some(length) = data.statistics.length.get() {
+        return Ok(*length);
+    }
+    let mut sum = Tensor::f_zeros([1], (Kind::Double, data.device))?;
+    for_rows(data, &mut |rows, _| {
+        let lengths = rows.f_norm_scalaropt_dim(2, [1_i64].as_slice(), false)?;
+        let _ = sum.f_add_(&lengths.f_sum(Kind::Double)?)?;
+        Ok(())
+    })?;
+    let sum: f64 = to_f64(&sum)?.iter().sum();
+    Ok(*data.statistics.length.get_or_init(|| sum / data.samples().max(1) as f64))
 }
 
 /// Mean of all training features, `[1, D]`.

@@ -3,14 +3,14 @@
 use super::{
     EVALUATION_ROWS,
     bridge::{from_bytes, from_f32, from_i64, size},
-    closed_form::Statistics,
+    closed_form::{self, Statistics},
     error::TrainError,
     kept_logits,
     sampler::RowsByClass,
     weights::LinearHead,
 };
 use crate::head::Classifier;
-use shared::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, Stage1Head, View};
+use shared::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
 use std::{cell::OnceCell, ops::Range};
 use tch::{Device, Kind, Tensor};
 
@@ -133,8 +133,9 @@ pub struct Data<'cache> {
     augmented: Vec<Features<'cache>>,
     pub(super) val: Option<EvaluationSplit<'cache>>,
     pub(super) test: EvaluationSplit<'cache>,
-    pub(super) stage1_head: Option<&'cache Stage1Head>,
-    /// The stage-1 head as columns `[D, C]` and bias `[1, C]`.
+    /// The stage-1 head in its own form.
+    pub(super) stage1: Option<LinearHead>,
+    /// It as columns `[D, C]` and bias `[1, C]`.
     base: Option<(Tensor, Tensor)>,
     /// Its logits at the clean view, `[N, C]`, made when first needed and small enough to keep.
     base_logits: OnceCell<Option<Tensor>>,
@@ -157,8 +158,8 @@ impl<'cache> Data<'cache> {
             .into_iter()
             .filter(|view| augmented && matches!(view, View::Augmented(_)));
         let classes = cache.class_counts().classes();
-        let base = cache.stage1_head().map(|head| {
-            let head = LinearHead::stage1(head);
+        let stage1 = cache.stage1_head().map(LinearHead::stage1);
+        let base = stage1.as_ref().map(|head| {
             let weight = from_f32(&head.columns(), &[size(head.dim), size(head.classes)], device)?;
             Ok::<_, TrainError>((weight, from_f32(&head.bias, &[1, size(head.classes)], device)?))
         });
@@ -176,7 +177,7 @@ impl<'cache> Data<'cache> {
                 .collect::<Result<_, _>>()?,
             val: val.transpose()?,
             test: EvaluationSplit::new(cache, Split::Test, test_time_augmentation, device)?,
-            stage1_head: cache.stage1_head(),
+            stage1,
             base: base.transpose()?,
             base_logits: OnceCell::new(),
             statistics: Statistics::default(),
@@ -233,7 +234,25 @@ impl<'cache> Data<'cache> {
     /// The stage-1 head's logits `[B, C]`.
     fn base_logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
         let (weight, bias) = self.base.as_ref().ok_or(TrainError::MissingHead)?;
+        if self.cosine_base() {
+            return Ok(bias.f_addmm(&unit_rows(features)?, weight)?);
+        }
         Ok(bias.f_addmm(features, weight)?)
+    }
+
+    /// Whether the stage-1 logits are those of a cosine classifier, and so not linear in the features.
+    pub(super) fn cosine_base(&self) -> bool {
+        self.stage1.as_ref().is_some_and(LinearHead::reads_unit_features)
+    }
+
+    /// Where a classifier of raw features starts from the stage-1 head: at its weights, or, of a cosine head, at
+    /// [`LinearHead::linearised`] ones.
+    pub(super) fn linear_start(&self) -> Result<LinearHead, TrainError> {
+        let head = self.stage1.clone().ok_or(TrainError::MissingHead)?;
+        if head.reads_unit_features() {
+            return Ok(head.linearised(closed_form::mean_length(self)?));
+        }
+        Ok(head)
     }
 
     fn kept_base_logits(&self) -> Result<Option<&Tensor>, TrainError> {

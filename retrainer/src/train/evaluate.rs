@@ -36,7 +36,12 @@ impl Heads<'_> {
         range: Range<usize>,
     ) -> Result<Tensor, TrainError> {
         let classifier = self.parameters.classifier();
-        if self.unit_centre.is_none() && matches!(classifier, Classifier::Linear | Classifier::Rescaled) {
+        let linear = match classifier {
+            Classifier::Linear => self.unit_centre.is_none(),
+            Classifier::Rescaled => !data.cosine_base(),
+            Classifier::Cosine | Classifier::Aligned => false,
+        };
+        if linear {
             // Linear in the features, so the mean of the features does.
             return self.parameters.logits(&data.inputs(split.mean_view(range)?, classifier)?);
         }

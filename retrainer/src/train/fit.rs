@@ -100,8 +100,8 @@ fn run_post_hoc(
         .iter()
         .map(|task| match &task.spec.fit {
             Fit::PostHoc(change) => {
-                let stage1 = data.stage1_head.map(LinearHead::stage1).ok_or(TrainError::MissingHead)?;
-                Ok(post_hoc::adjust(&stage1, change))
+                let stage1 = data.stage1.as_ref().ok_or(TrainError::MissingHead)?;
+                Ok(post_hoc::adjust(stage1, change))
             }
             Fit::ClosedForm(form) => closed_form::head(*form, data),
             Fit::Sgd(_) => Err(TrainError::Worker("a trained head among adjusted ones".to_owned())),
@@ -243,9 +243,9 @@ fn run_sgd(
             break;
         }
     }
-    let base = data.stage1_head.map(LinearHead::stage1);
+    let base = data.stage1.as_ref();
     let measured = |parameters: &Parameters, epochs: &[usize], val: &[Option<f64>]| {
-        let linear = (0..heads).map(|head| parameters.head(head, heads, base.as_ref()));
+        let linear = (0..heads).map(|head| parameters.head(head, heads, base));
         let linear = linear.collect::<Result<Vec<_>, _>>()?;
         states(&Heads { parameters, count: heads, unit_centre: None }, linear, data, epochs, val)
     };
@@ -278,7 +278,7 @@ pub(super) fn start_group(
     data: &Data<'_>,
 ) -> Result<HeadGroup, TrainError> {
     let classes = data.class_counts.classes();
-    let stage1 = data.stage1_head.map(LinearHead::stage1);
+    let stage1 = data.stage1.is_some().then(|| data.linear_start()).transpose()?;
     let start = jobs
         .iter()
         .map(|job| match job.settings.init {

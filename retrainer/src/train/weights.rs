@@ -30,7 +30,7 @@ pub enum HeadForm {
         /// `[D]`, or empty.
         centre: Vec<f32>,
     },
-    /// `(1 + σ(c·f + c₀) a) ⊙ (W f + b) + σ(c·f + c₀) d`: DisAlign.
+    /// `(1 + σ(c·f + c₀) a) ⊙ z + σ(c·f + c₀) d` with the logits z of the fixed head: DisAlign.
     Aligned(Alignment),
 }
 
@@ -45,17 +45,46 @@ pub struct Alignment {
     pub scale: Vec<f32>,
     /// d, `[C]`.
     pub offset: Vec<f32>,
+    /// Whether the fixed head reads features of length 1, `z = W f/|f| + b`, as a cosine classifier does; else `W f + b`.
+    pub unit_features: bool,
 }
 
 impl LinearHead {
-    /// The stage-1 head.
+    /// The stage-1 head in its own form.
+    ///
+    /// Of a cosine head the directions alone decide: its rows are brought to one length, the mean of theirs, which stands
+    /// for its scale. So a file with rows as they were trained means the same as one with rows of length s.
     pub(super) fn stage1(head: &Stage1Head) -> Self {
-        let form = match head.kind {
-            HeadKind::Linear => HeadForm::Linear,
-            HeadKind::Cosine => HeadForm::UnitFeatures { centre: Vec::new() },
-        };
         let (weight, bias) = (head.weight.clone(), head.bias.clone());
-        Self { classes: head.classes, dim: head.dim, weight, bias, form }
+        let own = Self { classes: head.classes, dim: head.dim, weight, bias, form: HeadForm::Linear };
+        match head.kind {
+            HeadKind::Linear => own,
+            HeadKind::Cosine => {
+                let norms = own.norms();
+                let length = norms.iter().sum::<f64>() / norms.len().max(1) as f64;
+                Self { form: HeadForm::UnitFeatures { centre: Vec::new() }, ..own.with_lengths(length) }
+            }
+        }
+    }
+
+    /// Whether it reads features of length 1.
+    pub(crate) fn reads_unit_features(&self) -> bool {
+        matches!(self.form, HeadForm::UnitFeatures { .. })
+    }
+
+    /// A linear head with the predictions of this one, for features of `mean_length` on average.
+    ///
+    /// `W f/|f| + b` becomes `(W/m) f + b`: the logits of a sample of length m stay, and without bias no prediction changes,
+    /// because |f|/m scales all logits of a sample alike.
+    #[must_use]
+    pub(super) fn linearised(mut self, mean_length: f64) -> Self {
+        if self.reads_unit_features() {
+            for weight in &mut self.weight {
+                *weight = narrow(f64::from(*weight) / mean_length.max(1e-12));
+            }
+            self.form = HeadForm::Linear;
+        }
+        self
     }
 
     /// Uniform in ±1/√D, weight first, as PyTorch initialises `nn.Linear`; drawn from the seed's own stream.
@@ -74,14 +103,20 @@ impl LinearHead {
 
     /// Every row scaled to length 1, no bias: where a cosine classifier starts.
     #[must_use]
-    pub(super) fn directions(mut self) -> Self {
+    pub(super) fn directions(self) -> Self {
+        let mut head = self.with_lengths(1.0);
+        head.bias.fill(0.0);
+        head
+    }
+
+    /// Every row scaled to a length; a row of zeros stays.
+    fn with_lengths(mut self, length: f64) -> Self {
         let norms = self.norms();
         for (row, norm) in self.weight.chunks_exact_mut(self.dim.max(1)).zip(norms) {
             for weight in row {
-                *weight = narrow(f64::from(*weight) / norm.max(1e-12));
+                *weight = narrow(f64::from(*weight) * (length / norm.max(1e-12)));
             }
         }
-        self.bias.fill(0.0);
         self
     }
 
@@ -106,6 +141,43 @@ pub(super) fn narrow(number: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cosine_stage_1_head_is_its_directions_at_one_length() {
+        let stored = |weight: Vec<f32>| Stage1Head {
+            classes: 2,
+            dim: 2,
+            weight,
+            bias: vec![0.0; 2],
+            kind: HeadKind::Cosine,
+        };
+        let head = LinearHead::stage1(&stored(vec![3.0, 4.0, 0.0, 15.0]));
+        assert_eq!(head.weight, [6.0, 8.0, 0.0, 10.0]);
+        assert!(head.reads_unit_features());
+        // Rows of one length are left as they are.
+        assert_eq!(LinearHead::stage1(&stored(head.weight.clone())), head);
+    }
+
+    #[test]
+    fn a_linearised_cosine_head_predicts_alike_and_keeps_the_logits_of_a_sample_of_mean_length() {
+        let cosine = LinearHead {
+            classes: 3,
+            dim: 2,
+            weight: vec![6.0, 8.0, 10.0, 0.0, -6.0, 8.0],
+            bias: vec![0.0; 3],
+            form: HeadForm::UnitFeatures { centre: Vec::new() },
+        };
+        let linear = cosine.clone().linearised(5.0);
+        assert_eq!(linear.form, HeadForm::Linear);
+        for (one, two) in linear.logits(&[3.0, -4.0]).iter().zip(cosine.logits(&[3.0, -4.0])) {
+            assert!((one - two).abs() < 1e-6, "{one} {two}");
+        }
+        let best = |logits: Vec<f64>| (0..3).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+        for features in [[0.1, 0.2], [-7.0, 1.0], [30.0, -2.0]] {
+            assert_eq!(best(linear.logits(&features)), best(cosine.logits(&features)));
+        }
+        assert_eq!(linear.clone().linearised(5.0), linear);
+    }
 
     #[test]
     fn directions_have_length_one_and_no_bias() {
