@@ -1,6 +1,6 @@
 //! Negative log-likelihood and expected calibration error.
 
-use super::values::MetricValues;
+use super::{distributions::Reliability, per_class::short, values::MetricValues};
 
 /// Number of equal confidence bins ((m−1)/15, m/15].
 const BINS: usize = 15;
@@ -15,8 +15,15 @@ const BINS: usize = 15;
 pub(super) struct Calibration {
     samples: u64,
     nll: f64,
-    /// Σ (correct − confidence) of each bin: the bin's weighted gap is its absolute value.
-    gaps: [f64; BINS],
+    bins: [Bin; BINS],
+}
+
+/// The samples of one bin of the confidence.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bin {
+    samples: u64,
+    hits: u64,
+    confidence: f64,
 }
 
 impl Calibration {
@@ -24,15 +31,34 @@ impl Calibration {
     pub(super) fn add(&mut self, nll: f64, confidence: f64, correct: bool) {
         self.samples += 1;
         self.nll += nll;
-        if let Some(gap) = self.gaps.get_mut(bin(confidence)) {
-            *gap += f64::from(u8::from(correct)) - confidence;
+        if let Some(bin) = self.bins.get_mut(bin(confidence)) {
+            bin.samples += 1;
+            bin.hits += u64::from(correct);
+            bin.confidence += confidence;
         }
     }
 
     pub(super) fn report(&self, values: &mut MetricValues) {
         let mean = |sum: f64| (self.samples > 0).then(|| sum / self.samples as f64);
         values.set("nll", mean(self.nll));
-        values.set("ece", mean(self.gaps.iter().map(|gap| gap.abs()).sum()));
+        values.set("ece", mean(self.bins.iter().map(Bin::gap).sum()));
+    }
+
+    /// The bins themselves; `None` before the first sample.
+    pub(super) fn reliability(&self) -> Option<Reliability> {
+        let mean = |bin: &Bin, sum: f64| short(sum / bin.samples.max(1) as f64).unwrap_or_default();
+        (self.samples > 0).then(|| Reliability {
+            count: self.bins.iter().map(|bin| bin.samples).collect(),
+            confidence: self.bins.iter().map(|bin| mean(bin, bin.confidence)).collect(),
+            accuracy: self.bins.iter().map(|bin| mean(bin, bin.hits as f64)).collect(),
+        })
+    }
+}
+
+impl Bin {
+    /// n_m |accuracy_m − confidence_m|
+    fn gap(&self) -> f64 {
+        (self.hits as f64 - self.confidence).abs()
     }
 }
 
@@ -64,6 +90,10 @@ mod tests {
         let mut values = MetricValues::EMPTY;
         calibration.report(&mut values);
         assert!((values.get("ece").unwrap() - (0.82 + 0.7) / 3.0).abs() < 1e-15);
+        let reliability = calibration.reliability().unwrap();
+        let bin = |m: usize| (reliability.count[m], reliability.confidence[m], reliability.accuracy[m]);
+        assert_eq!((bin(0), bin(4), bin(13)), ((0, 0.0, 0.0), (1, 0.3, 1.0), (2, 0.91, 0.5)));
+        assert_eq!(Calibration::default().reliability(), None);
         assert!((values.get("nll").unwrap() - 3.5 / 3.0).abs() < 1e-15);
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     accuracy::{Accuracy, argmax},
     calibration::Calibration,
+    distributions::{Distributions, LogitHistograms},
     groups::Groups,
     logits_magnitude::LogitsMagnitude,
     per_class::PerClass,
@@ -65,6 +66,7 @@ pub struct Evaluation {
     accuracy: Accuracy,
     calibration: Calibration,
     magnitude: LogitsMagnitude,
+    histograms: LogitHistograms,
     weight_norms: Vec<Option<f64>>,
     classes: usize,
     samples: u64,
@@ -93,6 +95,7 @@ impl Evaluation {
             accuracy: Accuracy::new(class_counts),
             calibration: Calibration::default(),
             magnitude: LogitsMagnitude::new(classes),
+            histograms: LogitHistograms::new(classes),
             weight_norms: Vec::new(),
             classes,
             samples: 0,
@@ -140,6 +143,7 @@ impl Evaluation {
         let sum: f64 = row.iter().map(|&logit| f64::from((logit - max).exp())).sum();
         self.calibration.add(sum.ln() + f64::from(max) - f64::from(own), 1.0 / sum, predicted == Some(label));
         self.magnitude.add(row, label);
+        self.histograms.add(&self.groups, row, label);
     }
 
     /// Euclidean norms of the classifier rows `[C]`, which the logits do not tell.
@@ -163,6 +167,9 @@ impl Evaluation {
         if self.non_finite == 0 {
             self.calibration.report(&mut values);
             self.magnitude.report(&self.groups, &mut values, &mut per_class);
+            let reliability = self.calibration.reliability();
+            per_class.distributions =
+                reliability.is_some().then(|| Distributions { reliability, ..self.histograms.finish() });
         }
         values.set_groups("weight_norm", self.groups.means(&self.weight_norms));
         per_class.weight_norm = PerClass::column(&self.weight_norms);
@@ -237,6 +244,35 @@ mod tests {
         close(metrics.values.get("logits_magnitude.spread"), (122.0_f64 / 36. / 3.).sqrt() / 3., 1e-14);
         // R_all of column 0: deviation of 2, 3, 0, 1, 0 about 1.2.
         close(metrics.values.get("regularized_std_all.many"), 1.36_f64.sqrt() / magnitude[0], 1e-14);
+    }
+
+    #[test]
+    fn positives_have_their_mean_and_the_logarithm_of_their_mean_exponential() {
+        // Column 0: positives 2 and 3 -> ln((e^-.5 + e^.5) / 2) = ln cosh 0.5; column 2 has one positive, 5.
+        let per_class = evaluate(&[200, 50, 5], &LOGITS, &labels(&[0, 0, 1, 1, 2])).per_class;
+        assert_eq!(per_class.positive_mean, [Some(2.5), Some(3.0), Some(5.0)]);
+        for (got, expected) in
+            per_class.log_perturbation.iter().zip([0.5_f64.cosh().ln(), 1_f64.cosh().ln(), 0.])
+        {
+            close(got.map(f64::from), expected, 1e-5);
+        }
+    }
+
+    #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "logits are f32")]
+    fn the_perturbation_of_normal_logits_is_half_their_variance() {
+        // σ = 0.8: ln E[e^(z − μ)] = σ²/2 = 0.32. Box–Muller over radii and angles that fill the square evenly.
+        let normal = |i: u32| {
+            let (p, angle) = ((f64::from(i) + 0.5) / 4001.0, f64::from(i) * 0.618_033_988_749_895);
+            (-2.0 * p.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+        };
+        let logits: Vec<f32> =
+            (0..4001).flat_map(|i| [(50.0 + 0.8 * normal(i)) as f32, 0.0]).chain([0.0, 1.0]).collect();
+        let mut y = labels(&[0; 4001]);
+        y.push(ClassId(1));
+        let per_class = evaluate(&[200, 50], &logits, &y).per_class;
+        close(per_class.log_perturbation[0].map(f64::from), 0.32, 0.01);
+        close(per_class.positive_mean[0].map(f64::from), 50.0, 0.01);
     }
 
     #[test]

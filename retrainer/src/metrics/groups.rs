@@ -11,6 +11,11 @@ impl Groups {
         Self(class_counts.counts().iter().map(|&count| Shot::of(count)).collect())
     }
 
+    /// The group of every class, `[C]`.
+    pub(super) fn shots(&self) -> &[Shot] {
+        &self.0
+    }
+
     /// Means over [all, many, medium, few]; classes without a value are left out, a group without any has none.
     pub(super) fn means(&self, per_class: &[Option<f64>]) -> [Option<f64>; 4] {
         let member = |group: Option<Shot>| {

@@ -16,6 +16,7 @@ pub(super) struct LogitsMagnitude {
     reference: Vec<f32>,
     all: Vec<Moments>,
     positive: Vec<Moments>,
+    positive_exp: Vec<LogSumExp>,
     samples: u64,
 }
 
@@ -43,9 +44,37 @@ impl Moments {
     }
 }
 
+/// Streaming ln Σ exp(x) that cannot overflow.
+#[derive(Clone, Copy, Debug)]
+struct LogSumExp {
+    max: f64,
+    /// Σ exp(x − max)
+    sum: f64,
+}
+
+impl LogSumExp {
+    const EMPTY: Self = Self { max: f64::NEG_INFINITY, sum: 0.0 };
+
+    fn add(&mut self, x: f64) {
+        if x > self.max {
+            self.sum = self.sum * (self.max - x).exp() + 1.0;
+            self.max = x;
+        } else {
+            self.sum += (x - self.max).exp();
+        }
+    }
+
+    /// ln of the mean over n.
+    fn log_mean(&self, n: u64) -> f64 {
+        self.max + (self.sum / n as f64).ln()
+    }
+}
+
 /// M and R of one class.
 #[derive(Clone, Copy, Debug, Default)]
 struct ClassMagnitude {
+    positive_mean: Option<f64>,
+    log_perturbation: Option<f64>,
     magnitude: Option<f64>,
     pos: Option<f64>,
     neg: Option<f64>,
@@ -55,7 +84,13 @@ struct ClassMagnitude {
 impl LogitsMagnitude {
     pub(super) fn new(classes: usize) -> Self {
         let zeros = vec![Moments::default(); classes];
-        Self { reference: Vec::new(), all: zeros.clone(), positive: zeros, samples: 0 }
+        Self {
+            reference: Vec::new(),
+            all: zeros.clone(),
+            positive: zeros,
+            positive_exp: vec![LogSumExp::EMPTY; classes],
+            samples: 0,
+        }
     }
 
     /// One sample; every logit is finite.
@@ -75,10 +110,13 @@ impl LogitsMagnitude {
             column.n += 1;
             column.sum += logit;
             column.squares += logit * logit;
+            if let Some(positive_exp) = self.positive_exp.get_mut(label) {
+                positive_exp.add(logit);
+            }
         }
     }
 
-    fn class(&self, all: &Moments, positive: &Moments) -> ClassMagnitude {
+    fn class(&self, class: usize, all: &Moments, positive: &Moments) -> ClassMagnitude {
         let all = Moments { n: self.samples, ..*all };
         let negative = all.without(positive);
         let Some((pos, neg)) = positive.mean().zip(negative.mean()) else {
@@ -88,6 +126,12 @@ impl LogitsMagnitude {
         let regularized =
             |moments: &Moments| Some(moments.deviation()? / magnitude).filter(|r| r.is_finite());
         ClassMagnitude {
+            positive_mean: self.reference.get(class).map(|&reference| pos + f64::from(reference)),
+            // Not negative (Jensen), but for rounding.
+            log_perturbation: self
+                .positive_exp
+                .get(class)
+                .map(|sum| (sum.log_mean(positive.n) - pos).max(0.0)),
             magnitude: Some(magnitude),
             pos: regularized(positive),
             neg: regularized(&negative),
@@ -96,12 +140,19 @@ impl LogitsMagnitude {
     }
 
     pub(super) fn report(&self, groups: &Groups, values: &mut MetricValues, per_class: &mut PerClass) {
-        let classes: Vec<_> =
-            self.all.iter().zip(&self.positive).map(|(all, pos)| self.class(all, pos)).collect();
+        let classes: Vec<_> = self
+            .all
+            .iter()
+            .zip(&self.positive)
+            .enumerate()
+            .map(|(class, (all, pos))| self.class(class, all, pos))
+            .collect();
         let column = |f: fn(&ClassMagnitude) -> Option<f64>| classes.iter().map(f).collect::<Vec<_>>();
         let magnitudes = column(|class| class.magnitude);
         values.set_groups("logits_magnitude", groups.means(&magnitudes));
         values.set("logits_magnitude.spread", spread(&magnitudes));
+        per_class.positive_mean = PerClass::short_column(&column(|class| class.positive_mean));
+        per_class.log_perturbation = PerClass::short_column(&column(|class| class.log_perturbation));
         per_class.logits_magnitude = PerClass::column(&magnitudes);
         let (pos, neg, all) =
             (column(|class| class.pos), column(|class| class.neg), column(|class| class.all));

@@ -10,15 +10,19 @@
 
 mod accuracy;
 mod calibration;
+mod distributions;
 mod evaluation;
 mod groups;
+mod histogram;
 mod list;
 mod logits_magnitude;
 mod per_class;
 mod values;
 
 pub use accuracy::Accuracy;
+pub use distributions::{Distributions, GroupHistograms, Reliability};
 pub use evaluation::{Evaluation, EvaluationError, Metrics};
+pub use histogram::Histogram;
 pub use list::{Direction, METRICS, Metric, Unit};
 pub use per_class::PerClass;
 pub use values::MetricValues;

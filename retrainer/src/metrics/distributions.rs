@@ -1,0 +1,147 @@
+//! How logits and confidences are distributed: what the figures show beside means.
+
+use super::{groups::Groups, histogram::Histogram};
+use serde::{Deserialize, Serialize};
+use shared::Shot;
+
+/// Histograms behind the per-class numbers of one head.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Distributions {
+    /// Logits z_k of samples of class k, over the classes of each group.
+    pub positive: GroupHistograms,
+    /// Logits z_k of samples of other classes. With many classes a sample adds every s-th column only, s =
+    /// min(8, C / 12), from a place that changes with the sample: shapes are kept, the pass stays cheap.
+    pub negative: GroupHistograms,
+    /// The bins of the expected calibration error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<Reliability>,
+}
+
+/// A histogram of each group of classes; absent for a group without values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupHistograms {
+    /// Classes with more than 100 training samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub many: Option<Histogram>,
+    /// Classes with 20 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Histogram>,
+    /// Classes with fewer than 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub few: Option<Histogram>,
+}
+
+/// Reliability diagram: bins of the confidence ((m − 1)/15, m/15], columns `[15]`.
+///
+/// # Source
+/// Guo et al. 2017, "On Calibration of Modern Neural Networks", Section 2.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reliability {
+    /// Samples.
+    pub count: Vec<u64>,
+    /// Mean of their largest probabilities; 0 without sample.
+    pub confidence: Vec<f32>,
+    /// Share of them that is right; 0 without sample.
+    pub accuracy: Vec<f32>,
+}
+
+/// Streaming histograms of the logits of one head.
+#[derive(Clone, Debug)]
+pub(super) struct LogitHistograms {
+    positive: [Histogram; 3],
+    negative: [Histogram; 3],
+    stride: usize,
+    samples: u64,
+}
+
+impl LogitHistograms {
+    pub(super) fn new(classes: usize) -> Self {
+        let stride = (classes / 12).clamp(1, 8);
+        Self { positive: Default::default(), negative: Default::default(), stride, samples: 0 }
+    }
+
+    /// One sample; every logit is finite.
+    pub(super) fn add(&mut self, groups: &Groups, row: &[f32], label: usize) {
+        // Weyl's sequence: all starts equally often, in step with no order of the labels.
+        let start = self.samples.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.samples += 1;
+        let start = usize::try_from(start).unwrap_or_default() % self.stride;
+        for (class, (&logit, &shot)) in
+            row.iter().zip(groups.shots()).enumerate().skip(start).step_by(self.stride)
+        {
+            if class != label {
+                of(&mut self.negative, shot).add(logit);
+            }
+        }
+        if let Some((&logit, &shot)) = row.get(label).zip(groups.shots().get(label)) {
+            of(&mut self.positive, shot).add(logit);
+        }
+    }
+
+    pub(super) fn finish(&self) -> Distributions {
+        let groups = |[many, medium, few]: &[Histogram; 3]| GroupHistograms {
+            many: many.trimmed(),
+            medium: medium.trimmed(),
+            few: few.trimmed(),
+        };
+        Distributions {
+            positive: groups(&self.positive),
+            negative: groups(&self.negative),
+            reliability: None,
+        }
+    }
+}
+
+fn of([many, medium, few]: &mut [Histogram; 3], shot: Shot) -> &mut Histogram {
+    match shot {
+        Shot::Many => many,
+        Shot::Medium => medium,
+        Shot::Few => few,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::ClassCounts;
+
+    #[test]
+    fn few_classes_are_counted_in_full() {
+        let groups = Groups::new(&ClassCounts::new(vec![200, 50, 5]).unwrap());
+        let mut histograms = LogitHistograms::new(3);
+        for (row, label) in [([2.0, 0.0, 1.0], 0), ([3.0, 1.0, 0.0], 0), ([0.0, 4.0, 1.0], 1)] {
+            histograms.add(&groups, &row, label);
+        }
+        let distributions = histograms.finish();
+        let totals = |groups: &GroupHistograms| {
+            [&groups.many, &groups.medium, &groups.few]
+                .map(|group| group.as_ref().map_or(0, Histogram::total))
+        };
+        assert_eq!(totals(&distributions.positive), [2, 1, 0]);
+        assert_eq!(totals(&distributions.negative), [1, 2, 3]);
+        assert_eq!(distributions.positive.few, None);
+        let many = distributions.positive.many.unwrap();
+        assert_eq!((many.low, many.counts.first(), many.counts.last()), (2.0, Some(&1), Some(&1)));
+    }
+
+    #[test]
+    fn a_part_of_many_columns_has_their_shape() {
+        // Column k has the constant logit k: every column must be met equally often.
+        let classes = 96;
+        let groups = Groups::new(&ClassCounts::new(vec![200; classes]).unwrap());
+        let row: Vec<f32> = (0..96_u8).map(f32::from).collect();
+        let mut histograms = LogitHistograms::new(classes);
+        for sample in 0..9600 {
+            histograms.add(&groups, &row, sample % classes);
+        }
+        let negative = histograms.finish().negative.many.unwrap();
+        assert_eq!((negative.width, negative.counts.len()), (2.0, 48));
+        // 9,500 negatives of a column, one in eight of them, two columns to a bin.
+        let expected = 2.0 * 9500.0 / 8.0;
+        for count in negative.counts {
+            assert!((count as f64 / expected - 1.0).abs() < 0.02, "{count} is not {expected}");
+        }
+    }
+}
