@@ -179,7 +179,7 @@ impl Hint for ExtractError {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a place that you may read and write".to_owned())
                 }
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                     Some("free some space and run the same command again: finished work is kept".to_owned())
                 }
                 _ => None,

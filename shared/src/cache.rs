@@ -155,9 +155,7 @@ impl FeatureCache {
 
     /// Every file of a cache, relative to it, as the manifest lists them.
     pub fn files(&self) -> Vec<&FileInfo> {
-        let shards =
-            self.manifest.views.values().flat_map(|view| view.shards.iter().map(|shard| &shard.file));
-        shards.chain(self.manifest.stage1_head.as_ref()).collect()
+        self.manifest.files().collect()
     }
 
     /// Reads every byte of a cache and lists the files whose size or checksum is wrong, in manifest order.
@@ -168,9 +166,8 @@ impl FeatureCache {
     /// An unreadable manifest; damaged shards are results, not errors.
     pub fn verify(path: &Path, mut each: impl FnMut(&FileInfo)) -> Result<Vec<Damage>, CacheError> {
         let manifest = read_manifest(path)?;
-        let shards = manifest.views.values().flat_map(|view| view.shards.iter().map(|shard| &shard.file));
         let mut damages = Vec::new();
-        for file in shards.chain(&manifest.stage1_head) {
+        for file in manifest.files() {
             if let Err(error) = check_file(path, file) {
                 damages.push(Damage { path: path.join(&file.file), error });
             }

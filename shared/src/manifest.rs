@@ -46,6 +46,10 @@ pub struct Manifest {
     /// The stage-1 head, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage1_head: Option<FileInfo>,
+    /// The running statistics that the held-out views were normalised by, where the dump moved them
+    /// ([`BatchNormMode::Train`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_norm_statistics: Option<FileInfo>,
     /// The views.
     #[serde(default)]
     pub views: BTreeMap<ViewId, ViewInfo>,
@@ -90,7 +94,8 @@ pub enum BatchNormMode {
     /// The running statistics of stage 1.
     #[default]
     Eval,
-    /// The statistics of each batch, as published stage-2 code does.
+    /// As published stage-2 code has it: the statistics of each shuffled batch for training views, and for the held-out
+    /// views the running statistics that these batches moved.
     Train,
 }
 
@@ -164,12 +169,23 @@ impl Manifest {
         self.views.keys().filter(move |id| id.split == split).map(|id| id.view)
     }
 
+    /// Every file of the cache but the manifest itself, in reading order.
+    pub fn files(&self) -> impl Iterator<Item = &FileInfo> {
+        let shards = self.views.values().flat_map(|view| view.shards.iter().map(|shard| &shard.file));
+        shards.chain(self.extra_files())
+    }
+
+    /// The files that are no shards.
+    fn extra_files(&self) -> impl Iterator<Item = &FileInfo> {
+        self.stage1_head.iter().chain(&self.batch_norm_statistics)
+    }
+
     /// The setting in which two dumps differ, as `name: mine, theirs`; times, results and program versions do not count.
     pub fn difference(&self, other: &Self) -> Option<String> {
         let settings = |manifest: &Self| {
             let mut value = serde_json::to_value(manifest).unwrap_or(Value::Null);
             if let Value::Object(fields) = &mut value {
-                for name in ["created_unix", "program", "views", "stage1_head"] {
+                for name in ["created_unix", "program", "views", "stage1_head", "batch_norm_statistics"] {
                     fields.remove(name);
                 }
             }
@@ -223,11 +239,9 @@ impl Manifest {
                 return Err(format!("shard path `{}` leaves the cache", shard.file.file));
             }
         }
-        match &self.stage1_head {
-            Some(head) if !is_plain_path(&head.file) => {
-                Err(format!("head path `{}` leaves the cache", head.file))
-            }
-            _ => Ok(()),
+        match self.extra_files().find(|file| !is_plain_path(&file.file)) {
+            Some(file) => Err(format!("path `{}` leaves the cache", file.file)),
+            None => Ok(()),
         }
     }
 }

@@ -265,6 +265,7 @@ impl SyntheticCache {
             program: self.program.clone(),
             created_unix: 0,
             stage1_head: None,
+            batch_norm_statistics: None,
             views: BTreeMap::new(),
         })
     }

@@ -19,6 +19,9 @@ use std::{
 /// The settings of a dump that is not finished yet.
 pub(crate) const PARTIAL_FILE: &str = "manifest.partial.json";
 
+/// Running statistics of batch normalisation, where the dump moves them.
+const STATISTICS_FILE: &str = "batch_norm.safetensors";
+
 /// The rows of one view and how they are cut into shards.
 #[derive(Clone, Debug)]
 pub struct ViewPlan {
@@ -84,6 +87,11 @@ impl CacheWriter {
         Ok(Self { path: path.to_owned(), manifest, finished: false })
     }
 
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether the cache was already finished with these settings: nothing is left to do.
     pub fn is_finished(&self) -> bool {
         self.finished
@@ -140,6 +148,12 @@ impl CacheWriter {
         head.write(&self.path.join(HEAD_FILE))
     }
 
+    /// Where the running statistics go that a dump with [`crate::BatchNormMode::Train`] moves: beside the unfinished dump they
+    /// are what it goes on from, in the finished cache what its held-out views were normalised by.
+    pub fn statistics_path(&self) -> PathBuf {
+        self.path.join(STATISTICS_FILE)
+    }
+
     /// Checks that every shard is there, digests all files and writes the manifest: from now on the folder is a cache.
     ///
     /// # Errors
@@ -160,6 +174,9 @@ impl CacheWriter {
         }
         if self.path.join(HEAD_FILE).exists() {
             self.manifest.stage1_head = Some(self.file_info(HEAD_FILE.to_owned())?);
+        }
+        if self.statistics_path().exists() {
+            self.manifest.batch_norm_statistics = Some(self.file_info(STATISTICS_FILE.to_owned())?);
         }
         self.manifest.created_unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
         atomic::write_atomic(&self.path.join(MANIFEST_FILE), pretty(&self.manifest).as_bytes())?;

@@ -108,21 +108,23 @@ fn dump_line(out: &str) -> String {
     )
 }
 
-/// The files of an uninterrupted dump.
-fn dumped_without_a_stop() -> &'static Files {
-    static FILES: OnceLock<Files> = OnceLock::new();
-    FILES.get_or_init(|| {
+/// The files of uninterrupted dumps: with batch normalisation evaluating, and training.
+fn dumped_without_a_stop(batch_norm: &str) -> &'static Files {
+    static FILES: [OnceLock<Files>; 2] = [OnceLock::new(), OnceLock::new()];
+    FILES[usize::from(batch_norm == "train")].get_or_init(|| {
         let place = trained();
-        place.ok(&dump_line("never-stopped"));
-        cache_files(&place.path("never-stopped"))
+        let out = format!("never-stopped-{batch_norm}");
+        place.ok(&dump_line(&format!("{out} --batch-norm {batch_norm}")));
+        cache_files(&place.path(&out))
     })
 }
 
-fn a_dump_goes_on(stop: Stop) {
+fn a_dump_goes_on(stop: Stop, batch_norm: &str) {
     let place = trained();
-    let stopped = format!("{stop:?}-stopped");
+    let stopped = format!("{stop:?}-stopped-{batch_norm}");
+    let line = dump_line(&format!("{stopped} --batch-norm {batch_norm}"));
     let shard = place.path(&stopped).join("train.augmented-00/00002.safetensors");
-    let (status, stderr) = stop_when(place, &dump_line(&stopped), stop, || shard.exists());
+    let (status, stderr) = stop_when(place, &line, stop, || shard.exists());
     check_status(stop, status, &stderr);
     assert!(!place.path(&stopped).join("manifest.json").exists(), "stopped in the middle");
     let refused = place.run(&format!("verify {stopped}"));
@@ -130,19 +132,29 @@ fn a_dump_goes_on(stop: Stop) {
     // Finished shards are kept, not written again.
     let written = |path: &std::path::Path| std::fs::metadata(path).unwrap().modified().unwrap();
     let before = written(&shard);
-    place.ok(&dump_line(&stopped));
+    place.ok(&line);
     assert_eq!(written(&shard), before);
-    assert!(cache_files(&place.path(&stopped)) == *dumped_without_a_stop(), "the caches differ");
+    assert!(cache_files(&place.path(&stopped)) == *dumped_without_a_stop(batch_norm), "the caches differ");
 }
 
 #[test]
 fn a_killed_dump_ends_with_the_same_bytes() {
-    a_dump_goes_on(Stop::Kill);
+    a_dump_goes_on(Stop::Kill, "eval");
+}
+
+#[test]
+fn a_killed_dump_in_training_mode_ends_with_the_same_bytes() {
+    a_dump_goes_on(Stop::Kill, "train");
 }
 
 #[test]
 fn a_dump_stopped_on_request_ends_with_the_same_bytes() {
-    a_dump_goes_on(Stop::Interrupt);
+    a_dump_goes_on(Stop::Interrupt, "eval");
+}
+
+#[test]
+fn a_dump_in_training_mode_stopped_on_request_ends_with_the_same_bytes() {
+    a_dump_goes_on(Stop::Interrupt, "train");
 }
 
 #[test]
@@ -157,5 +169,35 @@ fn an_unfinished_dump_is_not_continued_with_other_settings() {
         let refused = place.run(&format!("{line} {changed} --out other"));
         assert_eq!(refused.code, Some(2), "{changed}: {}", refused.stderr);
         assert!(refused.stderr.contains("other settings"), "{changed}: {}", refused.stderr);
+    }
+}
+
+/// A limit on the size of files stands for the full disk: the system refuses the write, and the program must say so.
+#[test]
+fn a_full_disk_is_an_error_and_the_dump_goes_on_where_there_is_space() {
+    let place = trained();
+    for batch_norm in ["eval", "train"] {
+        let line = |out: &str| {
+            format!(
+                "dump --checkpoint base {DATA} --data data {MACHINE} --dtype f32 --batch-norm {batch_norm} --out {out}"
+            )
+        };
+        let full = format!("full-{batch_norm}");
+        let program = env!("CARGO_BIN_EXE_extractor");
+        // 16 blocks of 512 or 1024 bytes; the signal that comes with the refusal is ignored, as on a full disk there is none.
+        let script = format!("trap '' XFSZ; ulimit -f 16; exec '{program}' {}", line(&full));
+        let run = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
+        let stderr = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{stderr}");
+        assert!(
+            stderr.contains("error: could not write") && stderr.contains("hint: free some space"),
+            "{stderr}"
+        );
+        assert!(!place.path(&full).join("manifest.json").exists());
+        assert!(!place.path(&full).join("train.clean/00000.safetensors").exists());
+        place.ok(&line(&full));
+        let roomy = format!("roomy-{batch_norm}");
+        place.ok(&line(&roomy));
+        assert!(cache_files(&place.path(&full)) == cache_files(&place.path(&roomy)), "the caches differ");
     }
 }

@@ -8,6 +8,7 @@ fn manifest(cache: &Path) -> Manifest {
     Manifest {
         views: Default::default(),
         stage1_head: None,
+        batch_norm_statistics: None,
         ..FeatureCache::open(cache).unwrap().manifest().clone()
     }
 }

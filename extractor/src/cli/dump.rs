@@ -2,7 +2,7 @@
 
 use super::train::{DataArgs, MachineArgs, RecipeArgs};
 use clap::Args;
-use shared::Dtype;
+use shared::{BatchNormMode, Dtype};
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// `extractor dump`.
@@ -33,7 +33,7 @@ pub struct DumpArgs {
     /// How to train, where neither checkpoint nor weights are given.
     #[command(flatten)]
     pub recipe: RecipeArgs,
-    /// Images of a training step
+    /// Images of a training step, and of a batch that --batch-norm train normalises
     #[arg(long, value_name = "B", default_value = "64", help_heading = "Training")]
     pub train_batch_size: NonZeroUsize,
     /// Where and how fast.
@@ -64,6 +64,17 @@ pub struct DumpArgs {
 pub enum BatchNormArg {
     /// The running statistics of stage 1
     Eval,
-    /// The statistics of each batch
+    /// Those of each shuffled batch for training views, and the running ones that these batches moved for the others: as
+    /// published stage-2 code, which leaves the frozen network in training mode
     Train,
+}
+
+impl BatchNormArg {
+    /// As the manifest has it.
+    pub fn mode(self) -> BatchNormMode {
+        match self {
+            Self::Eval => BatchNormMode::Eval,
+            Self::Train => BatchNormMode::Train,
+        }
+    }
 }

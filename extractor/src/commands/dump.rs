@@ -3,7 +3,7 @@
 use super::{Outcome, import::report, install_interrupt, output::say, train};
 use crate::{
     backbones::{Backbone, Compute},
-    cli::{BatchNormArg, DumpArgs},
+    cli::DumpArgs,
     datasets::Dataset,
     dump::{DumpSettings, Frozen, check_out, dump, rows_per_shard},
     error::ExtractError,
@@ -19,14 +19,6 @@ use std::{
 use tch::{Device, Tensor};
 
 pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
-    if args.batch_norm == BatchNormArg::Train {
-        return Err(ExtractError::InvalidSetting {
-            name: "--batch-norm",
-            expected: "`eval`".to_owned(),
-            got: "`train`".to_owned(),
-            hint: "this version dumps with the running statistics only".to_owned(),
-        });
-    }
     check_out(&args.out)?;
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
@@ -49,6 +41,8 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
         batch_size: args.batch_size.get(),
         shard_rows: args.shard_rows.map_or_else(|| rows_per_shard(dim, args.dtype), NonZeroUsize::get),
         precision: args.machine.precision,
+        batch_norm: args.batch_norm.mode(),
+        train_batch_size: args.train_batch_size.get(),
     };
     report(dump(&frozen, &dataset, &settings, &args.out, &interrupt)?, &args.out);
     Ok(Outcome::Done)

@@ -1,10 +1,14 @@
 //! Images to features on disk: every view of every split through the frozen backbone, shard by shard.
 //!
-//! `views` decides what is written and where, `pipeline` computes on one thread and writes on another, and the
-//! cache's writer makes each finished shard visible by rename, so that a killed dump goes on at the first missing one.
+//! `views` decides what is written and where, `work` what of it is left to do and in which order, `pipeline` computes on
+//! one thread and writes on another, and the cache's writer makes each finished shard visible by rename, so that a killed
+//! dump goes on at the first missing one. `batch_norm` is the network in training mode, as published stage-2 code has it.
 
+mod batch_norm;
 mod pipeline;
+mod scratch;
 mod views;
+mod work;
 
 pub use views::rows_per_shard;
 
@@ -39,7 +43,7 @@ pub struct Frozen {
 pub struct DumpSettings {
     /// Number of augmented training views K.
     pub augmented: u32,
-    /// Seed of the augmented views' crops and flips.
+    /// Seed of the augmented views' crops and flips, and of the order of shuffled batches.
     pub seed: u64,
     /// Number format of the cache.
     pub dtype: Dtype,
@@ -49,6 +53,10 @@ pub struct DumpSettings {
     pub shard_rows: usize,
     /// Number format of activations, part of what decided the features.
     pub precision: Precision,
+    /// Which statistics normalise.
+    pub batch_norm: BatchNormMode,
+    /// Images that are normalised together with [`BatchNormMode::Train`].
+    pub train_batch_size: usize,
 }
 
 /// Whether the work was needed.
@@ -114,6 +122,9 @@ fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Resu
         let steps = transform.describe_augmented(dataset.train.height, dataset.train.width);
         transforms.insert("augmented".to_owned(), format!("seed({})|{steps}", settings.seed));
     }
+    if settings.batch_norm == BatchNormMode::Train {
+        transforms.insert("batch_norm".to_owned(), batch_norm::describe(settings));
+    }
     Ok(Manifest {
         format_version: FORMAT_VERSION,
         dataset: dataset.info.clone(),
@@ -123,10 +134,11 @@ fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Resu
         dtype: settings.dtype,
         backbone: frozen.info.clone(),
         transforms,
-        batch_norm: BatchNormMode::Eval,
+        batch_norm: settings.batch_norm,
         program: program(),
         created_unix: 0,
         stage1_head: None,
+        batch_norm_statistics: None,
         views: BTreeMap::new(),
     })
 }

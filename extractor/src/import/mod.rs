@@ -205,6 +205,7 @@ fn manifest(
         program: program(),
         created_unix: 0,
         stage1_head: None,
+        batch_norm_statistics: None,
         views: BTreeMap::new(),
     })
 }

@@ -63,6 +63,14 @@ impl Parameters {
             .map(|parameter| (parameter.name.as_str(), &parameter.tensor))
     }
 
+    /// The names and tensors that batch normalisation keeps.
+    pub fn statistics(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0
+            .iter()
+            .filter(|parameter| parameter.role == Role::Statistic)
+            .map(|parameter| (parameter.name.as_str(), &parameter.tensor))
+    }
+
     /// Number of learned values.
     pub fn weight_count(&self) -> usize {
         self.weights().map(|(_, tensor)| tensor.numel()).sum()
