@@ -50,7 +50,11 @@ impl Workplace {
     pub fn records(&self, runs: &str) -> BTreeMap<String, serde_json::Value> {
         let mut records = BTreeMap::new();
         for entry in std::fs::read_dir(self.path(runs)).unwrap() {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
             for line in text.lines() {
                 let Ok(mut record) = serde_json::from_str::<serde_json::Value>(line) else { continue };
                 record.as_object_mut().unwrap().remove("seconds");
@@ -82,5 +86,10 @@ pub fn wait_until(what: &str, mut seen: impl FnMut() -> bool) {
 /// Bytes of all files of a folder; 0 where there is none.
 pub fn bytes(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(|metadata| metadata.is_file())
+        .map(|metadata| metadata.len())
+        .sum()
 }

@@ -67,8 +67,8 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
         warn(store.warnings().iter().map(ToString::to_string));
         return Err(ReportError::NoRuns { path: args.runs.clone() });
     }
-    let results = Results::of(store.runs(), args.select, args.baseline.as_deref(), &args.methods)?;
-    let tables: Vec<_> = results.iter().map(args.table.build).collect();
+    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    let tables = (args.table.build)(&results);
     let text = (format.render)(&tables, output.style())?;
     output.write(&text)?;
     warn(store.warnings().iter().map(ToString::to_string));

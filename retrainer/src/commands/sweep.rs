@@ -4,7 +4,10 @@ use super::{End, say};
 use crate::{
     error::RetrainError,
     plan::{Grid, PRESETS, Preset, Resources, SweepPlan},
-    records::{FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions},
+    records::{
+        FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
+        keep_manifest,
+    },
     train::{self, Device, FittedHead, State, Sweep, SweepEnd},
 };
 use clap::Args;
@@ -137,6 +140,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     }
     // Opened before the long work, so that a bad path fails at once.
     let writer = RunWriter::create(&args.out)?;
+    keep_manifest(&args.out, &plan.cache_key, cache.manifest())?;
     say(&plan.to_string());
     sweep(&cache, plan, device, &args.out, writer)
 }

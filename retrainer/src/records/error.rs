@@ -1,6 +1,6 @@
 //! What can go wrong with a RUNS folder.
 
-use shared::Hint;
+use shared::{CacheError, Hint};
 use std::{fmt, io, path::PathBuf};
 use thiserror::Error;
 
@@ -31,6 +31,9 @@ pub enum RecordError {
         /// What serde_json says.
         source: serde_json::Error,
     },
+    /// A file beside the records that cannot be written.
+    #[error(transparent)]
+    File(#[from] CacheError),
     /// No run has an id that starts so.
     #[error("no run `{id}` in `{}`", path.display())]
     UnknownRun {
@@ -76,6 +79,7 @@ impl Hint for RecordError {
                 _ => None,
             },
             Self::Encode { .. } => None,
+            Self::File(error) => error.hint(),
             Self::UnknownRun { .. } => {
                 Some("`retrainer report RUNS --format json` lists the run ids of each row".to_owned())
             }
@@ -103,6 +107,13 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// A copy of a cache's manifest that cannot be read.
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The rest of a file cannot be read.
     Unreadable {
         /// The file.
@@ -126,6 +137,9 @@ impl fmt::Display for Warning {
             }
             Self::Corrupt { path, line, reason } => {
                 write!(f, "{}:{line}: not a record, ignored: {reason}", path.display())
+            }
+            Self::Cache { path, reason } => {
+                write!(f, "{}: not the manifest of a cache, ignored: {reason}", path.display())
             }
             Self::Unreadable { path, line, reason } => {
                 write!(f, "{}:{line}: the rest of the file cannot be read: {reason}", path.display())

@@ -8,6 +8,7 @@
 //! a sweep resumes by itself, and any number of processes may share the folder. A kill can tear only the last line of
 //! a file, which readers skip.
 
+mod caches;
 mod error;
 mod lines;
 mod params;
@@ -17,6 +18,7 @@ mod store;
 pub(crate) mod testing;
 mod writer;
 
+pub use caches::{CacheSummary, keep_manifest};
 pub use error::{RecordError, Warning};
 pub(crate) use params::ParamText;
 pub use params::{Params, TEST_TIME_AUGMENTATION, run_id};

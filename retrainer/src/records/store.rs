@@ -1,6 +1,7 @@
 //! All runs of a RUNS folder, merged and compact.
 
 use super::{
+    caches::{self, CacheSummary},
     error::{RecordError, Warning},
     lines,
     params::Params,
@@ -8,7 +9,7 @@ use super::{
 };
 use serde::de::IgnoredAny;
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -47,6 +48,7 @@ pub struct RunStore {
     files: Vec<PathBuf>,
     runs: Vec<Run>,
     index: HashMap<Box<str>, usize>,
+    caches: BTreeMap<String, CacheSummary>,
     duplicates: u64,
     warnings: Vec<Warning>,
 }
@@ -64,6 +66,7 @@ impl RunStore {
             files: Vec::new(),
             runs: Vec::new(),
             index: HashMap::new(),
+            caches: BTreeMap::new(),
             duplicates: 0,
             warnings: Vec::new(),
         };
@@ -76,6 +79,7 @@ impl RunStore {
             store.warnings.append(&mut warnings);
         }
         store.files = files;
+        store.caches = caches::read(runs, &mut store.warnings);
         Ok(store)
     }
 
@@ -105,6 +109,11 @@ impl RunStore {
     /// Every run once.
     pub fn runs(&self) -> &[Run] {
         &self.runs
+    }
+
+    /// What is known of the caches, by key; records of older programs come without.
+    pub fn caches(&self) -> &BTreeMap<String, CacheSummary> {
+        &self.caches
     }
 
     /// Records beyond the first of their run.

@@ -38,15 +38,15 @@ pub struct Format {
 /// Every format; the first is the default.
 pub const FORMATS: &[Format] = &[terminal::FORMAT, markdown::FORMAT, csv::FORMAT, json::FORMAT];
 
-/// A table to make of the results of one cache.
+/// A table to make of results.
 #[derive(Clone, Copy, Debug)]
 pub struct TableKind {
     /// Name on the command line.
     pub name: &'static str,
     /// One sentence for people.
     pub about: &'static str,
-    /// Makes the table.
-    pub build: fn(&Results) -> Table,
+    /// Makes the tables, for each cache or of all caches together.
+    pub build: fn(&[Results]) -> Vec<Table>,
 }
 
 /// Every table; the first is the default.

@@ -2,7 +2,7 @@
 
 use super::error::ReportError;
 use crate::{
-    records::Run,
+    records::{CacheSummary, Run, RunStore},
     select::{Protocol, Selected, select},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,8 @@ pub struct Results {
     pub cache: String,
     /// Its key.
     pub cache_key: String,
+    /// What is known of it.
+    pub summary: Option<CacheSummary>,
     /// How the results were selected.
     pub protocol: Protocol,
     /// The results, of all methods.
@@ -72,6 +74,7 @@ impl Results {
             Ok(Self {
                 cache: runs.first().map(|run| run.cache.to_string()).unwrap_or_default(),
                 cache_key: cache_key.to_owned(),
+                summary: None,
                 protocol,
                 baseline: Baseline::find(&selected, baseline),
                 selected,
@@ -81,10 +84,32 @@ impl Results {
         results.collect()
     }
 
+    /// The same, with what the folder knows of each cache.
+    ///
+    /// # Errors
+    /// As [`Results::of`].
+    pub fn of_store(
+        store: &RunStore,
+        protocol: Option<Protocol>,
+        baseline: Option<&str>,
+        methods: &[String],
+    ) -> Result<Vec<Self>, ReportError> {
+        let mut results = Self::of(store.runs(), protocol, baseline, methods)?;
+        for result in &mut results {
+            result.summary = store.caches().get(&result.cache_key).cloned();
+        }
+        Ok(results)
+    }
+
+    /// `cifar100, imbalance ratio 100, resnet34, stage-1 loss ce`, or where the cache was.
+    pub fn cache_name(&self) -> String {
+        self.summary.as_ref().map_or_else(|| self.cache.clone(), CacheSummary::name)
+    }
+
     /// `caches/cifar100-lt (0123456789ab), select val`
     pub fn title(&self) -> String {
         let key: String = self.cache_key.chars().take(12).collect();
-        format!("{} ({key}), select {}", self.cache, self.protocol)
+        format!("{} ({key}), select {}", self.cache_name(), self.protocol)
     }
 
     /// The results to show: those of the asked methods, best mean first, without any result last.

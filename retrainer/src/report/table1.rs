@@ -14,7 +14,7 @@ use crate::{
 pub(super) const TABLE: TableKind = TableKind {
     name: "table1",
     about: "results beside Table 1 of the paper (CIFAR100-LT, imbalance ratio 100)",
-    build: table1,
+    build: |results| results.iter().map(table1).collect(),
 };
 
 /// A row of the paper: its name and formula of a method, and the accuracies in percent of all, many, medium, few.

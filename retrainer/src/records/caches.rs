@@ -1,0 +1,120 @@
+//! What the caches of a RUNS folder were: a copy of each manifest in `RUNS/caches/CACHE_KEY.json`.
+
+use super::error::{RecordError, Warning};
+use serde_json::Value;
+use shared::{CacheError, Manifest, atomic};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// The folder of manifests in RUNS.
+const FOLDER: &str = "caches";
+
+/// What a reader needs to know of a feature cache after it is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CacheSummary {
+    manifest: Manifest,
+}
+
+impl CacheSummary {
+    /// The manifest of the cache.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Training samples of every class, n_k.
+    pub fn class_counts(&self) -> &shared::ClassCounts {
+        &self.manifest.train_class_counts
+    }
+
+    /// A setting of the stage-1 recipe, such as `loss`; `None` for features that another program made.
+    pub fn recipe(&self, name: &str) -> Option<&Value> {
+        self.manifest.backbone.recipe.get("stage1")?.get(name)
+    }
+
+    /// Loss that the backbone was trained with.
+    pub fn stage1_loss(&self) -> Option<&str> {
+        self.recipe("loss").and_then(Value::as_str)
+    }
+
+    /// Largest over smallest class count: as asked for, else as counted.
+    pub fn imbalance_ratio(&self) -> Option<f64> {
+        let counted = Some(self.class_counts().imbalance_ratio()).filter(|ratio| ratio.is_finite());
+        self.manifest.dataset.imbalance_ratio.or(counted)
+    }
+
+    /// `cifar100, imbalance ratio 100, resnet18 x0.25, stage-1 loss ce`
+    pub fn name(&self) -> String {
+        let mut parts = vec![self.manifest.dataset.name.clone()];
+        parts.extend(self.imbalance_ratio().map(|ratio| format!("imbalance ratio {}", ratio.round())));
+        parts.push(self.manifest.backbone.architecture.clone());
+        parts.extend(self.stage1_loss().map(|loss| format!("stage-1 loss {loss}")));
+        parts.retain(|part| !part.is_empty());
+        parts.join(", ")
+    }
+}
+
+/// Keeps the manifest of a cache beside the records of its runs; once there, it is left as it is.
+///
+/// # Errors
+/// [`RecordError::File`] when it cannot be written.
+pub fn keep_manifest(runs: &Path, cache_key: &str, manifest: &Manifest) -> Result<(), RecordError> {
+    let folder = runs.join(FOLDER);
+    let path = folder.join(format!("{cache_key}.json"));
+    if path.is_file() {
+        return Ok(());
+    }
+    fs::create_dir_all(&folder).map_err(|source| CacheError::io("create", &folder, source))?;
+    let mut text = serde_json::to_string_pretty(manifest)
+        .map_err(|error| CacheError::io("write", &path, std::io::Error::other(error)))?;
+    text.push('\n');
+    Ok(atomic::write_atomic(&path, text.as_bytes())?)
+}
+
+/// The caches that RUNS knows of, by key; a file that cannot be read is a warning, and reports do without it.
+pub(super) fn read(runs: &Path, warnings: &mut Vec<Warning>) -> BTreeMap<String, CacheSummary> {
+    let mut caches = BTreeMap::new();
+    // A record file alone stands in its RUNS folder.
+    let folder = if runs.is_dir() { Some(runs) } else { runs.parent() };
+    let Some(folder) = folder.map(|folder| folder.join(FOLDER)) else { return caches };
+    let Ok(entries) = fs::read_dir(folder) else { return caches };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+    {
+        let parsed = fs::read(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        match parsed {
+            Ok(manifest) => {
+                let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                caches.insert(key, CacheSummary { manifest });
+            }
+            Err(reason) => warnings.push(Warning::Cache { path, reason }),
+        }
+    }
+    caches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::{FeatureCache, synthetic::SyntheticCache};
+
+    #[test]
+    fn a_kept_manifest_comes_back_and_a_damaged_one_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        SyntheticCache::default().write(&path).unwrap();
+        let cache = FeatureCache::open(&path).unwrap();
+        let runs = folder.path().join("runs");
+        fs::create_dir(&runs).unwrap();
+        for _ in 0..2 {
+            keep_manifest(&runs, "key", cache.manifest()).unwrap();
+        }
+        fs::write(runs.join("caches/torn.json"), "{").unwrap();
+        let mut warnings = Vec::new();
+        let caches = read(&runs, &mut warnings);
+        assert_eq!(caches.len(), 1);
+        assert_eq!(caches["key"].manifest(), cache.manifest());
+        assert!(matches!(warnings.as_slice(), [Warning::Cache { .. }]), "{warnings:?}");
+    }
+}
