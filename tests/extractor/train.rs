@@ -99,3 +99,126 @@ fn several_threads_spin_shortly_unless_the_user_decides() {
     assert!(!restarts(&place, 2, Some(("OMP_WAIT_POLICY", "passive"))));
     assert!(!restarts(&place, 1, None));
 }
+
+#[test]
+fn every_loss_trains_and_its_head_is_dumped_as_what_it_is() {
+    let place = Workplace::new();
+    cifar10(&place, "data", 5, 1);
+    for (loss, kind) in [("ce", "linear"), ("ce-drw", "linear"), ("ldam-drw", "cosine"), ("bs", "linear")] {
+        place.ok(&format!(
+            "{TRAIN} --threads 1 --preset table3-{loss} --lr 0.01 --epochs 2 --warm-up 1 --out base-{loss}"
+        ));
+        place.ok(&format!(
+            "dump --checkpoint base-{loss} --dataset cifar10 --data data --device cpu --threads 1 --out cache-{loss}"
+        ));
+        let head = std::fs::read(place.path(&format!("cache-{loss}/stage1_head.safetensors"))).unwrap();
+        let expected = format!("\"kind\":\"{kind}\"");
+        assert!(head.windows(expected.len()).any(|window| window == expected.as_bytes()), "{loss}");
+        let manifest = std::fs::read_to_string(place.path(&format!("cache-{loss}/manifest.json"))).unwrap();
+        assert!(manifest.contains(&format!("\"loss\": \"{loss}\"")), "{manifest}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_exist_or_change_nothing_are_refused() {
+    let place = Workplace::new();
+    let refused = |more: &str| place.refused(&format!("{TRAIN} --out base {more}"));
+    let all = [
+        "--loss ldam",
+        "--preset table3",
+        "--schedule cosin",
+        "--schedule step --milestones 0.5,1.5",
+        "--schedule step --factor 0",
+        "--milestones 0.5",
+        "--scale 16",
+        "--loss bs --drw-start 0.5",
+        "--loss ce-drw --drw-start 1.5",
+        "--loss ce-drw --drw-beta 1",
+        "--loss ldam-drw --max-margin=-1",
+        "--loss ldam-drw --scale 0",
+        "--epochs 5 --warm-up 5",
+        "--preset table3-ce --lr nan",
+        "--epochs 0",
+        "--momentum 1",
+        "--weight-decay=-1",
+    ]
+    .map(refused)
+    .join("\n\n");
+    insta::assert_snapshot!(all, @"
+    exit 2
+    error: unknown loss `ldam`: known are ce, ce-drw, ldam-drw, bs
+
+    exit 2
+    error: unknown preset `table3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs
+    hint: did you mean `table3-bs`?
+
+    exit 2
+    error: unknown schedule `cosin`: known are cosine, step, constant
+    hint: did you mean `cosine`?
+
+    exit 2
+    error: `--milestones`: expected fractions of the epochs, 0 to 1, got 1.5
+
+    exit 2
+    error: `--factor`: expected a positive number, got 0
+
+    exit 2
+    error: `--milestones`: expected it with `--schedule step`, got it with loss `ce` and schedule `cosine`
+    hint: leave it out: it would change nothing
+
+    exit 2
+    error: `--scale`: expected it with `--loss ldam-drw`, got it with loss `ce` and schedule `cosine`
+    hint: leave it out: it would change nothing
+
+    exit 2
+    error: `--drw-start`: expected it with `--loss ce-drw` or `ldam-drw`, got it with loss `bs` and schedule `cosine`
+    hint: leave it out: it would change nothing
+
+    exit 2
+    error: `--drw-start`: expected a fraction of the epochs, 0 to 1, got 1.5
+
+    exit 2
+    error: `--drw-beta`: expected at least 0 and below 1, got 1
+
+    exit 2
+    error: `--max-margin`: expected a number that is not negative, got -1
+
+    exit 2
+    error: `--scale`: expected a positive number, got 0
+
+    exit 2
+    error: `--warm-up`: expected fewer epochs than the 5 of --epochs, got 5
+
+    exit 2
+    error: `--lr`: expected a positive number, got NaN
+
+    exit 2
+    error: `--epochs`: expected at least 1, got 0
+
+    exit 2
+    error: `--momentum`: expected at least 0 and below 1, got 1
+
+    exit 2
+    error: `--weight-decay`: expected a number that is not negative, got -1
+    ");
+    assert!(!place.path("base").exists());
+}
+
+#[test]
+fn presets_are_listed_and_shown() {
+    let place = Workplace::new();
+    insta::assert_snapshot!(place.ok("presets").stdout, @"
+    ltwb-cifar100    the paper's backbone on CIFAR-100-LT: cross-entropy with LTWB's weight decay
+    table3-ce        the CE backbone of the paper's Table 3
+    table3-ce-drw    its CE-DRW backbone
+    table3-ldam-drw  its LDAM-DRW backbone
+    table3-bs        its Balanced Softmax backbone
+    ");
+    let shown = place.ok("presets table3-ldam-drw").stdout;
+    assert!(shown.contains("loss = \"ldam-drw\"") && shown.ends_with("scale = 30.0\n"), "{shown}");
+    insta::assert_snapshot!(place.refused("presets table-3"), @"
+    exit 2
+    error: unknown preset `table-3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs
+    hint: did you mean `table3-bs`?
+    ");
+}

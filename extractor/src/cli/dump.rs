@@ -33,9 +33,9 @@ pub struct DumpArgs {
     /// How to train, where neither checkpoint nor weights are given.
     #[command(flatten)]
     pub recipe: RecipeArgs,
-    /// Images of a training step, and of a batch that --batch-norm train normalises
-    #[arg(long, value_name = "B", default_value = "64", help_heading = "Training")]
-    pub train_batch_size: NonZeroUsize,
+    /// Images of a training step, and of a batch that --batch-norm train normalises [default: 64]
+    #[arg(long, value_name = "B", help_heading = "Training")]
+    pub train_batch_size: Option<NonZeroUsize>,
     /// Where and how fast.
     #[command(flatten)]
     pub machine: MachineArgs,

@@ -10,7 +10,7 @@ pub use cache::{CacheArgs, InspectArgs, InspectFormat, PackArgs, UnpackArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
 pub use synthesise::SynthesiseArgs;
-pub use train::{DataArgs, MachineArgs, RecipeArgs, TrainArgs};
+pub use train::{DataArgs, MachineArgs, PresetsArgs, RecipeArgs, TrainArgs};
 
 use clap::{Parser, Subcommand};
 
@@ -54,6 +54,8 @@ pub enum Command {
     /// List the backbones
     #[command(after_help = "Example:\n  extractor backbones")]
     Backbones,
+    /// List the presets of `train`, or show the file of one
+    Presets(PresetsArgs),
     /// List the data sets
     #[command(after_help = "Example:\n  extractor datasets")]
     Datasets,

@@ -8,6 +8,7 @@ use crate::{
     },
 };
 use clap::Args;
+use serde::Deserialize;
 use shared::device::DeviceChoice;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -58,34 +59,67 @@ impl DataArgs {
     }
 }
 
-/// How a backbone is trained.
-#[derive(Clone, Debug, Args)]
+/// How a backbone is trained; what is not given is the preset's. Preset files hold the same settings.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[command(next_help_heading = "Training")]
 pub struct RecipeArgs {
-    /// Architecture (`extractor backbones` lists them)
-    #[arg(long, value_name = "NAME", default_value = "resnet34")]
-    pub backbone: String,
-    /// Multiplies the channels of every layer
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    pub width: f64,
-    /// Loss: `ce` is cross-entropy
-    #[arg(long, value_name = "NAME", default_value = "ce")]
-    pub loss: String,
-    /// Passes over the training set
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub epochs: u32,
-    /// Learning rate at the start; falls to zero by a cosine, once per epoch
-    #[arg(long, value_name = "LR", default_value_t = 0.01)]
-    pub lr: f64,
-    /// Momentum of SGD
-    #[arg(long, value_name = "M", default_value_t = 0.9)]
-    pub momentum: f64,
-    /// Coupled weight decay on all parameters
-    #[arg(long, value_name = "WD", default_value_t = 5e-3)]
-    pub weight_decay: f64,
-    /// Seed of initial weights, sample order, crops and flips
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    pub seed: u64,
+    /// Published settings to start from (`extractor presets` lists them); the defaults below are those of `ltwb-cifar100`
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    pub preset: Option<String>,
+    /// Architecture (`extractor backbones` lists them) [default: resnet34]
+    #[arg(long, value_name = "NAME")]
+    pub backbone: Option<String>,
+    /// Multiplies the channels of every layer [default: 1]
+    #[arg(long, value_name = "W")]
+    pub width: Option<f64>,
+    /// Loss: `ce`, `ce-drw`, `ldam-drw` (on a cosine head) or `bs` (Balanced Softmax) [default: ce]
+    #[arg(long, value_name = "NAME")]
+    pub loss: Option<String>,
+    /// Fraction of the epochs after which `ce-drw` and `ldam-drw` weight the classes [default: 0.8]
+    #[arg(long, value_name = "F")]
+    pub drw_start: Option<f64>,
+    /// Beta of their weights (1 - beta) / (1 - beta^n) [default: 0.9999]
+    #[arg(long, value_name = "BETA")]
+    pub drw_beta: Option<f64>,
+    /// Margin of the smallest class in `ldam-drw` [default: 0.5]
+    #[arg(long, value_name = "M")]
+    pub max_margin: Option<f64>,
+    /// Factor between cosines and logits in `ldam-drw` [default: 30]
+    #[arg(long, value_name = "S")]
+    pub scale: Option<f64>,
+    /// Passes over the training set [default: 200]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u32>,
+    /// Images of a step; a flag of its own in each command.
+    #[arg(skip)]
+    pub batch_size: Option<NonZeroUsize>,
+    /// Learning rate before the schedule lowers it [default: 0.01]
+    #[arg(long, value_name = "LR")]
+    pub lr: Option<f64>,
+    /// How the learning rate falls, once per epoch: `cosine`, `step` or `constant` [default: cosine]
+    #[arg(long, value_name = "NAME")]
+    pub schedule: Option<String>,
+    /// Fractions of the epochs after which `step` lowers the rate [default: 0.8,0.9]
+    #[arg(long, value_name = "F,F", value_delimiter = ',')]
+    pub milestones: Option<Vec<f64>>,
+    /// What `step` multiplies the rate by [default: 0.01]
+    #[arg(long, value_name = "X")]
+    pub factor: Option<f64>,
+    /// Epochs at the start in which the rate rises linearly [default: 0]
+    #[arg(long, value_name = "N")]
+    pub warm_up: Option<u32>,
+    /// Momentum of SGD [default: 0.9]
+    #[arg(long, value_name = "M")]
+    pub momentum: Option<f64>,
+    /// Coupled weight decay on all parameters [default: 0.005]
+    #[arg(long, value_name = "WD")]
+    pub weight_decay: Option<f64>,
+    /// Seed of initial weights, sample order, crops and flips [default: 0]
+    #[arg(long, value_name = "SEED")]
+    #[serde(skip)]
+    pub seed: Option<u64>,
 }
 
 /// Where and how fast.
@@ -111,9 +145,11 @@ pub struct MachineArgs {
 #[command(after_help = "\
 A run that was stopped or killed continues from its last finished epoch when the same command is given again.
 
-Example:
+Examples:
   extractor train --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 \\
-      --backbone resnet18 --width 0.25 --epochs 100 --precision bf16 --out checkpoints/c100")]
+      --backbone resnet18 --width 0.25 --epochs 100 --precision bf16 --out checkpoints/c100
+  extractor train --preset table3-ldam-drw --epochs 100 --dataset cifar100 --data ~/cifar-100-binary \\
+      --imbalance-ratio 100 --out checkpoints/ldam-drw")]
 pub struct TrainArgs {
     /// Which samples.
     #[command(flatten)]
@@ -121,9 +157,9 @@ pub struct TrainArgs {
     /// How to train.
     #[command(flatten)]
     pub recipe: RecipeArgs,
-    /// Images of a step
-    #[arg(long, value_name = "B", default_value = "64", help_heading = "Training")]
-    pub batch_size: NonZeroUsize,
+    /// Images of a step [default: 64]
+    #[arg(long, value_name = "B", help_heading = "Training")]
+    pub batch_size: Option<NonZeroUsize>,
     /// Test accuracy after every so many epochs, and after the last
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Training")]
     pub eval_every: NonZeroU32,
@@ -133,4 +169,15 @@ pub struct TrainArgs {
     /// Folder of the checkpoint and of `train.jsonl`
     #[arg(long, value_name = "CKPT")]
     pub out: PathBuf,
+}
+
+/// `extractor presets`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  extractor presets
+  extractor presets table3-ldam-drw")]
+pub struct PresetsArgs {
+    /// Show this preset's file instead of the list
+    pub name: Option<String>,
 }

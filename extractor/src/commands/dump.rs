@@ -7,7 +7,7 @@ use crate::{
     datasets::Dataset,
     dump::{DumpSettings, Frozen, check_out, dump, rows_per_shard},
     error::ExtractError,
-    stage1::{self, Checkpoint, TrainOptions},
+    stage1::{self, Checkpoint, Recipe, TrainOptions},
     transform::Transform,
     weights::{TensorFile, digest},
 };
@@ -19,6 +19,7 @@ use std::{
 use tch::{Device, Tensor};
 
 pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
+    let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine)?;
     check_out(&args.out)?;
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
@@ -27,22 +28,22 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     let frozen = match (&args.checkpoint, &args.weights) {
         (Some(path), _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
-        (None, Some(path)) => from_weights(path, args, compute, dataset.class_names.len())?,
+        (None, Some(path)) => from_weights(path, &recipe, compute, dataset.class_names.len())?,
         (None, None) => {
-            let checkpoint = train_first(args, device, &dataset, &interrupt)?;
+            let checkpoint = train_first(args, &recipe, device, &dataset, &interrupt)?;
             from_checkpoint(&checkpoint, compute, &dataset, false)?
         }
     };
     let dim = frozen.backbone.feature_dim();
     let settings = DumpSettings {
         augmented: args.augmented,
-        seed: args.recipe.seed,
+        seed: recipe.seed,
         dtype: args.dtype,
         batch_size: args.batch_size.get(),
         shard_rows: args.shard_rows.map_or_else(|| rows_per_shard(dim, args.dtype), NonZeroUsize::get),
         precision: args.machine.precision,
         batch_norm: args.batch_norm.mode(),
-        train_batch_size: args.train_batch_size.get(),
+        train_batch_size: recipe.batch_size,
     };
     report(dump(&frozen, &dataset, &settings, &args.out, &interrupt)?, &args.out);
     Ok(Outcome::Done)
@@ -51,6 +52,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
 /// Trains into `CACHE.checkpoint`, or continues the run that is there.
 fn train_first(
     args: &DumpArgs,
+    recipe: &Recipe,
     device: Device,
     dataset: &Dataset,
     interrupt: &Interrupt,
@@ -58,9 +60,8 @@ fn train_first(
     let mut folder = args.out.clone().into_os_string();
     folder.push(".checkpoint");
     let folder = PathBuf::from(folder);
-    let recipe = train::recipe(&args.recipe, args.train_batch_size.get(), &args.machine);
     let options = TrainOptions { device, eval_every: NonZeroU32::MIN };
-    let outcome = stage1::train(dataset, &recipe, &options, &folder, interrupt)?;
+    let outcome = stage1::train(dataset, recipe, &options, &folder, interrupt)?;
     if !outcome.was_finished {
         say(&format!("trained {} epochs into `{}`", recipe.epochs, folder.display()));
     }
@@ -130,11 +131,11 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, ExtractError> {
 /// A backbone from a file with torchvision's names; `fc.weight` and `fc.bias` become the head where they fit the classes.
 fn from_weights(
     path: &Path,
-    args: &DumpArgs,
+    recipe: &Recipe,
     compute: Compute,
     classes: usize,
 ) -> Result<Frozen, ExtractError> {
-    let backbone = Backbone::build(&args.recipe.backbone, args.recipe.width, args.recipe.seed, compute)?;
+    let backbone = Backbone::build(&recipe.backbone, recipe.width, recipe.seed, compute)?;
     let file = TensorFile::read(path)?;
     file.copy_into(backbone.parameters().named())?;
     let dim = backbone.feature_dim();

@@ -7,6 +7,7 @@ mod import;
 mod inspect;
 mod output;
 mod pack;
+mod presets;
 mod synthesise;
 mod train;
 mod unpack;
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
         Command::Pack(args) => pack::run(args),
         Command::Unpack(args) => unpack::run(args),
         Command::Backbones => backbones::run(),
+        Command::Presets(args) => presets::run(args),
         Command::Datasets => datasets::run(),
     };
     match result {

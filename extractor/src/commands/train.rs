@@ -8,14 +8,13 @@ use crate::{
     device,
     stage1::{self, Recipe, TrainOptions},
     threads,
-    transform::Transform,
 };
+use std::num::NonZeroUsize;
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
     let device = prepare(&args.machine)?;
-    let recipe = recipe(&args.recipe, args.batch_size.get(), &args.machine);
-    recipe.check()?;
+    let recipe = recipe(&args.recipe, args.batch_size, &args.machine)?;
     let interrupt = install_interrupt()?;
     let dataset = Dataset::load(&args.data.dataset, &args.data.data, &args.data.subset_spec())?;
     say(&format!(
@@ -42,20 +41,14 @@ pub(super) fn prepare(machine: &MachineArgs) -> Result<Device, ExtractError> {
     Ok(chosen.device)
 }
 
-/// The settings that the arguments ask for.
-pub(super) fn recipe(args: &RecipeArgs, batch_size: usize, machine: &MachineArgs) -> Recipe {
-    Recipe {
-        backbone: args.backbone.clone(),
-        width: args.width,
-        loss: args.loss.clone(),
-        epochs: args.epochs,
-        batch_size,
-        lr: args.lr,
-        momentum: args.momentum,
-        weight_decay: args.weight_decay,
-        precision: machine.precision,
-        layout: machine.channels_last.layout(),
-        seed: args.seed,
-        transform: Transform::CIFAR,
-    }
+/// The settings that the arguments ask for, checked.
+pub(super) fn recipe(
+    args: &RecipeArgs,
+    batch_size: Option<NonZeroUsize>,
+    machine: &MachineArgs,
+) -> Result<Recipe, ExtractError> {
+    let args = RecipeArgs { batch_size, ..args.clone() };
+    let recipe = Recipe::resolve(&args, machine.precision, machine.channels_last.layout())?;
+    recipe.check()?;
+    Ok(recipe)
 }

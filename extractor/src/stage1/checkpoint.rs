@@ -1,6 +1,6 @@
 //! One safetensors file with everything that a run needs to go on, and everything that a dump needs to know.
 
-use super::{head::Head, recipe::Recipe};
+use super::{head::Head, loss::LossKind, recipe::Recipe};
 use crate::{
     ExtractError,
     backbones::{Backbone, Compute},
@@ -149,7 +149,8 @@ pub(super) fn build(
 ) -> Result<(Backbone, Head), ExtractError> {
     let backbone = Backbone::build(&recipe.backbone, recipe.width, recipe.seed, compute)?;
     let builder = ParameterBuilder::new(recipe.seed, compute.device, compute.layout);
-    let head = Head::linear(builder, classes, backbone.feature_dim())
+    let kind = LossKind::named(&recipe.loss)?.head;
+    let head = Head::new(kind, builder, classes, backbone.feature_dim())
         .map_err(ExtractError::torch("build the head"))?;
     Ok((backbone, head))
 }

@@ -13,7 +13,10 @@ mod device_set;
 mod head;
 mod log;
 mod loss;
+mod presets;
 mod recipe;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod resume;
 mod schedule;
@@ -25,7 +28,8 @@ pub use checkpoint::{CHECKPOINT_FILE, Checkpoint, CheckpointInfo, Position};
 pub use device_set::DeviceSet;
 pub use head::Head;
 pub use log::{EpochRecord, LOG_FILE, read_log};
-pub use loss::{LOSSES, LossKind};
+pub use loss::{LOSSES, LossKind, LossSettings};
+pub use presets::{PRESETS, Preset};
 pub use recipe::Recipe;
-pub use schedule::cosine;
+pub use schedule::{SCHEDULES, Schedule};
 pub use train::{TrainOptions, TrainOutcome, train};

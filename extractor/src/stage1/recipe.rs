@@ -1,10 +1,17 @@
 //! Everything that decides the weights of a stage-1 run, beside its samples.
 
-use super::loss::LossKind;
+use super::{
+    loss::{LossKind, LossSettings},
+    presets::{PRESETS, Preset},
+    schedule::Schedule,
+};
 use crate::{
-    ExtractError, backbones::BackboneKind, config::Precision, transform::Transform, weights::Layout,
+    ExtractError, backbones::BackboneKind, cli::RecipeArgs, config::Precision, transform::Transform,
+    weights::Layout,
 };
 use serde::{Deserialize, Serialize};
+use shared::HeadKind;
+use std::num::NonZeroUsize;
 
 /// The settings of a stage-1 run; stored in its checkpoint, and compared when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,12 +22,21 @@ pub struct Recipe {
     pub width: f64,
     /// A name of [`super::LOSSES`].
     pub loss: String,
+    /// The numbers in the loss's definition.
+    #[serde(default)]
+    pub loss_settings: LossSettings,
     /// Passes over the training set.
     pub epochs: u32,
     /// Images of a step; the last one of an epoch may have fewer.
     pub batch_size: usize,
-    /// Learning rate of the first epoch; falls by [`super::cosine`].
+    /// Learning rate before the schedule lowers it.
     pub lr: f64,
+    /// How it falls.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Epochs at the start in which it rises linearly.
+    #[serde(default)]
+    pub warm_up: u32,
     /// Momentum of SGD, without Nesterov.
     pub momentum: f64,
     /// Added to the gradient as `weight_decay · w`, for all weights (batch normalisation and biases too).
@@ -36,6 +52,80 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// What the arguments ask for, then their preset, then the defaults, which are the first preset.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`] for preset, loss or schedule; [`ExtractError::InvalidSetting`] for an argument that says
+    /// nothing about the loss or schedule that it came with.
+    pub fn resolve(args: &RecipeArgs, precision: Precision, layout: Layout) -> Result<Self, ExtractError> {
+        let preset = match &args.preset {
+            Some(name) => Preset::named(name)?.settings()?,
+            None => RecipeArgs::default(),
+        };
+        let defaults = PRESETS.first().map(Preset::settings).transpose()?.unwrap_or_default();
+        // The value of the first source that has one. The number at the end serves what only some recipes need; where all
+        // need it, the first preset has it, and `check` refuses the number.
+        macro_rules! first {
+            ($field:ident, $default:expr) => {
+                (args.$field.clone().or(preset.$field).or(defaults.$field)).unwrap_or($default)
+            };
+        }
+        let loss = LossSettings::default();
+        let recipe = Self {
+            backbone: first!(backbone, String::new()),
+            width: first!(width, 1.0),
+            loss: first!(loss, String::new()),
+            loss_settings: LossSettings {
+                drw_start: first!(drw_start, loss.drw_start),
+                drw_beta: first!(drw_beta, loss.drw_beta),
+                max_margin: first!(max_margin, loss.max_margin),
+                scale: first!(scale, loss.scale),
+            },
+            epochs: first!(epochs, 0),
+            batch_size: first!(batch_size, NonZeroUsize::MIN).get(),
+            lr: first!(lr, 0.0),
+            schedule: Schedule::named(
+                &first!(schedule, String::new()),
+                first!(milestones, vec![0.8, 0.9]),
+                first!(factor, 0.01),
+            )?,
+            warm_up: first!(warm_up, 0),
+            momentum: first!(momentum, 0.0),
+            weight_decay: first!(weight_decay, 0.0),
+            precision,
+            layout,
+            seed: args.seed.unwrap_or(0),
+            transform: Transform::CIFAR,
+        };
+        recipe.refuse_idle(args)?;
+        Ok(recipe)
+    }
+
+    /// Refuses arguments that would change nothing.
+    fn refuse_idle(&self, args: &RecipeArgs) -> Result<(), ExtractError> {
+        let loss = LossKind::named(&self.loss)?;
+        let steps = matches!(self.schedule, Schedule::Step { .. });
+        let cosine = loss.head == HeadKind::Cosine;
+        for (name, given, matters, with) in [
+            ("--milestones", args.milestones.is_some(), steps, "`--schedule step`"),
+            ("--factor", args.factor.is_some(), steps, "`--schedule step`"),
+            ("--drw-start", args.drw_start.is_some(), loss.deferred, "`--loss ce-drw` or `ldam-drw`"),
+            ("--drw-beta", args.drw_beta.is_some(), loss.deferred, "`--loss ce-drw` or `ldam-drw`"),
+            ("--max-margin", args.max_margin.is_some(), cosine, "`--loss ldam-drw`"),
+            ("--scale", args.scale.is_some(), cosine, "`--loss ldam-drw`"),
+        ] {
+            if given && !matters {
+                return Err(ExtractError::InvalidSetting {
+                    name,
+                    expected: format!("it with {with}"),
+                    got: format!("it with loss `{}` and schedule `{}`", self.loss, self.schedule.name()),
+                    hint: "leave it out: it would change nothing".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -65,6 +155,31 @@ impl Recipe {
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return wrong("--weight-decay", "a number that is not negative", self.weight_decay.to_string());
+        }
+        if self.warm_up >= self.epochs {
+            let expected = format!("fewer epochs than the {} of --epochs", self.epochs);
+            return wrong("--warm-up", &expected, self.warm_up.to_string());
+        }
+        if let Schedule::Step { milestones, factor } = &self.schedule {
+            if let Some(milestone) = milestones.iter().find(|milestone| !(0.0..=1.0).contains(*milestone)) {
+                return wrong("--milestones", "fractions of the epochs, 0 to 1", milestone.to_string());
+            }
+            if !(factor.is_finite() && *factor > 0.0) {
+                return wrong("--factor", "a positive number", factor.to_string());
+            }
+        }
+        let LossSettings { drw_start, drw_beta, max_margin, scale } = self.loss_settings;
+        if !(0.0..=1.0).contains(&drw_start) {
+            return wrong("--drw-start", "a fraction of the epochs, 0 to 1", drw_start.to_string());
+        }
+        if !(0.0..1.0).contains(&drw_beta) {
+            return wrong("--drw-beta", "at least 0 and below 1", drw_beta.to_string());
+        }
+        if !(max_margin.is_finite() && max_margin >= 0.0) {
+            return wrong("--max-margin", "a number that is not negative", max_margin.to_string());
+        }
+        if !(scale.is_finite() && scale > 0.0) {
+            return wrong("--scale", "a positive number", scale.to_string());
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! A run that was stopped goes on as if it had not been, and goes on with nothing else.
 
-use super::{CHECKPOINT_FILE, Checkpoint, LOG_FILE, Recipe, TrainOptions, TrainOutcome, train::train_until};
+use super::{
+    CHECKPOINT_FILE, Checkpoint, LOG_FILE, LossSettings, Recipe, Schedule, TrainOptions, TrainOutcome,
+    train::train_until,
+};
 use crate::{
     ExtractError,
     backbones::Compute,
@@ -43,9 +46,12 @@ fn recipe() -> Recipe {
         backbone: "resnet18".to_owned(),
         width: 0.25,
         loss: "ce".to_owned(),
+        loss_settings: LossSettings::default(),
         epochs: EPOCHS,
         batch_size: 8,
         lr: 0.05,
+        schedule: Schedule::Cosine,
+        warm_up: 0,
         momentum: 0.9,
         weight_decay: 5e-3,
         precision: Precision::F32,
@@ -210,4 +216,73 @@ fn a_loss_that_is_no_number_ends_the_run() {
         "training diverged in epoch 1: the loss is not finite at learning rate 1e30"
     );
     assert!(!folder.path().join(CHECKPOINT_FILE).exists());
+}
+
+/// What the program wrote before losses had settings and schedules names, in the same fields: it loads, means the same, and goes on.
+#[test]
+fn a_checkpoint_of_the_first_version_loads_and_goes_on() {
+    let whole = tempfile::tempdir().unwrap();
+    let expected = without_times(run(whole.path()));
+    let stopped = tempfile::tempdir().unwrap();
+    let _ = run_until(stopped.path(), &dataset(), &recipe(), &|epoch, _| epoch == 1);
+    let path = stopped.path().join(CHECKPOINT_FILE);
+    let bytes = std::fs::read(&path).unwrap();
+    let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+    let (header, tensors) = rest.split_at(usize::try_from(u64::from_le_bytes(*length)).unwrap());
+    let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let info = header["__metadata__"].as_object_mut().unwrap().values_mut().next().unwrap();
+    let mut old: serde_json::Value = serde_json::from_str(info.as_str().unwrap()).unwrap();
+    let fields = old["recipe"].as_object_mut().unwrap();
+    for new in ["loss_settings", "schedule", "warm_up"] {
+        assert!(fields.shift_remove(new).is_some(), "{new}");
+    }
+    let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "backbone",
+            "width",
+            "loss",
+            "epochs",
+            "batch_size",
+            "lr",
+            "momentum",
+            "weight_decay",
+            "precision",
+            "layout",
+            "seed",
+            "transform",
+        ]
+    );
+    *info = old.to_string().into();
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let bytes = [&u64::try_from(header.len()).unwrap().to_le_bytes(), header.as_slice(), tensors].concat();
+    std::fs::write(&path, bytes).unwrap();
+    let loaded = load(stopped.path()).unwrap();
+    assert_eq!((loaded.info.recipe, loaded.head.kind), (recipe(), shared::HeadKind::Linear));
+    assert_eq!(without_times(run(stopped.path())), expected);
+    assert!(self::tensors(stopped.path()) == self::tensors(whole.path()));
+}
+
+/// Re-weighting, the step of the learning rate and the warm-up fall into epochs on both sides of the stop.
+#[test]
+fn every_loss_goes_on_where_it_was_stopped() {
+    for loss in super::LOSSES {
+        let recipe = Recipe {
+            loss: loss.name.to_owned(),
+            schedule: Schedule::Step { milestones: vec![0.6], factor: 0.1 },
+            warm_up: 1,
+            loss_settings: LossSettings { drw_start: 0.3, ..LossSettings::default() },
+            ..recipe()
+        };
+        let train =
+            |folder: &Path, stop: &dyn Fn(u32, u32) -> bool| run_until(folder, &dataset(), &recipe, stop);
+        let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let expected = without_times(train(whole.path(), &|_, _| false).unwrap());
+        assert!(train(stopped.path(), &|epoch, step| (epoch, step) == (1, 1)).is_err());
+        assert_eq!(without_times(train(stopped.path(), &|_, _| false).unwrap()), expected, "{}", loss.name);
+        assert!(tensors(stopped.path()) == tensors(whole.path()), "{}", loss.name);
+        assert_eq!(load(stopped.path()).unwrap().head.kind, loss.head);
+    }
 }

@@ -63,10 +63,10 @@ mod tests {
             recorded::{NETWORKS, Recorded},
         },
         config::Precision,
-        stage1::LossKind,
+        stage1::loss::{Loss, LossSettings},
         weights::Layout,
     };
-    use shared::BatchNormMode;
+    use shared::{BatchNormMode, ClassCounts};
     use tch::Device;
 
     /// Two steps on the recorded batch; the losses, the optimiser, and the network as it is then.
@@ -76,9 +76,12 @@ mod tests {
         let Recorded { backbone, head, images, labels, .. } = &recorded;
         let weights = backbone.parameters().weights().chain(head.parameters().weights());
         let mut sgd = Sgd::new(weights, 0.9, 0.05).unwrap();
+        let class_counts = ClassCounts::new(vec![1; 10]).unwrap();
+        let format = (Kind::Float, Device::Cpu);
+        let ce = Loss::new("ce", LossSettings::default(), &class_counts, format).unwrap();
         let losses = [(); 2].map(|()| {
             let logits = head.logits(&backbone.features(images, BatchNormMode::Train).unwrap()).unwrap();
-            let loss = (LossKind::named("ce").unwrap().value)(&logits, labels).unwrap();
+            let loss = ce.mean(&logits, labels, None).unwrap();
             sgd.step(&loss, 0.001).unwrap();
             loss.double_value(&[])
         });

@@ -6,9 +6,8 @@ use super::{
     device_set::DeviceSet,
     head::Head,
     log::{self, EpochRecord},
-    loss::LossKind,
+    loss::Loss,
     recipe::Recipe,
-    schedule::cosine,
     sgd::Sgd,
 };
 use crate::{
@@ -86,7 +85,7 @@ pub(super) fn train_until(
 /// A run in memory.
 struct Run {
     info: CheckpointInfo,
-    loss: &'static LossKind,
+    loss: Loss,
     options: TrainOptions,
     backbone: Backbone,
     head: Head,
@@ -106,9 +105,10 @@ impl Run {
         let start = || -> Result<_, TchError> {
             Ok((Sgd::new(weights, recipe.momentum, recipe.weight_decay)?, zero_sums(options.device)?))
         };
+        let format = (Kind::Float, options.device);
         let (sgd, sums) = start().map_err(ExtractError::torch("start the optimiser"))?;
         Ok(Self {
-            loss: LossKind::named(&recipe.loss)?,
+            loss: Loss::new(&recipe.loss, recipe.loss_settings, &info.class_counts, format)?,
             options: *options,
             train: DeviceSet::new(&dataset.train, options.device)?,
             test: DeviceSet::new(&dataset.test, options.device)?,
@@ -146,7 +146,7 @@ impl Run {
         let started = Instant::now();
         let recipe = self.info.recipe.clone();
         let Position { epochs: epoch, steps: first, seconds: before } = self.info.position;
-        let lr = cosine(recipe.lr, epoch, recipe.epochs);
+        let lr = recipe.schedule.rate(recipe.lr, epoch, recipe.epochs, recipe.warm_up);
         let batch = i64::try_from(recipe.batch_size).unwrap_or(i64::MAX);
         let steps =
             u32::try_from(self.train.len().unsigned_abs().div_ceil(batch.unsigned_abs())).unwrap_or(u32::MAX);
@@ -169,7 +169,7 @@ impl Run {
             let start = i64::from(step) * batch;
             order
                 .f_narrow(0, start, batch.min(self.train.len() - start))
-                .and_then(|rows| self.step(&rows, &draws, lr))
+                .and_then(|rows| self.step(&rows, &draws, epoch, lr))
                 .map_err(ExtractError::torch("make a training step"))?;
             progress.advance(1);
         }
@@ -216,13 +216,14 @@ impl Run {
     }
 
     /// One step on the samples `rows` `[B]`; nothing here waits for the device.
-    fn step(&mut self, rows: &Tensor, draws: &Draws, lr: f64) -> Result<(), TchError> {
+    fn step(&mut self, rows: &Tensor, draws: &Draws, epoch: u32, lr: f64) -> Result<(), TchError> {
         let pixels = self.train.pixels.f_index_select(0, rows)?; // [B, 3, H, W] u8
         let labels = self.train.labels.f_index_select(0, rows)?;
         let images = self.info.recipe.transform.augmented(&pixels, &draws.select(rows)?)?;
         let features = self.backbone.features(&images, BatchNormMode::Train)?;
         let logits = self.head.logits(&features)?; // [B, C]
-        let loss = (self.loss.value)(&logits, &labels)?;
+        let weights = self.loss.weights(epoch, self.info.recipe.epochs);
+        let loss = self.loss.mean(&logits, &labels, weights)?;
         self.sgd.step(&loss, lr)?;
         let _guard = tch::no_grad_guard();
         let right = logits.f_argmax(1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Double)?;
