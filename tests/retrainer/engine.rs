@@ -23,7 +23,7 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
     let plan = SweepPlan::new(&grid, cache, "f32", Resources { workers: 1, group_bytes: bytes }).unwrap();
     assert!(plan.work.iter().all(|work| work.heads() <= heads_per_group));
     let data = Data::new(cache, tch::Device::Cpu, plan.test_time_augmentation, true).unwrap();
-    let run = |work: Work| run_work(work, &data, &Interrupt::never(), &|_| ()).unwrap();
+    let run = |work: Work| run_work(work, &data, plan.protocols, &Interrupt::never(), &|_| ()).unwrap();
     let mut fitted: Vec<FittedHead> = plan.work.into_iter().flat_map(run).collect();
     fitted.sort_by_key(|head| grid.points.iter().position(|point| *point == head.task.point));
     fitted

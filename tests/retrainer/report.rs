@@ -27,7 +27,12 @@ fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) ->
         seed,
         status: Status::Ok,
         diverged_at: None,
-        metrics: RunMetrics { last, ..RunMetrics::default() },
+        curve: None,
+        metrics: RunMetrics {
+            best_on_test: last.clone(),
+            val_selected: last.clone().filter(|_| val.is_some()),
+            last,
+        },
         per_class: None,
         seconds: 0.25,
         versions: Versions {

@@ -149,6 +149,60 @@ fn augmented_views_take_turns_and_change_the_result() {
     assert_ne!(values[0], values[1]);
 }
 
+/// One protocol after another: each sweep does what is missing, and the report joins their records.
+#[test]
+fn a_protocol_that_was_left_out_can_be_added_later() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let sweep = |protocols: &str| {
+        let output = place.sweep_command(GRID, "runs").args(["--protocols", protocols]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let report = |select: &str| place.run(&["report", "runs", "--select", select, "--format", "json"]);
+    assert!(sweep("last").contains("15 to do"));
+    let failed = report("val");
+    assert_eq!(failed.status.code(), Some(2));
+    assert!(stderr(&failed).contains("--protocols val"), "{}", stderr(&failed));
+    assert!(report("last").status.success());
+    // Heads without training have one state, which serves every protocol.
+    assert!(sweep("val").contains("12 to do, 3 done"));
+    assert!(sweep("best-on-test").contains("12 to do, 3 done"));
+    assert!(sweep("last,val,best-on-test").contains("nothing to do"));
+    // The same numbers as of a sweep that recorded everything at once.
+    place.sweep(GRID, "whole");
+    for select in ["last", "val", "best-on-test"] {
+        let rows = |runs: &str| -> Vec<serde_json::Value> {
+            let output = place.run(&["report", runs, "--select", select, "--format", "json"]);
+            let rows: Vec<serde_json::Value> = serde_json::from_str(&stdout(&output)).unwrap();
+            let told = ["method", "params", "select", "metrics"];
+            rows.iter().map(|row| told.map(|name| row[name].clone()).into()).collect()
+        };
+        assert_eq!(rows("whole").len(), if select == "last" { 9 } else { 4 });
+        assert_eq!(rows("whole"), rows("runs"), "{select}");
+    }
+}
+
+#[test]
+fn a_record_has_the_curves_that_its_protocols_looked_at() {
+    let place = Workplace::new(&SyntheticCache::default());
+    place.sweep_command(GRID, "val").args(["--protocols", "val"]).status().unwrap();
+    place.sweep(GRID, "all");
+    for (runs, has_test) in [("val", false), ("all", true)] {
+        for record in place.records(runs).values() {
+            let trained = ["lort", "focal"].contains(&record["method"].as_str().unwrap());
+            let length = |name: &str| record["curve"][name].as_array().map(Vec::len);
+            assert_eq!(length("val.top1.all"), trained.then_some(3));
+            assert_eq!(length("top1.all"), (trained && has_test).then_some(3));
+            if trained && has_test {
+                let curve = record["curve"]["top1.all"].as_array().unwrap();
+                let best = curve.iter().map(|score| score.as_f64().unwrap()).fold(0.0, f64::max);
+                let recorded = record["metrics"]["best_on_test"]["top1.all"].as_f64().unwrap();
+                assert!((best - recorded).abs() < 2e-6);
+            }
+        }
+    }
+}
+
 #[test]
 fn exported_weights_have_the_recorded_accuracy() {
     check_exports(&SyntheticCache::default());

@@ -64,7 +64,7 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let (point, test_time_augmentation) = point(&record).map_err(&refuse)?;
     let (device, why) = train::resolve_device(args.device)?;
     say(&format!("device: {} ({why})", sweep::name(device)));
-    let grid = Grid { points: vec![point], test_time_augmentation, duplicates: 0 };
+    let grid = Grid { points: vec![point], test_time_augmentation, protocols: None, duplicates: 0 };
     let resources = Resources { workers: 1, group_bytes: 1 };
     let plan = SweepPlan::new(&grid, &cache, &record.precision, resources)?;
     let data = Data::new(&cache, device, plan.test_time_augmentation, true)?;
@@ -72,7 +72,7 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     if work.tasks().any(|task| task.run_id != record.run_id) {
         return Err(refuse("this version resolves its parameters to another run".to_owned()));
     }
-    let fitted = train::run_work(work, &data, &Interrupt::never(), &|_| ())?;
+    let fitted = train::run_work(work, &data, plan.protocols, &Interrupt::never(), &|_| ())?;
     let Some(head) = fitted.into_iter().next() else { return Err(refuse("it gave no head".to_owned())) };
     if let Some(epoch) = head.diverged_at {
         return Err(refuse(format!("it diverged in epoch {epoch}")));

@@ -5,9 +5,10 @@ use crate::{
     error::RetrainError,
     plan::{Grid, PRESETS, Preset, Resources, SweepPlan},
     records::{
-        FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
+        Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
         keep_manifest,
     },
+    select::{Protocol, Protocols},
     train::{self, Device, FittedHead, State, Sweep, SweepEnd},
 };
 use clap::Args;
@@ -48,6 +49,9 @@ pub struct SweepArgs {
     /// Where to train: auto, cpu, cuda or cuda:i
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// Protocols to record states for: last, val, best-on-test [default: the grid's, else all that the cache allows]
+    #[arg(long, value_name = "NAMES", value_enum, hide_possible_values = true, value_delimiter = ',')]
+    pub protocols: Option<Vec<Protocol>>,
     /// Do the i-th of n parts of the work
     #[arg(long, value_name = "I/N", value_parser = parse_partition)]
     pub partition: Option<(usize, usize)>,
@@ -105,7 +109,10 @@ impl GridSource {
 /// # Errors
 /// [`RetrainError`] when it could not run; heads that were finished before are recorded.
 pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
-    let grid = args.source.read(args.seeds.as_deref())?;
+    let mut grid = args.source.read(args.seeds.as_deref())?;
+    if let Some(protocols) = &args.protocols {
+        grid.protocols = Some(Protocols::of(protocols));
+    }
     if grid.duplicates > 0 {
         say(&format!(
             "note: {} points of the grid stand there more than once; each runs once",
@@ -126,7 +133,9 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         Some((index, of)) => plan.partition(index, of),
         None => plan,
     };
-    let plan = plan.without(|run_id| store.as_ref().is_some_and(|store| store.contains(run_id)));
+    let protocols = plan.protocols;
+    let is_done = |run_id: &str| store.as_ref()?.get(run_id).map(|run| protocols.recorded(run));
+    let plan = plan.without(|run_id| is_done(run_id).unwrap_or(false));
     if args.dry_run {
         super::print(&plan.to_string());
         if plan.heads() > 0 {
@@ -267,6 +276,7 @@ fn record(head: &FittedHead, cache: &FeatureCache, cache_key: &str, device: Devi
             best_on_test: head.best_on_test.as_ref().map(state),
             val_selected: head.val_selected.as_ref().map(state),
         },
+        curve: Curve::new(&head.curve.val, &head.curve.test),
         per_class: head.last.as_ref().map(|last| last.test.per_class.clone()),
         seconds: head.seconds,
         versions: Versions {

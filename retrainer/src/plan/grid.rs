@@ -1,6 +1,8 @@
 //! Grid files: TOML in which lists are axes and scalars are fixed.
 
 use crate::methods::{Given, Method, ParamError, Params, SGD_PARAMS, Training, suggestion};
+use crate::select::{Protocol, Protocols};
+use clap::ValueEnum;
 use shared::Hint;
 use std::{collections::HashSet, ops::Range};
 use toml::{
@@ -39,6 +41,8 @@ pub struct Grid {
     pub points: Vec<Point>,
     /// Average the logits of clean and flipped views where the cache has both.
     pub test_time_augmentation: bool,
+    /// What is recorded beside the last epoch; `None` for everything that the cache allows.
+    pub protocols: Option<Protocols>,
     /// Points that the file gave more than once.
     pub duplicates: usize,
 }
@@ -109,11 +113,12 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
         hint: None,
     })?;
     let (mut seeds, mut common, mut methods) = (vec![0], Vec::new(), Vec::new());
-    let mut test_time_augmentation = true;
+    let (mut test_time_augmentation, mut protocols) = (true, None);
     for (key, value) in table.get_ref() {
         match key.get_ref().as_ref() {
             "seeds" => seeds = parse_seeds(value)?,
             "test_time_augmentation" => test_time_augmentation = parse_flag(value)?,
+            "protocols" => protocols = Some(parse_protocols(value)?),
             "method" => methods = parse_methods(value)?,
             name if SGD_PARAMS.iter().any(|param| param.name == name) => {
                 common.push(axis(name, key.span(), value)?);
@@ -150,7 +155,7 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
             }
         }
     }
-    Ok(Grid { points, test_time_augmentation, duplicates })
+    Ok(Grid { points, test_time_augmentation, protocols, duplicates })
 }
 
 /// One `[[method]]` table.
@@ -293,6 +298,19 @@ fn parse_seeds(value: &Spanned<DeValue<'_>>) -> Result<Vec<u64>, Fault> {
     Ok(seeds)
 }
 
+fn parse_protocols(value: &Spanned<DeValue<'_>>) -> Result<Protocols, Fault> {
+    let protocol = |item: &Spanned<DeValue<'_>>| {
+        let text = item.get_ref().as_str().unwrap_or_default();
+        Protocol::from_str(text, false)
+            .map_err(|_| fault(item.span(), "a protocol is \"last\", \"val\" or \"best-on-test\""))
+    };
+    let protocols = match value.get_ref() {
+        DeValue::Array(items) => items.iter().map(protocol).collect::<Result<Vec<_>, _>>()?,
+        _ => vec![protocol(value)?],
+    };
+    Ok(Protocols::of(&protocols))
+}
+
 fn parse_flag(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
     value.get_ref().as_bool().ok_or_else(|| fault(value.span(), "expected true or false"))
 }
@@ -306,7 +324,7 @@ fn param_fault(error: &ParamError, span: Range<usize>) -> Fault {
 }
 
 fn unknown_key(name: &str, span: Range<usize>) -> Fault {
-    let known = ["seeds", "test_time_augmentation", "method"]
+    let known = ["seeds", "test_time_augmentation", "protocols", "method"]
         .into_iter()
         .chain(SGD_PARAMS.iter().map(|param| param.name));
     let hint = suggestion(name, known).map_or_else(

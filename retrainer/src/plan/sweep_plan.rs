@@ -8,6 +8,7 @@ use crate::{
     head::{Classifier, ClosedForm, Fit, HeadSpec, PostHoc, Recipe},
     methods::{Init, SgdSettings, TrainView, Value},
     records,
+    select::Protocols,
 };
 use shared::{FeatureCache, Hint, Split, View};
 use std::fmt;
@@ -98,6 +99,9 @@ pub enum PlanError {
 impl Hint for PlanError {
     fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::MissingSplit { split: Split::Val } => {
+                "dump or import the cache again with a validation set, or leave `val` out of the protocols"
+            }
             Self::MissingSplit { .. } => "dump or import the cache again with a test set",
             Self::MissingHead { .. } => {
                 "import the cache with `--head FILE`, or use `init = \"fresh\"` and methods that train"
@@ -138,6 +142,8 @@ pub struct SweepPlan {
     pub resources: Resources,
     /// Average the logits of clean and flipped views.
     pub test_time_augmentation: bool,
+    /// What is recorded beside the last epoch.
+    pub protocols: Protocols,
 }
 
 impl SweepPlan {
@@ -156,6 +162,11 @@ impl SweepPlan {
             if !cache.has(split, View::Clean) {
                 return Err(PlanError::MissingSplit { split });
             }
+        }
+        let validated = cache.has(Split::Val, View::Clean);
+        let protocols = grid.protocols.unwrap_or(Protocols { val: validated, ..Protocols::ALL });
+        if protocols.val && !validated {
+            return Err(PlanError::MissingSplit { split: Split::Val });
         }
         let cache_key = cache.cache_key();
         let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
@@ -176,7 +187,7 @@ impl SweepPlan {
             .collect::<Result<Vec<_>, _>>()?;
         let warnings = warnings(&tasks);
         let work = group(tasks, resources.heads_per_group(shape), resources.workers);
-        Ok(Self { cache_key, shape, work, done: 0, warnings, resources, test_time_augmentation })
+        Ok(Self { cache_key, shape, work, done: 0, warnings, resources, test_time_augmentation, protocols })
     }
 
     /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
@@ -217,7 +228,10 @@ impl SweepPlan {
         let work = |work: &Work| match work {
             Work::PostHoc(heads) => head * (heads.len() * (shape.val + shape.test)) as f64,
             Work::Sgd { key, heads } => {
-                let evaluated = key.stream.epochs * (shape.val + shape.test);
+                // Every epoch where a protocol chooses by it, and the last one.
+                let times = |wanted: bool| if wanted { key.stream.epochs } else { 1 };
+                let evaluated =
+                    times(self.protocols.val) * shape.val + times(self.protocols.best_on_test) * shape.test;
                 let trained = key.stream.epochs * shape.samples;
                 match key.classifier {
                     Classifier::Linear | Classifier::Cosine => {

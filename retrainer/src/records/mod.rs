@@ -9,6 +9,7 @@
 //! a file, which readers skip.
 
 mod caches;
+mod curve;
 mod error;
 mod lines;
 mod params;
@@ -19,6 +20,7 @@ pub(crate) mod testing;
 mod writer;
 
 pub use caches::{CacheSummary, keep_manifest};
+pub use curve::Curve;
 pub use error::{RecordError, Warning};
 pub(crate) use params::ParamText;
 pub use params::{Params, TEST_TIME_AUGMENTATION, run_id};

@@ -1,6 +1,6 @@
 //! The record of one trained head: one JSON line.
 
-use super::params::Params;
+use super::{curve::Curve, params::Params};
 use crate::{
     metrics::{MetricValues, PerClass},
     select::Permit,
@@ -81,6 +81,15 @@ pub struct RunMetrics {
     pub val_selected: Option<StateMetrics>,
 }
 
+impl RunMetrics {
+    /// Takes the states that are missing here from another record of the same run, whose sweep recorded other protocols.
+    pub(super) fn complete(&mut self, other: Self) {
+        self.last = self.last.take().or(other.last);
+        self.best_on_test = self.best_on_test.take().or(other.best_on_test);
+        self.val_selected = self.val_selected.take().or(other.val_selected);
+    }
+}
+
 /// One trained head: what it was, what it scored, what it took.
 ///
 /// `P` is [`serde::de::IgnoredAny`] where the per-class numbers, most of a line, are skipped and not parsed.
@@ -106,6 +115,9 @@ pub struct RunRecord<P = PerClass> {
     /// Scores of the weight states.
     #[serde(default)]
     pub metrics: RunMetrics,
+    /// Accuracies after each epoch, where protocols looked at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Curve>,
     /// Per-class numbers of the test split after the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_class: Option<P>,

@@ -41,7 +41,7 @@ pub struct Run {
 
 /// The merged runs of a folder, in order of file name and line.
 ///
-/// Of several records of a run the first `ok` one counts, else the first; the others are counted as duplicates.
+/// Of several records of a run the first `ok` one counts, else the first, with the weight states that only later ones have; the others are counted as duplicates.
 #[derive(Debug)]
 pub struct RunStore {
     path: PathBuf,
@@ -91,11 +91,11 @@ impl RunStore {
             }
             Entry::Occupied(entry) => {
                 self.duplicates += 1;
-                if let Some(known) = self.runs.get_mut(*entry.get())
-                    && known.status == Status::Diverged
-                    && run.status == Status::Ok
-                {
-                    *known = run;
+                let Some(known) = self.runs.get_mut(*entry.get()) else { return };
+                match (known.status, run.status) {
+                    (Status::Diverged, Status::Ok) => *known = run,
+                    (Status::Ok, Status::Ok) => known.metrics.complete(run.metrics),
+                    _ => (),
                 }
             }
         }
@@ -126,9 +126,14 @@ impl RunStore {
         &self.warnings
     }
 
-    /// Whether a run is already recorded (finished or diverged), so that a sweep need not repeat it.
+    /// Whether a run is recorded, finished or diverged.
     pub fn contains(&self, run_id: &str) -> bool {
         self.index.contains_key(run_id)
+    }
+
+    /// The run with exactly that id.
+    pub fn get(&self, run_id: &str) -> Option<&Run> {
+        self.runs.get(*self.index.get(run_id)?)
     }
 
     /// The run with that id, or whose id alone starts so.

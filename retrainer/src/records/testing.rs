@@ -27,7 +27,8 @@ pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRec
         seed,
         status: Status::Ok,
         diverged_at: None,
-        metrics: RunMetrics { last: Some(last), ..RunMetrics::default() },
+        metrics: RunMetrics { best_on_test: Some(last.clone()), last: Some(last), ..RunMetrics::default() },
+        curve: None,
         per_class: None,
         seconds: 0.5,
         versions: Versions {
@@ -44,6 +45,7 @@ pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRec
 /// The same with a state selected by validation accuracy `val` after 5 epochs, whose test accuracy is `top1`.
 pub(crate) fn validated(method: &str, params: &str, seed: u64, val: f64, top1: f64) -> RunRecord {
     let mut record = record(method, params, seed, 0.0);
+    record.metrics.best_on_test = None;
     record.metrics.last = Some(StateMetrics::new(20, Some(0.0), accuracies([0.0; 4])));
     record.metrics.val_selected = Some(StateMetrics::new(5, Some(val), accuracies([top1; 4])));
     record

@@ -11,10 +11,18 @@ mod candidates;
 mod protocol;
 mod selected;
 
+use crate::records::RunRecord;
+
 pub use candidates::{Edge, End};
-pub use protocol::Protocol;
+pub use protocol::{Protocol, Protocols};
 pub use selected::{SeedResult, SelectError, Selected, select};
 
 /// Proof that a protocol has made its choice; only this module can make one.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit(());
+
+/// Test accuracy of a run after each epoch, for a figure of training curves: all epochs are shown, so none is chosen. Empty
+/// where no protocol asked for it.
+pub fn test_curve<P>(record: &RunRecord<P>) -> &[f64] {
+    record.curve.as_ref().map_or(&[], |curve| curve.test(Permit(())))
+}

@@ -47,14 +47,20 @@ impl Protocol {
         }
     }
 
+    /// Whether a finished run has what this protocol reports.
+    pub fn recorded(self, run: &Run) -> bool {
+        self.state(run).is_some()
+    }
+
     /// The weight state that this protocol reports; heads without epochs have only the last one.
     fn state(self, run: &Run) -> Option<&StateMetrics> {
         let metrics = &run.metrics;
         let last = metrics.last.as_ref();
+        let only = last.filter(|state| state.epoch == 0);
         match self {
             Self::Last => last,
-            Self::Val => metrics.val_selected.as_ref().or(last).filter(|state| state.val_top1.is_some()),
-            Self::BestOnTest => metrics.best_on_test.as_ref().or(last),
+            Self::Val => metrics.val_selected.as_ref().or(only).filter(|state| state.val_top1.is_some()),
+            Self::BestOnTest => metrics.best_on_test.as_ref().or(only),
         }
     }
 
@@ -72,6 +78,37 @@ impl Protocol {
     pub(super) fn result(self, run: &Run) -> Option<(u32, MetricValues)> {
         let state = self.state(run)?;
         Some((state.epoch, *state.test(Permit(()))))
+    }
+}
+
+/// The protocols that a sweep records states for; `last` costs nothing and is always one of them.
+///
+/// Validation and test accuracy are measured after each epoch only where `val` and `best-on-test` need them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocols {
+    /// Record the epoch that validation chooses.
+    pub val: bool,
+    /// Record the epoch that the test split chooses.
+    pub best_on_test: bool,
+}
+
+impl Protocols {
+    /// All protocols.
+    pub const ALL: Self = Self { val: true, best_on_test: true };
+
+    /// Those of a list.
+    pub fn of(protocols: &[Protocol]) -> Self {
+        Self {
+            val: protocols.contains(&Protocol::Val),
+            best_on_test: protocols.contains(&Protocol::BestOnTest),
+        }
+    }
+
+    /// Whether a run needs not be done again: it diverged, or has the states of all these protocols.
+    pub fn recorded(self, run: &Run) -> bool {
+        let has = |wanted: bool, protocol: Protocol| !wanted || protocol.recorded(run);
+        run.status == Status::Diverged
+            || (has(self.val, Protocol::Val) && has(self.best_on_test, Protocol::BestOnTest))
     }
 }
 

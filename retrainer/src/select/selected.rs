@@ -26,11 +26,30 @@ pub enum SelectError {
         /// Method of one of them.
         method: String,
     },
+    /// Runs whose sweep did not record what the protocol reports.
+    #[error(
+        "{missing} of {runs} finished runs have no state for `{protocol}`, for example one of `{method}`"
+    )]
+    NotRecorded {
+        /// The protocol.
+        protocol: Protocol,
+        /// Runs without the state.
+        missing: usize,
+        /// Finished runs.
+        runs: usize,
+        /// Method of one of them.
+        method: String,
+    },
 }
 
 impl Hint for SelectError {
     fn hint(&self) -> Option<String> {
-        Some("use `--select last`, or a cache with a `val` split".to_owned())
+        Some(match self {
+            Self::NoValidation { .. } => "use `--select last`, or a cache with a `val` split".to_owned(),
+            Self::NotRecorded { protocol, .. } => format!(
+                "run the sweep again with `--protocols {protocol}`: only what is missing is done; or use `--select last`"
+            ),
+        })
     }
 }
 
@@ -168,11 +187,10 @@ impl Selected {
 /// there is no other; its result then has no seeds.
 ///
 /// # Errors
-/// [`SelectError::NoValidation`] when [`Protocol::Val`] is asked for and a finished run has no validation score.
+/// [`SelectError::NoValidation`] when [`Protocol::Val`] is asked for and a finished run has no validation score;
+/// [`SelectError::NotRecorded`] when a sweep left out what the protocol reports.
 pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, SelectError> {
-    if protocol == Protocol::Val {
-        require_validation(runs)?;
-    }
+    require_recorded(runs, protocol)?;
     let mut selected = Vec::new();
     for (method, points) in points(runs) {
         let chosen = match protocol {
@@ -197,17 +215,16 @@ fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point
         .map(|(_, point)| point)
 }
 
-fn require_validation(runs: &[&Run]) -> Result<(), SelectError> {
-    let finished = || runs.iter().filter(|run| run.status == Status::Ok);
-    let mut without = finished().filter(|run| Protocol::Val.score(run).is_none());
-    match without.next() {
-        None => Ok(()),
-        Some(run) => Err(SelectError::NoValidation {
-            missing: 1 + without.count(),
-            runs: finished().count(),
-            method: run.method.to_string(),
-        }),
+fn require_recorded(runs: &[&Run], protocol: Protocol) -> Result<(), SelectError> {
+    let finished: Vec<&Run> = runs.iter().copied().filter(|run| run.status == Status::Ok).collect();
+    let without: Vec<&Run> = finished.iter().copied().filter(|run| !protocol.recorded(run)).collect();
+    let Some(first) = without.first() else { return Ok(()) };
+    let (missing, total, method) = (without.len(), finished.len(), first.method.to_string());
+    let validated = |run: &&Run| run.metrics.last.as_ref().is_some_and(|last| last.val_top1.is_some());
+    if protocol == Protocol::Val && !without.iter().all(validated) {
+        return Err(SelectError::NoValidation { missing, runs: total, method });
     }
+    Err(SelectError::NotRecorded { protocol, missing, runs: total, method })
 }
 
 #[cfg(test)]
@@ -275,6 +292,25 @@ mod tests {
             run_protocol(&[lucky, record("lort", r#"{"delta":0.98}"#, 0, 0.5)], Protocol::BestOnTest);
         assert_eq!(rows(&selected), [("lort", "delta=0.9".to_owned(), Some(0.8))]);
         assert_eq!((selected[0].seeds()[0].epoch, selected[0].protocol()), (7, Protocol::BestOnTest));
+    }
+
+    #[test]
+    fn a_protocol_that_the_sweep_did_not_record_is_an_error_and_not_the_last_epoch() {
+        let mut bare = record("ce", "{}", 0, 0.5);
+        bare.metrics.best_on_test = None;
+        bare.metrics.last = Some(StateMetrics::new(20, Some(0.4), accuracies([0.5; 4])));
+        let runs = stored(&[bare, validated("lort", "{}", 0, 0.5, 0.5)]);
+        let runs: Vec<_> = runs.iter().collect();
+        let message = |protocol| {
+            let error = select(&runs, protocol).unwrap_err();
+            format!("{error} ({})", error.hint().unwrap())
+        };
+        insta::assert_snapshot!(message(Protocol::Val), @"1 of 2 finished runs have no state for `val`, for example one of `ce` (run the sweep again with `--protocols val`: only what is missing is done; or use `--select last`)");
+        assert!(
+            message(Protocol::BestOnTest)
+                .starts_with("2 of 2 finished runs have no state for `best-on-test`")
+        );
+        assert!(select(&runs, Protocol::Last).is_ok());
     }
 
     #[test]

@@ -135,6 +135,26 @@ impl Parameters {
         Ok(())
     }
 
+    /// Some of `heads` heads, as parameters of their own.
+    pub(super) fn select(&self, some: &[usize], heads: usize) -> Result<Self, TrainError> {
+        let part = |tensor: &Tensor| -> Result<Tensor, TrainError> {
+            let columns = columns_of(tensor) / size(heads.max(1));
+            let parts = some.iter().map(|&head| tensor.f_narrow(1, size(head) * columns, columns));
+            Ok(Tensor::f_cat(&parts.collect::<Result<Vec<_>, _>>()?, 1)?)
+        };
+        Ok(match self {
+            Self::Linear { weight, bias } => Self::Linear { weight: part(weight)?, bias: part(bias)? },
+            Self::Cosine { weight, scale } => Self::Cosine { weight: part(weight)?, scale: part(scale)? },
+            Self::Rescaled { scale } => Self::Rescaled { scale: part(scale)? },
+            Self::Aligned { confidence, confidence_bias, scale, offset } => Self::Aligned {
+                confidence: part(confidence)?,
+                confidence_bias: part(confidence_bias)?,
+                scale: part(scale)?,
+                offset: part(offset)?,
+            },
+        })
+    }
+
     /// Logits `[B, H·C]`.
     pub(super) fn logits(&self, inputs: &Inputs) -> Result<Tensor, TrainError> {
         match (self, inputs) {

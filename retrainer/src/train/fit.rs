@@ -6,10 +6,11 @@ use super::{
     closed_form,
     data::Data,
     error::TrainError,
-    evaluate::{self, Heads},
+    evaluate::Heads,
     head_group::{HeadGroup, Member},
     post_hoc, rows_at_once,
     sampler::epoch_order,
+    states::{self, EpochScores, Tracker},
     weights::{HeadForm, LinearHead, narrow},
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     methods::{Init, Reduction, TrainView},
     metrics::Metrics,
     plan::{GroupKey, HeadJob, HeadTask, Work},
+    select::Protocols,
 };
 use shared::interrupt::Interrupt;
 use std::time::Instant;
@@ -33,7 +35,7 @@ pub enum StateKind {
 }
 
 /// A head's weights at one epoch, measured on the test split.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct State {
     /// Epochs done; 0 for heads without training.
     pub epoch: usize,
@@ -58,6 +60,8 @@ pub struct FittedHead {
     pub val_selected: Option<State>,
     /// At the epoch that the test split chose.
     pub best_on_test: Option<State>,
+    /// Accuracies after each epoch, on the splits that protocols choose by.
+    pub curve: EpochScores,
     /// Its share of the group's time.
     pub seconds: f64,
 }
@@ -73,20 +77,21 @@ impl FittedHead {
     }
 }
 
-/// Does a piece of work; `advance` hears of every head-epoch.
+/// Does a piece of work; `protocols` say which states are wanted beside the last, `advance` hears of every head-epoch.
 ///
 /// # Errors
 /// [`TrainError::Interrupted`] when the user asked to stop; nothing of the piece is kept then.
 pub fn run(
     work: Work,
     data: &Data<'_>,
+    protocols: Protocols,
     interrupt: &Interrupt,
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
     let _guard = tch::no_grad_guard();
     match work {
         Work::PostHoc(tasks) => run_post_hoc(tasks, data, advance),
-        Work::Sgd { key, heads } => run_sgd(key, heads, data, interrupt, advance),
+        Work::Sgd { key, heads } => run_sgd(key, heads, data, protocols, interrupt, advance),
     }
 }
 
@@ -128,6 +133,7 @@ fn run_post_hoc(
         last,
         val_selected: None,
         best_on_test: None,
+        curve: EpochScores::default(),
         seconds,
     });
     Ok(fitted.collect())
@@ -144,54 +150,15 @@ fn measure(heads: Vec<LinearHead>, form: &HeadForm, data: &Data<'_>) -> Result<V
     };
     let parameters = Parameters::linear(&heads, data.device)?;
     let together = Heads { parameters: &parameters, count: heads.len(), unit_centre };
-    let val = validate(&together, data)?;
-    states(&together, heads, data, &vec![0; together.count], &val)
-}
-
-/// The best epoch of each head so far and the weights it had then.
-struct Best {
-    parameters: Parameters,
-    epochs: Vec<usize>,
-    scores: Vec<f64>,
-    /// Validation accuracy at that epoch.
-    val: Vec<Option<f64>>,
-}
-
-impl Best {
-    fn new(parameters: &Parameters, heads: usize) -> Result<Self, TrainError> {
-        Ok(Self {
-            parameters: parameters.snapshot()?,
-            epochs: vec![0; heads],
-            scores: vec![f64::NEG_INFINITY; heads],
-            val: vec![None; heads],
-        })
-    }
-
-    fn update(
-        &mut self,
-        parameters: &Parameters,
-        epoch: usize,
-        scores: &[f64],
-        val: &[Option<f64>],
-    ) -> Result<(), TrainError> {
-        let heads = scores.len();
-        let state = self.scores.iter_mut().zip(&mut self.epochs).zip(&mut self.val);
-        for (head, (((best, best_epoch), best_val), (&score, &val))) in
-            state.zip(scores.iter().zip(val)).enumerate()
-        {
-            if score > *best {
-                (*best, *best_epoch, *best_val) = (score, epoch, val);
-                self.parameters.copy_head(parameters, head, heads)?;
-            }
-        }
-        Ok(())
-    }
+    let val = states::validate(&together, data)?;
+    states::measure(&together, heads, data, &vec![0; together.count], &val)
 }
 
 fn run_sgd(
     key: GroupKey,
     jobs: Vec<HeadJob>,
     data: &Data<'_>,
+    protocols: Protocols,
     interrupt: &Interrupt,
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
@@ -199,9 +166,7 @@ fn run_sgd(
     let (heads, classes, stream) = (jobs.len(), data.class_counts.classes(), key.stream);
     let mut group = start_group(&key, &jobs, data)?;
     let mut diverged_at: Vec<Option<usize>> = vec![None; heads];
-    let mut best_val = data.val.as_ref().map(|_| Best::new(&group.parameters, heads)).transpose()?;
-    let mut best_test = Best::new(&group.parameters, heads)?;
-    let mut val = vec![None; heads];
+    let mut tracker = Tracker::new(protocols, &group.parameters, heads, data)?;
     let rows = if key.whole_batches { usize::MAX } else { rows_at_once(heads * classes) };
     for epoch in 0..stream.epochs {
         group.start_epoch(epoch)?;
@@ -228,14 +193,7 @@ fn run_sgd(
                 diverged.get_or_insert(done);
             }
         }
-        let now = Heads { parameters: &group.parameters, count: heads, unit_centre: None };
-        val = validate(&now, data)?;
-        if let Some(best) = &mut best_val {
-            let scores: Vec<f64> = val.iter().map(|score| score.unwrap_or(f64::NEG_INFINITY)).collect();
-            best.update(&group.parameters, done, &scores, &val)?;
-        }
-        let test = evaluate::balanced_accuracy(&now, data, &data.test)?;
-        best_test.update(&group.parameters, done, &test, &val)?;
+        tracker.end_epoch(&group.parameters, done, stream.epochs, data)?;
         advance(heads as u64);
         if diverged_at.iter().all(Option::is_some) {
             // Nothing left to train; the bar still counts the epochs.
@@ -243,28 +201,19 @@ fn run_sgd(
             break;
         }
     }
-    let base = data.stage1.as_ref();
-    let measured = |parameters: &Parameters, epochs: &[usize], val: &[Option<f64>]| {
-        let linear = (0..heads).map(|head| parameters.head(head, heads, base));
-        let linear = linear.collect::<Result<Vec<_>, _>>()?;
-        states(&Heads { parameters, count: heads, unit_centre: None }, linear, data, epochs, val)
-    };
-    let last = measured(&group.parameters, &vec![stream.epochs; heads], &val)?;
-    let of = |best: &Best| measured(&best.parameters, &best.epochs, &best.val);
-    let best_on_test = of(&best_test)?;
-    let val_selected = best_val.as_ref().map(of).transpose()?;
+    let states = tracker.finish(&group.parameters, stream.epochs, data)?;
     let seconds = started.elapsed().as_secs_f64() / heads.max(1) as f64;
-    let val_selected = val_selected.into_iter().flatten().map(Some).chain(std::iter::repeat_with(|| None));
-    let fitted = jobs.into_iter().zip(diverged_at).zip(last.into_iter().zip(best_on_test).zip(val_selected));
+    let fitted = jobs.into_iter().zip(diverged_at).zip(states);
     Ok(fitted
-        .map(|((job, diverged_at), ((last, best_on_test), val_selected))| {
+        .map(|((job, diverged_at), states)| {
             let ok = diverged_at.is_none();
             FittedHead {
                 task: job.task,
                 diverged_at,
-                last: ok.then_some(last),
-                val_selected: val_selected.filter(|_| ok),
-                best_on_test: ok.then_some(best_on_test),
+                last: ok.then_some(states.last),
+                val_selected: states.val_selected.filter(|_| ok),
+                best_on_test: states.best_on_test.filter(|_| ok),
+                curve: if ok { states.curve } else { EpochScores::default() },
                 seconds,
             }
         })
@@ -312,28 +261,4 @@ pub(super) fn start_group(
     let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
     let parameters = Parameters::start(key.classifier, start, &recipes, data.device)?;
     HeadGroup::new(parameters, &members, losses, data.device)
-}
-
-/// Validation accuracy of each head, where there is a validation split.
-fn validate(heads: &Heads<'_>, data: &Data<'_>) -> Result<Vec<Option<f64>>, TrainError> {
-    match &data.val {
-        None => Ok(vec![None; heads.count]),
-        Some(split) => {
-            let scores = evaluate::balanced_accuracy(heads, data, split)?;
-            Ok(scores.into_iter().map(Some).collect())
-        }
-    }
-}
-
-/// Measures heads, whose weights are `linear`, on the test split.
-fn states(
-    heads: &Heads<'_>,
-    linear: Vec<LinearHead>,
-    data: &Data<'_>,
-    epochs: &[usize],
-    val: &[Option<f64>],
-) -> Result<Vec<State>, TrainError> {
-    let metrics = evaluate::metrics(heads, &linear, data, &data.test, data.class_counts)?;
-    let measured = metrics.into_iter().zip(linear).zip(epochs.iter().zip(val));
-    Ok(measured.map(|((test, head), (&epoch, &val_top1))| State { epoch, val_top1, test, head }).collect())
 }

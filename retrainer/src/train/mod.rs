@@ -35,6 +35,7 @@ mod loss;
 mod momentum;
 mod post_hoc;
 mod sampler;
+mod states;
 mod sweep;
 mod weights;
 
@@ -43,6 +44,7 @@ pub use data::Data;
 pub use device::{Device, resolve as resolve_device};
 pub use error::TrainError;
 pub use fit::{FittedHead, State, StateKind, run as run_work};
+pub use states::EpochScores;
 pub use sweep::{Sweep, SweepEnd};
 pub use weights::{Alignment, HeadForm, LinearHead};
 

@@ -64,6 +64,7 @@ impl Sweep<'_> {
             for _ in 0..workers {
                 let (sender, queue, stop) = (sender.clone(), &queue, stop.clone());
                 let (cache, device, tta) = (self.cache, self.device, self.plan.test_time_augmentation);
+                let protocols = self.plan.protocols;
                 scope.spawn(move || {
                     // One thread each: cores are kept busy by workers, and barriers between threads cost more than they give.
                     if device == Device::Cpu {
@@ -72,7 +73,7 @@ impl Sweep<'_> {
                     let result = Data::new(cache, device, tta, augmented).and_then(|data| {
                         while let Some(work) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
                             let advance = |count| drop(sender.send(Message::HeadEpochs(count)));
-                            let fitted = fit::run(work, &data, &stop, &advance)?;
+                            let fitted = fit::run(work, &data, protocols, &stop, &advance)?;
                             drop(sender.send(Message::Done(fitted)));
                         }
                         Ok(())
