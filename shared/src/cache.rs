@@ -262,8 +262,10 @@ impl<'cache> FeatureView<'cache> {
 
 fn read_manifest(path: &Path) -> Result<Manifest, CacheError> {
     let file = path.join(MANIFEST_FILE);
+    // In this order: a dump that ends just now writes the one before it removes the other.
+    let begun = path.join(PARTIAL_FILE).exists();
     if !file.exists() {
-        return Err(if path.join(PARTIAL_FILE).exists() {
+        return Err(if begun {
             CacheError::UnfinishedDump { path: path.to_owned() }
         } else {
             CacheError::MissingManifest { path: path.to_owned() }

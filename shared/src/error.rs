@@ -64,6 +64,16 @@ pub enum CacheError {
         /// The shard.
         path: PathBuf,
     },
+    /// An unfinished dump was to be finished, and shards are not on disk yet.
+    #[error("{} of {shards} shards of `{}` are missing: {}", .missing.len(), path.display(), some(.missing))]
+    MissingShards {
+        /// The folder.
+        path: PathBuf,
+        /// The files.
+        missing: Vec<String>,
+        /// Shards of the whole dump.
+        shards: usize,
+    },
     /// The file's size differs from the manifest's.
     #[error("`{}` has {got} bytes, expected {expected}", path.display())]
     WrongSize {
@@ -222,7 +232,7 @@ impl Hint for CacheError {
             },
             Self::MissingManifest { .. } => "make one with `extractor dump` or `extractor import`",
             Self::UnfinishedDump { .. } => {
-                "run the same `extractor dump` again: it goes on at the first missing shard"
+                "run the same `extractor dump` again: it goes on at the first missing shard; after all partitions, `extractor merge`"
             }
             Self::WrongVersion { .. } => {
                 "dump the features again, or use the program version that wrote the cache"
@@ -239,6 +249,9 @@ impl Hint for CacheError {
             | Self::ClassCountsDisagree { .. } => {
                 "the cache is damaged: `extractor verify` lists every damaged file; copy or dump it again"
             }
+            Self::MissingShards { .. } => {
+                "run the `extractor dump` that began it, or its other partitions: they write what is missing"
+            }
             Self::MissingView { .. } => "choose a view that is there, or dump the cache again with it",
             Self::NonFinite { .. } => {
                 "half precision ends at 65504: use `--dtype bf16` or `f32`, or check the backbone"
@@ -250,6 +263,16 @@ impl Hint for CacheError {
             Self::WrongRows { .. } => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+/// The first few names, and how many follow.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

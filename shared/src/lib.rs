@@ -34,6 +34,7 @@ pub mod long_tail;
 mod manifest;
 #[expect(unsafe_code, reason = "the one place where files become memory; every block says why it is sound")]
 mod mmap;
+mod plan;
 pub mod progress;
 pub mod random;
 mod shard;
@@ -50,10 +51,11 @@ pub use manifest::{
     BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, MANIFEST_FILE, Manifest,
     ProgramInfo, ShardInfo, ViewInfo,
 };
+pub use plan::ViewPlan;
 pub use shard::ShardWriter;
 pub use stage1_head::Stage1Head;
 pub use view::{Split, View, ViewId};
-pub use writer::{CacheWriter, ViewPlan};
+pub use writer::CacheWriter;
 
 /// Name, version and commit of a program, for manifests and records.
 ///

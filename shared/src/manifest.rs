@@ -235,9 +235,15 @@ impl Manifest {
             if sum != Some(view.rows) {
                 return Err(format!("rows of the shards of `{id}` do not add up to {}", view.rows));
             }
-            if let Some(shard) = view.shards.iter().find(|shard| !is_plain_path(&shard.file.file)) {
-                return Err(format!("shard path `{}` leaves the cache", shard.file.file));
-            }
+        }
+        self.check_paths()
+    }
+
+    /// Whether every file is inside the cache.
+    pub(crate) fn check_paths(&self) -> Result<(), String> {
+        let shards = self.views.values().flat_map(|view| &view.shards);
+        if let Some(shard) = shards.into_iter().find(|shard| !is_plain_path(&shard.file.file)) {
+            return Err(format!("shard path `{}` leaves the cache", shard.file.file));
         }
         match self.extra_files().find(|file| !is_plain_path(&file.file)) {
             Some(file) => Err(format!("path `{}` leaves the cache", file.file)),

@@ -111,7 +111,7 @@ impl ShardWriter {
         self.file.write_all(&self.buffer).map_err(|source| CacheError::io("write", &self.path, source))
     }
 
-    /// Makes the shard visible under its name, whole and on disk.
+    /// Makes the shard visible under its name, whole and on disk; one that is there already stays.
     ///
     /// # Errors
     /// [`CacheError::WrongRows`] where rows are missing, [`CacheError::Io`].
@@ -124,7 +124,7 @@ impl ShardWriter {
             .file
             .into_inner()
             .map_err(|error| CacheError::io("write", &self.path, error.into_error()))?;
-        atomic::persist(file, &self.path)
+        atomic::persist_new(file, &self.path).map(drop)
     }
 }
 

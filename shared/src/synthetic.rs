@@ -7,10 +7,11 @@ use crate::{
     dtype::Dtype,
     error::CacheError,
     manifest::{BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, HeadKind, Manifest, ProgramInfo},
+    plan::ViewPlan,
     random::stream,
     stage1_head::Stage1Head,
     view::{Split, View, ViewId},
-    writer::{CacheWriter, ViewPlan},
+    writer::CacheWriter,
 };
 use rand_chacha::rand_core::Rng;
 use serde_json::{Value, json};
@@ -130,43 +131,42 @@ impl SyntheticCache {
         mut proceed: impl FnMut() -> ControlFlow<()>,
     ) -> Result<Synthesised, CacheError> {
         let too_many = || CacheError::InvalidClassCounts { classes: self.class_counts.len() };
-        let mut writer = CacheWriter::begin(path, self.manifest()?)?;
+        let plans = self.plans().ok_or_else(too_many)?;
+        let mut writer = CacheWriter::begin(path, self.manifest()?, &plans)?;
         if writer.is_finished() {
             return Ok(Synthesised::Before);
         }
         let numbers = self.class_counts.len().checked_mul(self.dim).ok_or_else(too_many)?;
         let mut rng = stream(self.seed, "class means", 0);
         let means: Vec<f32> = (0..numbers).map(|_| normal(&mut rng)).collect(); // [C, D]
-        let mut plans = Vec::new();
-        for split in Split::ALL {
-            let labels = self.labels(split).ok_or_else(too_many)?;
-            if labels.is_empty() {
-                continue;
-            }
-            for view in self.views(split) {
-                let plan = ViewPlan {
-                    id: ViewId::new(split, view),
-                    sample_ids: (0_i64..).take(labels.len()).collect(),
-                    labels: labels.clone(),
-                    shard_rows: if view == View::Clean {
-                        self.clean_shard_rows
-                    } else {
-                        self.other_shard_rows
-                    },
-                };
-                for index in writer.missing_shards(&plan)? {
-                    if self.write_shard(&writer, &plan, index, &means, &mut proceed)?.is_break() {
-                        return Ok(Synthesised::Stopped);
-                    }
+        for plan in &plans {
+            for index in writer.missing_shards(plan)? {
+                if self.write_shard(&writer, plan, index, &means, &mut proceed)?.is_break() {
+                    return Ok(Synthesised::Stopped);
                 }
-                plans.push(plan);
             }
         }
         if self.stage1_head {
             writer.head(&self.head(means))?;
         }
-        writer.finish(&plans)?;
+        writer.finish()?;
         Ok(Synthesised::Now)
+    }
+
+    /// Every view of every split that has samples; `None` where they are more than memory can name.
+    fn plans(&self) -> Option<Vec<ViewPlan>> {
+        let mut plans = Vec::new();
+        for split in Split::ALL {
+            let labels = self.labels(split)?;
+            let views = if labels.is_empty() { Vec::new() } else { self.views(split) };
+            plans.extend(views.into_iter().map(|view| ViewPlan {
+                id: ViewId::new(split, view),
+                sample_ids: (0_i64..).take(labels.len()).collect(),
+                labels: labels.clone(),
+                shard_rows: if view == View::Clean { self.clean_shard_rows } else { self.other_shard_rows },
+            }));
+        }
+        Some(plans)
     }
 
     /// One shard; its noise is a stream of its own, so that a continued cache has the same bytes.

@@ -1,16 +1,21 @@
 //! Writing: shards one by one, the manifest last; a killed dump goes on at the first missing shard.
+//!
+//! Several processes may write to one folder. The first of them announces settings, views and shards in
+//! `manifest.partial.json`, the others compare theirs with it; of two that write the same shard the first stays; and
+//! whoever finds every shard there may finish.
 
 use crate::{
     atomic,
-    classes::ClassId,
     error::CacheError,
     manifest::{FileInfo, MANIFEST_FILE, Manifest, ShardInfo, ViewInfo},
+    plan::{self, ViewPlan},
     shard::{Expected, Shard, ShardWriter},
     stage1_head::{HEAD_FILE, Stage1Head},
     view::ViewId,
 };
 use std::{
     fs::File,
+    io::ErrorKind,
     ops::Range,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -22,31 +27,8 @@ pub(crate) const PARTIAL_FILE: &str = "manifest.partial.json";
 /// Running statistics of batch normalisation, where the dump moves them.
 const STATISTICS_FILE: &str = "batch_norm.safetensors";
 
-/// The rows of one view and how they are cut into shards.
-#[derive(Clone, Debug)]
-pub struct ViewPlan {
-    /// The view.
-    pub id: ViewId,
-    /// Label of each row.
-    pub labels: Vec<ClassId>,
-    /// Row in the source set of each row.
-    pub sample_ids: Vec<i64>,
-    /// Rows in a shard, at least 1; the last one may hold fewer.
-    pub shard_rows: usize,
-}
-
-impl ViewPlan {
-    /// The rows of each shard; one empty shard for a view without rows.
-    pub fn shards(&self) -> Vec<Range<usize>> {
-        let step = self.shard_rows.max(1);
-        let count = self.labels.len().div_ceil(step).max(1);
-        (0..count).map(|index| index * step..((index + 1) * step).min(self.labels.len())).collect()
-    }
-
-    fn file(&self, index: usize) -> String {
-        format!("{}/{index:05}.safetensors", self.id)
-    }
-}
+/// How often a folder is looked at again that another process writes to.
+const ATTEMPTS: usize = 5;
 
 /// A cache that is being written; [`CacheWriter::finish`] makes it one.
 #[derive(Debug)]
@@ -57,34 +39,75 @@ pub struct CacheWriter {
 }
 
 impl CacheWriter {
-    /// Starts a dump with these settings, or goes on with one that has the same.
+    /// Starts a dump with these settings and views, or goes on with one that has the same.
     ///
     /// `manifest` holds the settings; its views, head and time are filled in by the writer.
     ///
     /// # Errors
     /// [`CacheError::OtherDump`] where the folder holds a dump with other settings, [`CacheError::NotEmpty`] where it holds
     /// something else, [`CacheError::Io`].
-    pub fn begin(path: &Path, manifest: Manifest) -> Result<Self, CacheError> {
+    pub fn begin<'plan>(
+        path: &Path,
+        manifest: Manifest,
+        plans: impl IntoIterator<Item = &'plan ViewPlan>,
+    ) -> Result<Self, CacheError> {
         std::fs::create_dir_all(path).map_err(|source| CacheError::io("create", path, source))?;
-        let finished = path.join(MANIFEST_FILE).exists();
-        let previous = if finished { path.join(MANIFEST_FILE) } else { path.join(PARTIAL_FILE) };
-        if previous.exists() {
-            let there = read_settings(&previous)?;
-            if let Some(difference) = manifest.difference(&there) {
-                return Err(CacheError::OtherDump { path: path.to_owned(), difference });
+        let manifest = Manifest { views: plan::announce(plans), ..manifest };
+        for _ in 0..ATTEMPTS {
+            if let Some(mut there) = Self::find(path)? {
+                there.refuse_other(&manifest)?;
+                if !there.finished {
+                    atomic::remove_leftovers(path)?;
+                    // The program that began a dump signs it, so that a resumed dump ends with the same bytes.
+                    there.manifest = Manifest { program: there.manifest.program, ..manifest };
+                }
+                return Ok(there);
             }
-            // The program that began a dump signs it, so that a resumed dump ends with the same bytes.
-            let manifest = if finished { there } else { Manifest { program: there.program, ..manifest } };
-            return Ok(Self { path: path.to_owned(), manifest, finished });
+            let entries = std::fs::read_dir(path).map_err(|source| CacheError::io("read", path, source))?;
+            // A kill before the first rename leaves temporary files only.
+            let foreign =
+                entries.flatten().any(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"));
+            if !foreign && atomic::write_new(&path.join(PARTIAL_FILE), pretty(&manifest).as_bytes())? {
+                return Ok(Self { path: path.to_owned(), manifest, finished: false });
+            }
+            // Something is there: another process may have begun the same dump just now.
         }
-        let entries = std::fs::read_dir(path).map_err(|source| CacheError::io("read", path, source))?;
-        // A kill before the first rename leaves temporary files only.
-        let foreign = entries.flatten().any(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"));
-        if foreign {
-            return Err(CacheError::NotEmpty { path: path.to_owned() });
+        Err(CacheError::NotEmpty { path: path.to_owned() })
+    }
+
+    /// The dump that is in a folder, with the views and shards that were announced when it was begun.
+    ///
+    /// # Errors
+    /// [`CacheError::MissingManifest`] where there is none, [`CacheError::UnfinishedDump`] where it announces no views,
+    /// [`CacheError::InvalidManifest`], [`CacheError::Io`].
+    pub fn resume(path: &Path) -> Result<Self, CacheError> {
+        match Self::find(path)? {
+            None => Err(CacheError::MissingManifest { path: path.to_owned() }),
+            // Begun by a version that announced nothing.
+            Some(there) if there.manifest.views.is_empty() => {
+                Err(CacheError::UnfinishedDump { path: path.to_owned() })
+            }
+            Some(there) => Ok(there),
         }
-        atomic::write_atomic(&path.join(PARTIAL_FILE), pretty(&manifest).as_bytes())?;
-        Ok(Self { path: path.to_owned(), manifest, finished: false })
+    }
+
+    fn find(path: &Path) -> Result<Option<Self>, CacheError> {
+        // In this order: a process that finishes writes the one before it removes the other.
+        let partial = read_settings(&path.join(PARTIAL_FILE))?;
+        let whole = read_settings(&path.join(MANIFEST_FILE))?;
+        let finished = whole.is_some();
+        Ok(whole.or(partial).map(|manifest| Self { path: path.to_owned(), manifest, finished }))
+    }
+
+    fn refuse_other(&self, asked_for: &Manifest) -> Result<(), CacheError> {
+        let difference = asked_for.difference(&self.manifest).or_else(|| {
+            let differences = plan::differences(&self.manifest.views, &asked_for.views);
+            (!differences.is_empty()).then(|| differences.join("; "))
+        });
+        match difference {
+            Some(difference) => Err(CacheError::OtherDump { path: self.path.clone(), difference }),
+            None => Ok(()),
+        }
     }
 
     /// The folder.
@@ -109,14 +132,7 @@ impl CacheWriter {
     pub fn missing_shards(&self, plan: &ViewPlan) -> Result<Vec<usize>, CacheError> {
         let folder = self.path.join(plan.id.to_string());
         std::fs::create_dir_all(&folder).map_err(|source| CacheError::io("create", &folder, source))?;
-        // A kill leaves at most a temporary file: no one else writes here.
-        for entry in
-            std::fs::read_dir(&folder).map_err(|source| CacheError::io("read", &folder, source))?.flatten()
-        {
-            if entry.file_name().to_string_lossy().ends_with(".tmp") {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
+        atomic::remove_leftovers(&folder)?;
         let shards = plan.shards();
         Ok(shards
             .iter()
@@ -126,7 +142,7 @@ impl CacheWriter {
             .collect())
     }
 
-    /// Starts one shard of a view.
+    /// Starts one shard of a view; if another process finishes it first, that one stays.
     ///
     /// # Errors
     /// As [`ShardWriter::create`]; an index outside the plan is [`CacheError::WrongRows`].
@@ -137,6 +153,10 @@ impl CacheWriter {
         else {
             return Err(CacheError::WrongRows { path, expected: plan.labels.len(), got: rows.end });
         };
+        if !self.is_whole(plan, index, &rows) {
+            // Damaged, or not there.
+            let _ = std::fs::remove_file(&path);
+        }
         ShardWriter::create(&path, self.manifest.dtype, self.manifest.feature_dim, labels, ids)
     }
 
@@ -154,23 +174,28 @@ impl CacheWriter {
         self.path.join(STATISTICS_FILE)
     }
 
+    /// The announced shards that are not on disk, in the order of the views.
+    pub fn missing(&self) -> Vec<&str> {
+        let shards = self.manifest.views.values().flat_map(|view| &view.shards);
+        shards.filter(|shard| !self.is_there(shard)).map(|shard| shard.file.file.as_str()).collect()
+    }
+
     /// Checks that every shard is there, digests all files and writes the manifest: from now on the folder is a cache.
     ///
     /// # Errors
-    /// [`CacheError::MissingShard`], [`CacheError::Io`].
-    pub fn finish(mut self, plans: &[ViewPlan]) -> Result<Manifest, CacheError> {
-        for plan in plans {
-            let mut shards = Vec::new();
-            for (index, rows) in plan.shards().into_iter().enumerate() {
-                let file = plan.file(index);
-                if !self.is_whole(plan, index, &rows) {
-                    return Err(CacheError::MissingShard { path: self.path.join(file) });
-                }
-                shards.push(ShardInfo { rows: rows.len() as u64, file: self.file_info(file)? });
+    /// [`CacheError::MissingShards`], [`CacheError::Io`].
+    pub fn finish(mut self) -> Result<Manifest, CacheError> {
+        let missing: Vec<String> = self.missing().into_iter().map(str::to_owned).collect();
+        if !missing.is_empty() {
+            let shards = self.manifest.views.values().map(|view| view.shards.len()).sum();
+            return Err(CacheError::MissingShards { path: self.path, missing, shards });
+        }
+        for (id, mut view) in std::mem::take(&mut self.manifest.views) {
+            for shard in &mut view.shards {
+                shard.file = self.file_info(std::mem::take(&mut shard.file.file))?;
             }
-            let view = ViewInfo { rows: plan.labels.len() as u64, shards };
-            self.write_index(plan, &view)?;
-            self.manifest.views.insert(plan.id, view);
+            self.write_index(id, &view)?;
+            self.manifest.views.insert(id, view);
         }
         if self.path.join(HEAD_FILE).exists() {
             self.manifest.stage1_head = Some(self.file_info(HEAD_FILE.to_owned())?);
@@ -185,6 +210,18 @@ impl CacheWriter {
         Ok(self.manifest)
     }
 
+    /// Whether a shard has the size and types that belong there.
+    fn is_there(&self, shard: &ShardInfo) -> bool {
+        let expected = Expected {
+            rows: usize::try_from(shard.rows).unwrap_or(usize::MAX),
+            dim: self.manifest.feature_dim,
+            dtype: self.manifest.dtype,
+        };
+        Shard::open(&self.path.join(&shard.file.file), expected)
+            .is_ok_and(|shard| shard.labels(self.manifest.classes()).is_ok())
+    }
+
+    /// Whether a shard is there and holds the samples of the plan.
     fn is_whole(&self, plan: &ViewPlan, index: usize, rows: &Range<usize>) -> bool {
         let expected =
             Expected { rows: rows.len(), dim: self.manifest.feature_dim, dtype: self.manifest.dtype };
@@ -205,7 +242,7 @@ impl CacheWriter {
 
     /// The Hugging Face index of a view. Tensors of several shards share their names, which that convention does not know:
     /// keys carry the shard's number then, and `metadata.shards` lists files in row order.
-    fn write_index(&self, plan: &ViewPlan, view: &ViewInfo) -> Result<(), CacheError> {
+    fn write_index(&self, id: ViewId, view: &ViewInfo) -> Result<(), CacheError> {
         let name = |shard: &ShardInfo| shard.file.file.rsplit('/').next().unwrap_or_default().to_owned();
         let weight_map: serde_json::Map<String, serde_json::Value> = view
             .shards
@@ -225,7 +262,7 @@ impl CacheWriter {
             },
             "weight_map": weight_map,
         });
-        let path = self.path.join(plan.id.to_string()).join("features.safetensors.index.json");
+        let path = self.path.join(id.to_string()).join("features.safetensors.index.json");
         atomic::write_atomic(&path, format!("{index:#}\n").as_bytes())
     }
 }
@@ -238,10 +275,17 @@ pub(crate) fn digest(path: &Path) -> Result<String, CacheError> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-fn read_settings(path: &Path) -> Result<Manifest, CacheError> {
-    let bytes = std::fs::read(path).map_err(|source| CacheError::io("read", path, source))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| CacheError::InvalidManifest { path: path.to_owned(), reason: error.to_string() })
+/// The manifest of a finished or unfinished dump, where there is one.
+fn read_settings(path: &Path) -> Result<Option<Manifest>, CacheError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CacheError::io("read", path, error)),
+    };
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|error| CacheError::InvalidManifest { path: path.to_owned(), reason: error.to_string() })?;
+    manifest.check_paths().map_err(|reason| CacheError::InvalidManifest { path: path.to_owned(), reason })?;
+    Ok(Some(manifest))
 }
 
 fn pretty(manifest: &Manifest) -> String {

@@ -175,13 +175,13 @@ fn a_finished_dump_is_left_alone_and_other_settings_are_refused() {
     insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[DIGEST]")]}, {
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 2 --shard-rows 20")), @"
         exit 2
-        error: `finished` was made with other settings: `train.augmented-01` is not there
-        hint: give the same settings to continue it, another `--out`, or remove it first
+        error: `finished` holds a dump with other settings: `train.augmented-01` is not there
+        hint: choose another `--out`, or remove the folder first
         ");
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1")), @"
         exit 2
-        error: `finished` was made with other settings: `train.clean` has shards of other rows there; `train.augmented-00` has shards of other rows there
-        hint: give the same settings to continue it, another `--out`, or remove it first
+        error: `finished` holds a dump with other settings: `train.clean` has shards of other rows there; `train.augmented-00` has shards of other rows there
+        hint: choose another `--out`, or remove the folder first
         ");
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1 --shard-rows 20 --dtype f32")), @r#"
         exit 2

@@ -9,6 +9,7 @@ mod help;
 mod images;
 mod import;
 mod inspect;
+mod partition;
 mod program;
 mod python;
 mod stop;

@@ -1,7 +1,7 @@
 //! A dump that was stopped ends like one that was not.
 
 use shared::synthetic::SyntheticCache;
-use shared::{CacheError, CacheWriter, FeatureCache, Manifest};
+use shared::{CacheError, CacheWriter, FeatureCache, Manifest, ViewPlan};
 use std::{fs, path::Path};
 
 fn manifest(cache: &Path) -> Manifest {
@@ -13,6 +13,18 @@ fn manifest(cache: &Path) -> Manifest {
     }
 }
 
+/// What was asked for when a cache was written.
+fn plans(cache: &Path) -> Vec<ViewPlan> {
+    let cache = FeatureCache::open(cache).unwrap();
+    let plan = |(id, view): (&shared::ViewId, &shared::ViewInfo)| ViewPlan {
+        id: *id,
+        labels: cache.labels(id.split).to_vec(),
+        sample_ids: cache.sample_ids(id.split),
+        shard_rows: usize::try_from(view.shards[0].rows).unwrap(),
+    };
+    cache.manifest().views.iter().map(plan).collect()
+}
+
 #[test]
 fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     let folder = tempfile::tempdir().unwrap();
@@ -20,7 +32,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     let synthetic = SyntheticCache { class_counts: vec![150, 150], ..SyntheticCache::default() };
     synthetic.write(&whole).unwrap();
     let settings = manifest(&whole);
-    let writer = CacheWriter::begin(&stopped, settings.clone()).unwrap();
+    let writer = CacheWriter::begin(&stopped, settings.clone(), &plans(&whole)).unwrap();
     drop(writer);
     assert!(matches!(FeatureCache::open(&stopped), Err(CacheError::UnfinishedDump { .. })));
     // Some shards are there, one as a torn temporary file.
@@ -45,11 +57,18 @@ fn another_dump_in_the_same_folder_is_refused_with_what_differs() {
     let path = folder.path().join("cache");
     SyntheticCache::default().write(&path).unwrap();
     let settings = manifest(&path);
-    assert!(CacheWriter::begin(&path, settings.clone()).unwrap().is_finished());
-    let mut other = settings;
+    assert!(CacheWriter::begin(&path, settings.clone(), &plans(&path)).unwrap().is_finished());
+    let mut other = settings.clone();
     other.dataset.seed = Some(7);
-    let Err(CacheError::OtherDump { difference, .. }) = CacheWriter::begin(&path, other) else { panic!() };
+    let refused = CacheWriter::begin(&path, other, &plans(&path));
+    let Err(CacheError::OtherDump { difference, .. }) = refused else { panic!() };
     insta::assert_snapshot!(difference, @"`dataset.seed` is 0 there, 7 here");
+    let mut cut_otherwise = plans(&path);
+    cut_otherwise[0].shard_rows -= 1;
+    cut_otherwise.pop();
+    let refused = CacheWriter::begin(&path, settings, &cut_otherwise);
+    let Err(CacheError::OtherDump { difference, .. }) = refused else { panic!() };
+    insta::assert_snapshot!(difference, @"`train.clean` has shards of other rows there; `test.flipped` is there, and not asked for");
 }
 
 #[test]
@@ -59,7 +78,10 @@ fn a_folder_with_foreign_files_is_refused() {
     SyntheticCache::default().write(&path).unwrap();
     let settings = manifest(&path);
     fs::write(folder.path().join("thesis.tex"), b"do not touch").unwrap();
-    assert!(matches!(CacheWriter::begin(folder.path(), settings), Err(CacheError::NotEmpty { .. })));
+    assert!(matches!(
+        CacheWriter::begin(folder.path(), settings, &plans(&path)),
+        Err(CacheError::NotEmpty { .. })
+    ));
 }
 
 #[test]
@@ -74,4 +96,52 @@ fn the_cache_key_is_of_what_decides_the_bytes_not_of_paths_and_times() {
     let later = Manifest { created_unix: one.created_unix + 1000, ..same };
     assert_eq!(one.cache_key(), later.cache_key());
     assert_ne!(one.cache_key(), other.cache_key());
+}
+
+#[test]
+fn of_many_processes_that_begin_a_dump_one_announces_it_and_all_may_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, shared_by_all) = (folder.path().join("whole"), folder.path().join("shared"));
+    SyntheticCache::default().write(&whole).unwrap();
+    let (settings, plans) = (manifest(&whole), plans(&whole));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let writer = CacheWriter::begin(&shared_by_all, settings.clone(), &plans).unwrap();
+                assert!(!writer.is_finished());
+                assert!(writer.missing_shards(&plans[0]).unwrap().contains(&0));
+            });
+        }
+    });
+    let names: Vec<String> = fs::read_dir(&shared_by_all)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("manifest") || name.ends_with(".tmp"))
+        .collect();
+    assert_eq!(names, ["manifest.partial.json"]);
+}
+
+#[test]
+fn of_two_that_write_the_same_shard_the_first_stays_and_a_damaged_one_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, again) = (folder.path().join("whole"), folder.path().join("again"));
+    SyntheticCache::default().write(&whole).unwrap();
+    let plans = plans(&whole);
+    let writer = CacheWriter::begin(&again, manifest(&whole), &plans).unwrap();
+    let shard = again.join(format!("{}/00000.safetensors", plans[0].id));
+    let write = |number: f32| {
+        assert_eq!(writer.missing_shards(&plans[0]).unwrap()[0], 0);
+        let mut shard = writer.shard(&plans[0], 0).unwrap();
+        let numbers = plans[0].shards()[0].len() * writer.manifest().feature_dim;
+        shard.push(&vec![number; numbers]).unwrap();
+        shard
+    };
+    let (mine, theirs) = (write(1.0), write(2.0));
+    theirs.finish().unwrap();
+    let bytes = fs::read(&shard).unwrap();
+    mine.finish().unwrap();
+    assert!(fs::read(&shard).unwrap() == bytes, "the first stays");
+    fs::write(&shard, &bytes[..bytes.len() - 1]).unwrap();
+    write(2.0).finish().unwrap();
+    assert!(fs::read(&shard).unwrap() == bytes, "the damaged one is written again");
 }

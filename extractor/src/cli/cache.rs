@@ -37,6 +37,18 @@ pub struct CacheArgs {
     pub cache: PathBuf,
 }
 
+/// `extractor merge`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+The last partition to finish does this by itself; this command does it where that one was stopped.
+
+Example:
+  extractor merge caches/c100")]
+pub struct MergeArgs {
+    /// Folder that the partitions wrote to
+    pub cache: PathBuf,
+}
+
 /// `extractor pack`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

@@ -1,6 +1,7 @@
 //! Arguments of `dump`.
 
 use super::train::{DataArgs, MachineArgs, RecipeArgs};
+use crate::dump::Partition;
 use clap::Args;
 use shared::{BatchNormMode, Dtype};
 use std::{num::NonZeroUsize, path::PathBuf};
@@ -11,6 +12,10 @@ use std::{num::NonZeroUsize, path::PathBuf};
 Without --checkpoint and --weights a backbone is trained first, with the settings under Training; its checkpoint
 goes to CACHE.checkpoint. A dump that was stopped or killed goes on at its first missing shard when the same
 command is given again.
+
+With --partition several processes share a dump, on one machine or on several with one file system: each writes
+every N-th shard, and the last one to finish makes the folder a cache (or `extractor merge`). It holds the same
+bytes as a dump in one go; a partition that was stopped, or given twice, does no harm.
 
 Examples:
   extractor dump --checkpoint checkpoints/c100 --dataset cifar100 --data ~/cifar-100-binary \\
@@ -54,6 +59,9 @@ pub struct DumpArgs {
     /// Rows of a shard [default: as many as stay below 256 MB]
     #[arg(long, value_name = "N", help_heading = "Features")]
     pub shard_rows: Option<NonZeroUsize>,
+    /// Write only part I of N, counted from 1
+    #[arg(long, value_name = "I/N", default_value_t = Partition::WHOLE, hide_default_value = true, help_heading = "Features")]
+    pub partition: Partition,
     /// Folder of the feature cache
     #[arg(long, value_name = "CACHE")]
     pub out: PathBuf,

@@ -6,7 +6,7 @@ mod import;
 mod synthesise;
 mod train;
 
-pub use cache::{CacheArgs, InspectArgs, InspectFormat, PackArgs, UnpackArgs};
+pub use cache::{CacheArgs, InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
 pub use synthesise::SynthesiseArgs;
@@ -39,6 +39,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Write the frozen features of a backbone to a feature cache
     Dump(DumpArgs),
+    /// Make a feature cache of the shards that all partitions of a dump have written
+    Merge(MergeArgs),
     /// Make a feature cache of features from another program
     Import(ImportArgs),
     /// Make a feature cache of random features, of the size of a published data set or any other

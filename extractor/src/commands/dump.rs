@@ -19,6 +19,7 @@ use std::{
 use tch::{Device, Tensor};
 
 pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
+    check_partition(args)?;
     let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine)?;
     check_out(&args.out)?;
     let device = train::prepare(&args.machine)?;
@@ -44,9 +45,23 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
         precision: args.machine.precision,
         batch_norm: args.batch_norm.mode(),
         train_batch_size: recipe.batch_size,
+        partition: args.partition,
     };
     report(dump(&frozen, &dataset, &settings, &args.out, &interrupt)?, &args.out);
     Ok(Outcome::Done)
+}
+
+/// Refuses partitions that would not share one backbone, before anything long starts.
+fn check_partition(args: &DumpArgs) -> Result<(), ExtractError> {
+    if args.partition.is_whole() || args.checkpoint.is_some() || args.weights.is_some() {
+        return Ok(());
+    }
+    Err(ExtractError::InvalidSetting {
+        name: "--partition",
+        expected: "a trained backbone".to_owned(),
+        got: "neither `--checkpoint` nor `--weights`".to_owned(),
+        hint: "train once with `extractor train`, and give its checkpoint to every partition".to_owned(),
+    })
 }
 
 /// Trains into `CACHE.checkpoint`, or continues the run that is there.

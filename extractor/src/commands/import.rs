@@ -41,5 +41,9 @@ pub(super) fn report(written: Written, out: &Path) {
     match written {
         Written::Now => say(&format!("wrote `{}`", out.display())),
         Written::Before => say(&format!("`{}` is finished already, with the same settings", out.display())),
+        Written::Part { missing } => say(&format!(
+            "this partition of `{}` is written; {missing} shards of others are missing, and the last partition makes it a cache",
+            out.display()
+        )),
     }
 }

@@ -5,6 +5,7 @@ mod datasets;
 mod dump;
 mod import;
 mod inspect;
+mod merge;
 mod output;
 mod pack;
 mod presets;
@@ -38,6 +39,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
     let result = match &cli.command {
         Command::Train(args) => train::run(args),
         Command::Dump(args) => dump::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Import(args) => import::run(args),
         Command::Synthesise(args) => synthesise::run(args),
         Command::Inspect(args) => inspect::run(args),

@@ -5,11 +5,13 @@
 //! dump goes on at the first missing one. `batch_norm` is the network in training mode, as published stage-2 code has it.
 
 mod batch_norm;
+mod partition;
 mod pipeline;
 mod scratch;
 mod views;
 mod work;
 
+pub use partition::Partition;
 pub use views::rows_per_shard;
 
 use crate::{
@@ -57,6 +59,8 @@ pub struct DumpSettings {
     pub batch_norm: BatchNormMode,
     /// Images that are normalised together with [`BatchNormMode::Train`].
     pub train_batch_size: usize,
+    /// The shards that this process writes; the others are left to others.
+    pub partition: Partition,
 }
 
 /// Whether the work was needed.
@@ -66,6 +70,11 @@ pub enum Written {
     Now,
     /// It was finished already, with the same settings.
     Before,
+    /// All shards of the partition are there, and shards of others are not yet.
+    Part {
+        /// Shards that are not there.
+        missing: usize,
+    },
 }
 
 /// Refuses a folder that no dump could be written to, before a long training starts.
@@ -73,7 +82,10 @@ pub enum Written {
 /// # Errors
 /// [`shared::CacheError::NotEmpty`] for a folder that holds something but no cache.
 pub fn check_out(out: &Path) -> Result<(), ExtractError> {
-    let holds_something = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    // Another partition may be about to write its first file.
+    let holds_something = std::fs::read_dir(out).is_ok_and(|entries| {
+        entries.flatten().any(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"))
+    });
     match FeatureCache::open(out) {
         Err(CacheError::MissingManifest { path }) if holds_something => {
             Err(CacheError::NotEmpty { path }.into())
@@ -85,7 +97,7 @@ pub fn check_out(out: &Path) -> Result<(), ExtractError> {
 /// Writes the cache `out`, or finishes the one that is there with the same settings.
 ///
 /// # Errors
-/// [`ExtractError::OtherSettings`] and the cache's own errors where something else is in the way,
+/// The cache's own errors where something else is in the way, [`ExtractError::InvalidSetting`] for a partition of passes,
 /// [`ExtractError::Interrupted`], [`ExtractError::Torch`], and [`ExtractError::Cache`] for a full disk or features that
 /// are not finite.
 pub fn dump(
@@ -95,9 +107,17 @@ pub fn dump(
     out: &Path,
     interrupt: &Interrupt,
 ) -> Result<Written, ExtractError> {
+    if settings.batch_norm == BatchNormMode::Train && !settings.partition.is_whole() {
+        return Err(ExtractError::InvalidSetting {
+            name: "--partition",
+            expected: "none with `--batch-norm train`".to_owned(),
+            got: settings.partition.to_string(),
+            hint: "the running statistics go through all passes in one process".to_owned(),
+        });
+    }
     let views = views::plan(dataset, settings);
-    let mut writer = CacheWriter::begin(out, manifest(frozen, dataset, settings)?)?;
-    views::refuse_other_layout(out, &writer, &views)?;
+    let mut writer =
+        CacheWriter::begin(out, manifest(frozen, dataset, settings)?, views.iter().map(|view| &view.plan))?;
     if writer.is_finished() {
         return Ok(Written::Before);
     }
@@ -105,8 +125,11 @@ pub fn dump(
         writer.head(head)?;
     }
     pipeline::run(frozen, settings, &writer, &views, interrupt)?;
-    let plans: Vec<_> = views.into_iter().map(|view| view.plan).collect();
-    writer.finish(&plans)?;
+    let missing = writer.missing().len();
+    if missing > 0 && !settings.partition.is_whole() {
+        return Ok(Written::Part { missing });
+    }
+    writer.finish()?;
     Ok(Written::Now)
 }
 

@@ -50,7 +50,7 @@ pub(super) fn run(
         BatchNormMode::Train => Some(Drift::begin(&frozen.backbone, writer.statistics_path())?),
     };
     let work = match &drift {
-        None => work::shards(writer, views)?,
+        None => work::shards(writer, views, settings.partition)?,
         Some(drift) => work::passes(writer, views, drift.passes())?,
     };
     let (sender, receiver) = sync_channel(WAITING_BATCHES);

@@ -1,6 +1,6 @@
 //! What is left to compute, in the order in which it must be.
 
-use super::views::PlannedView;
+use super::{Partition, views::PlannedView};
 use shared::{CacheError, CacheWriter, Split, View};
 use std::ops::Range;
 
@@ -53,11 +53,21 @@ impl Work {
     }
 }
 
-/// The missing shards of every view, for running statistics that stay as they are.
-pub(super) fn shards(writer: &CacheWriter, views: &[PlannedView<'_>]) -> Result<Vec<Work>, CacheError> {
+/// The missing shards of every view that are in this part, for running statistics that stay as they are.
+pub(super) fn shards(
+    writer: &CacheWriter,
+    views: &[PlannedView<'_>],
+    part: Partition,
+) -> Result<Vec<Work>, CacheError> {
     let mut work = Vec::new();
-    for view in 0..views.len() {
-        work.extend(shards_of(writer, views, view)?);
+    // The number, in the whole dump, of a view's first shard.
+    let mut first = 0;
+    for (view, planned) in views.iter().enumerate() {
+        let missing = shards_of(writer, views, view)?.into_iter();
+        work.extend(
+            missing.filter(|work| matches!(work, Work::Shard { index, .. } if part.has(first + index))),
+        );
+        first += planned.plan.shards().len();
     }
     Ok(work)
 }

@@ -63,43 +63,45 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
     let dim = train.features.columns();
     let dtype = import.dtype.unwrap_or_else(|| train.features.nearest_dtype());
     let shard_rows = import.shard_rows.unwrap_or_else(|| rows_per_shard(dim, dtype));
-    let mut writer = CacheWriter::begin(out, manifest(import, train, classes, dtype)?)?;
+    let views: Vec<_> = import
+        .splits
+        .iter()
+        .flat_map(|(&split, imported)| imported.views().map(move |view| (split, imported, view)))
+        .collect();
+    let plan = |&(split, imported, (view, _)): &(Split, &ImportedSplit, _)| ViewPlan {
+        id: ViewId::new(split, view),
+        labels: imported.labels.clone(),
+        sample_ids: imported.sample_ids.clone(),
+        shard_rows,
+    };
+    let plans: Vec<ViewPlan> = views.iter().map(plan).collect();
+    let mut writer = CacheWriter::begin(out, manifest(import, train, classes, dtype)?, &plans)?;
     if writer.is_finished() {
         return Ok(Written::Before);
     }
-    let mut plans = Vec::new();
-    let total =
-        import.splits.values().flat_map(ImportedSplit::views).map(|(_, matrix)| matrix.rows() as u64).sum();
-    let mut progress = Progress::new("import", total);
-    for (&split, imported) in &import.splits {
-        for (view, matrix) in imported.views() {
-            let plan = ViewPlan {
-                id: ViewId::new(split, view),
-                labels: imported.labels.clone(),
-                sample_ids: imported.sample_ids.clone(),
-                shard_rows,
-            };
-            for index in writer.missing_shards(&plan)? {
-                let mut shard = writer.shard(&plan, index)?;
-                let rows = plan.shards().get(index).cloned().unwrap_or(0..0);
-                for start in rows.clone().step_by((NUMBERS_AT_ONCE / dim).max(1)) {
-                    if interrupt.requested() {
-                        let state = format!("finished shards are in `{}`", out.display());
-                        return Err(ExtractError::Interrupted { state });
-                    }
-                    let end = rows.end.min(start + (NUMBERS_AT_ONCE / dim).max(1));
-                    shard.push(&matrix.read_rows(start..end))?;
-                    progress.advance((end - start) as u64);
-                }
-                shard.finish()?;
-            }
-            plans.push(plan);
-        }
-    }
+    // Before the shards: whoever finds them all there may finish.
     if let Some(head) = &head {
         writer.head(head)?;
     }
-    writer.finish(&plans)?;
+    let total = views.iter().map(|(_, _, (_, matrix))| matrix.rows() as u64).sum();
+    let mut progress = Progress::new("import", total);
+    for ((_, _, (_, matrix)), plan) in views.iter().zip(&plans) {
+        for index in writer.missing_shards(plan)? {
+            let mut shard = writer.shard(plan, index)?;
+            let rows = plan.shards().get(index).cloned().unwrap_or(0..0);
+            for start in rows.clone().step_by((NUMBERS_AT_ONCE / dim).max(1)) {
+                if interrupt.requested() {
+                    let state = format!("finished shards are in `{}`", out.display());
+                    return Err(ExtractError::Interrupted { state });
+                }
+                let end = rows.end.min(start + (NUMBERS_AT_ONCE / dim).max(1));
+                shard.push(&matrix.read_rows(start..end))?;
+                progress.advance((end - start) as u64);
+            }
+            shard.finish()?;
+        }
+    }
+    writer.finish()?;
     progress.finish();
     Ok(Written::Now)
 }

@@ -1,0 +1,18 @@
+//! `extractor merge`: the shards of all partitions become a cache.
+
+use super::{Outcome, import::report, output::say};
+use crate::{cli::MergeArgs, dump::Written, error::ExtractError};
+use shared::{CacheWriter, FeatureCache};
+
+pub(super) fn run(args: &MergeArgs) -> Result<Outcome, ExtractError> {
+    let writer = CacheWriter::resume(&args.cache)?;
+    if writer.is_finished() {
+        say(&format!("`{}` is finished already", args.cache.display()));
+        return Ok(Outcome::Done);
+    }
+    writer.finish()?;
+    // No data set was at hand to compare samples with: opening checks that the views agree.
+    FeatureCache::open(&args.cache)?;
+    report(Written::Now, &args.cache);
+    Ok(Outcome::Done)
+}
