@@ -139,6 +139,7 @@ fn settings_that_do_not_exist_or_change_nothing_are_refused() {
         "--epochs 5 --warm-up 5",
         "--preset table3-ce --lr nan",
         "--epochs 0",
+        "--accumulate 9",
         "--momentum 1",
         "--weight-decay=-1",
     ]
@@ -196,6 +197,9 @@ fn settings_that_do_not_exist_or_change_nothing_are_refused() {
     error: `--epochs`: expected at least 1, got 0
 
     exit 2
+    error: `--accumulate`: expected 1 to 8, for parts of two images at least, got 9
+
+    exit 2
     error: `--momentum`: expected at least 0 and below 1, got 1
 
     exit 2
@@ -221,4 +225,32 @@ fn presets_are_listed_and_shown() {
     error: unknown preset `table-3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs
     hint: did you mean `table3-bs`?
     ");
+}
+
+#[test]
+fn several_seeds_get_a_checkpoint_each_and_go_on_after_a_stop() {
+    let place = Workplace::new();
+    cifar10(&place, "data", 5, 1);
+    place.ok(&format!("{TRAIN} --threads 1 --epochs 1 --accumulate 4 --seed 1 --out alone"));
+    let line = format!("{TRAIN} --threads 1 --epochs 1 --accumulate 4 --out base --seeds");
+    place.ok(&format!("{line} 0"));
+    let both = place.ok(&format!("{line} 0,1")).stderr;
+    assert!(both.contains("was finished before: 1 epochs in `base/seed-0`"), "{both}");
+    // The weights of the run alone; the checkpoints differ in the seconds that their logs hold.
+    let dump = |checkpoint: &str, out: &str| {
+        place.ok(&format!(
+            "dump --checkpoint {checkpoint} --dataset cifar10 --data data --device cpu --threads 1 --out {out}"
+        ));
+        std::fs::read(place.path(&format!("{out}/stage1_head.safetensors"))).unwrap()
+    };
+    assert!(dump("alone", "cache-alone") == dump("base/seed-1", "cache-1"));
+    assert!(dump("base/seed-0", "cache-0") != dump("base/seed-1", "cache-1"));
+    insta::assert_snapshot!(
+        place.refused("dump --checkpoint base --dataset cifar10 --data data --device cpu --threads 1 --out cache"),
+        @"
+    exit 2
+    error: `base/checkpoint.safetensors` not found: expected the checkpoint of a stage-1 run
+    hint: it holds checkpoints of several seeds: give one of `base/seed-0`, `base/seed-1`
+    "
+    );
 }

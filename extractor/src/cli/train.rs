@@ -95,6 +95,10 @@ pub struct RecipeArgs {
     /// Images of a step; a flag of its own in each command.
     #[arg(skip)]
     pub batch_size: Option<NonZeroUsize>,
+    /// Compute each step in K parts, for less memory; batch normalisation sees one part at a time [default: 1]
+    #[arg(long, value_name = "K")]
+    #[serde(skip)]
+    pub accumulate: Option<NonZeroUsize>,
     /// Learning rate before the schedule lowers it [default: 0.01]
     #[arg(long, value_name = "LR")]
     pub lr: Option<f64>,
@@ -149,7 +153,9 @@ Examples:
   extractor train --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 \\
       --backbone resnet18 --width 0.25 --epochs 100 --precision bf16 --out checkpoints/c100
   extractor train --preset table3-ldam-drw --epochs 100 --dataset cifar100 --data ~/cifar-100-binary \\
-      --imbalance-ratio 100 --out checkpoints/ldam-drw")]
+      --imbalance-ratio 100 --out checkpoints/ldam-drw
+  extractor train --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 \\
+      --seeds 0,1,2 --out checkpoints/c100-seeds")]
 pub struct TrainArgs {
     /// Which samples.
     #[command(flatten)]
@@ -160,6 +166,15 @@ pub struct TrainArgs {
     /// Images of a step [default: 64]
     #[arg(long, value_name = "B", help_heading = "Training")]
     pub batch_size: Option<NonZeroUsize>,
+    /// Train once for each of these seeds, into `CKPT/seed-0`, `CKPT/seed-1` …
+    #[arg(
+        long,
+        value_name = "S,S",
+        value_delimiter = ',',
+        conflicts_with = "seed",
+        help_heading = "Training"
+    )]
+    pub seeds: Option<Vec<u64>>,
     /// Test accuracy after every so many epochs, and after the last
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Training")]
     pub eval_every: NonZeroU32,

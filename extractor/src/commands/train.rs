@@ -9,7 +9,7 @@ use crate::{
     stage1::{self, Recipe, TrainOptions},
     threads,
 };
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, path::PathBuf};
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
@@ -24,10 +24,24 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
         dataset.class_names.len()
     ));
     let options = TrainOptions { device, eval_every: args.eval_every };
-    let outcome = stage1::train(&dataset, &recipe, &options, &args.out, &interrupt)?;
-    let state = if outcome.was_finished { "was finished before" } else { "finished" };
-    say(&format!("{state}: {} epochs in `{}`", recipe.epochs, args.out.display()));
+    for (seed, out) in runs(args, recipe.seed) {
+        let recipe = Recipe { seed, ..recipe.clone() };
+        let outcome = stage1::train(&dataset, &recipe, &options, &out, &interrupt)?;
+        let state = if outcome.was_finished { "was finished before" } else { "finished" };
+        say(&format!("{state}: {} epochs in `{}`", recipe.epochs, out.display()));
+    }
     Ok(Outcome::Done)
+}
+
+/// Each seed with its checkpoint folder.
+fn runs(args: &TrainArgs, seed: u64) -> Vec<(u64, PathBuf)> {
+    match &args.seeds {
+        None => vec![(seed, args.out.clone())],
+        Some(seeds) => {
+            // A seed that is given twice is found finished the second time.
+            seeds.iter().map(|seed| (*seed, args.out.join(format!("seed-{seed}")))).collect()
+        }
+    }
 }
 
 /// Settles threads and device, and says what `auto` chose.

@@ -113,7 +113,7 @@ impl Checkpoint {
             return Err(ExtractError::NotFound {
                 path: file,
                 expected: "the checkpoint of a stage-1 run".to_owned(),
-                hint: "make one with `extractor train`".to_owned(),
+                hint: seeds_hint(path),
             });
         }
         let file = TensorFile::read(&file)?;
@@ -138,6 +138,22 @@ impl Checkpoint {
                 "train_transform": self.info.train_transform,
             }),
         })
+    }
+}
+
+/// What to do about a folder without a checkpoint: `train --seeds` leaves one in each of its subfolders.
+fn seeds_hint(folder: &Path) -> String {
+    let holds_checkpoint = |path: &PathBuf| path.join(CHECKPOINT_FILE).is_file();
+    let inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut seeds: Vec<String> = inside
+        .map(|entry| entry.path())
+        .filter(holds_checkpoint)
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    seeds.sort();
+    match seeds.as_slice() {
+        [] => "make one with `extractor train`".to_owned(),
+        _ => format!("it holds checkpoints of several seeds: give one of {}", seeds.join(", ")),
     }
 }
 

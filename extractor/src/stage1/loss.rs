@@ -157,6 +157,15 @@ impl Loss {
         let logits = (self.kind.adjust)(logits, labels, &self.terms, &self.settings)?;
         logits.f_cross_entropy_loss(labels, weights, Reduction::Mean, -100, 0.0)
     }
+
+    /// What the mean of a part of a batch counts in the mean of the whole: Σ w_y of the part over Σ w_y of the batch.
+    pub(super) fn share(part: &Tensor, batch: &Tensor, weights: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let weight = |labels: &Tensor| match weights {
+            Some(weights) => weights.f_index_select(0, labels)?.f_sum(weights.kind()),
+            None => Tensor::f_full([0_i64; 0], labels.size1()? as f64, (Kind::Float, labels.device())),
+        };
+        weight(part)?.f_div(&weight(batch)?)
+    }
 }
 
 /// Δ_k = max_margin · (n_k / min_j n_j)^(−1/4); classes without samples have none and do not count.
@@ -237,6 +246,36 @@ mod tests {
             value.backward();
             assert!(value.double_value(&[]).is_finite(), "{}", kind.name);
             assert!(bool::try_from(logits.grad().isfinite().all()).unwrap(), "{}", kind.name);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// f64 sums in another order, shares in f32 where there are no weights: 1e-6.
+        #[test]
+        fn parts_of_a_batch_add_up_to_its_loss_and_gradient(
+            logits in prop::collection::vec(-0.9..0.9_f64, 28), labels in prop::collection::vec(0..4_i64, 7), parts in 1..5_i64,
+        ) {
+            let batch = Tensor::from_slice(&labels);
+            for kind in LOSSES {
+                let loss = loss(kind.name, &[500, 120, 30, 5]);
+                let weights = loss.weights(1, 1);
+                let whole = Tensor::from_slice(&logits).reshape([7, 4]).set_requires_grad(true);
+                let value = loss.mean(&whole, &batch, weights).unwrap();
+                value.backward();
+                let split = whole.detach().set_requires_grad(true);
+                let mut sum = 0.0;
+                for (logits, labels) in split.chunk(parts, 0).iter().zip(batch.chunk(parts, 0)) {
+                    let share = Loss::share(&labels, &batch, weights).unwrap();
+                    let part = loss.mean(logits, &labels, weights).unwrap() * share;
+                    part.backward();
+                    sum += part.double_value(&[]);
+                }
+                prop_assert!((sum - value.double_value(&[])).abs() < 1e-5, "{}", kind.name);
+                let difference = (whole.grad() - split.grad()).abs().max().double_value(&[]);
+                prop_assert!(difference < 1e-6, "{}: {difference:e}", kind.name);
+            }
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Recipe {
     pub epochs: u32,
     /// Images of a step; the last one of an epoch may have fewer.
     pub batch_size: usize,
+    /// Parts in which a step is computed, for less memory; batch normalisation sees one part at a time.
+    #[serde(default = "whole_batch")]
+    pub accumulate: usize,
     /// Learning rate before the schedule lowers it.
     pub lr: f64,
     /// How it falls.
@@ -49,6 +52,11 @@ pub struct Recipe {
     pub seed: u64,
     /// Augmentation and normalisation.
     pub transform: Transform,
+}
+
+/// A step in one part.
+fn whole_batch() -> usize {
+    1
 }
 
 impl Recipe {
@@ -83,6 +91,7 @@ impl Recipe {
             },
             epochs: first!(epochs, 0),
             batch_size: first!(batch_size, NonZeroUsize::MIN).get(),
+            accumulate: args.accumulate.map_or_else(whole_batch, NonZeroUsize::get),
             lr: first!(lr, 0.0),
             schedule: Schedule::named(
                 &first!(schedule, String::new()),
@@ -146,6 +155,10 @@ impl Recipe {
         }
         if self.batch_size < 2 {
             return wrong("--batch-size", "at least 2, for batch normalisation", self.batch_size.to_string());
+        }
+        if self.accumulate == 0 || self.accumulate > self.batch_size / 2 {
+            let most = format!("1 to {}, for parts of two images at least", self.batch_size / 2);
+            return wrong("--accumulate", &most, self.accumulate.to_string());
         }
         if !(self.lr.is_finite() && self.lr > 0.0) {
             return wrong("--lr", "a positive number", self.lr.to_string());

@@ -49,6 +49,7 @@ fn recipe() -> Recipe {
         loss_settings: LossSettings::default(),
         epochs: EPOCHS,
         batch_size: 8,
+        accumulate: 1,
         lr: 0.05,
         schedule: Schedule::Cosine,
         warm_up: 0,
@@ -233,7 +234,7 @@ fn a_checkpoint_of_the_first_version_loads_and_goes_on() {
     let info = header["__metadata__"].as_object_mut().unwrap().values_mut().next().unwrap();
     let mut old: serde_json::Value = serde_json::from_str(info.as_str().unwrap()).unwrap();
     let fields = old["recipe"].as_object_mut().unwrap();
-    for new in ["loss_settings", "schedule", "warm_up"] {
+    for new in ["loss_settings", "accumulate", "schedule", "warm_up"] {
         assert!(fields.shift_remove(new).is_some(), "{new}");
     }
     let names: Vec<&str> = fields.keys().map(String::as_str).collect();
@@ -273,6 +274,7 @@ fn every_loss_goes_on_where_it_was_stopped() {
             loss: loss.name.to_owned(),
             schedule: Schedule::Step { milestones: vec![0.6], factor: 0.1 },
             warm_up: 1,
+            accumulate: 2,
             loss_settings: LossSettings { drw_start: 0.3, ..LossSettings::default() },
             ..recipe()
         };

@@ -9,6 +9,8 @@ use tch::{Kind, TchError, Tensor};
 pub(super) struct Sgd {
     weights: Vec<(String, Tensor)>,
     momenta: Vec<Tensor>,
+    /// Of the parts of the current step; empty between steps.
+    gradients: Vec<Tensor>,
     momentum: f64,
     weight_decay: Tensor, // scalar on the device
 }
@@ -26,15 +28,29 @@ impl Sgd {
             weights.iter().map(|(_, weight)| weight.f_detach()?.f_zeros_like()).collect::<Result<_, _>>()?;
         let device = weights.first().map_or(tch::Device::Cpu, |(_, weight)| weight.device());
         let weight_decay = Tensor::f_full([0_i64; 0], weight_decay, (Kind::Float, device))?;
-        Ok(Self { weights, momenta, momentum, weight_decay })
+        Ok(Self { weights, momenta, gradients: Vec::new(), momentum, weight_decay })
     }
 
-    /// One step against the gradient of `loss`.
-    pub(super) fn step(&mut self, loss: &Tensor, lr: f64) -> Result<(), TchError> {
+    /// Adds the gradient of `loss`, a part of the step's.
+    pub(super) fn backward(&mut self, loss: &Tensor) -> Result<(), TchError> {
         let weights: Vec<&Tensor> = self.weights.iter().map(|(_, weight)| weight).collect();
         let gradients = Tensor::f_run_backward(&[loss], &weights, false, false)?;
+        if self.gradients.is_empty() {
+            self.gradients = gradients;
+        } else {
+            let _guard = tch::no_grad_guard();
+            for (sum, gradient) in self.gradients.iter_mut().zip(&gradients) {
+                let _ = sum.f_add_(gradient)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step against the gradients added since the last.
+    pub(super) fn step(&mut self, lr: f64) -> Result<(), TchError> {
+        let gradients = std::mem::take(&mut self.gradients);
         let _guard = tch::no_grad_guard();
-        let negative_lr = Tensor::f_full([0_i64; 0], -lr, (Kind::Float, loss.device()))?;
+        let negative_lr = Tensor::f_full([0_i64; 0], -lr, (Kind::Float, self.weight_decay.device()))?;
         for (((_, weight), momentum), mut gradient) in
             self.weights.iter().zip(&mut self.momenta).zip(gradients)
         {
@@ -82,7 +98,8 @@ mod tests {
         let losses = [(); 2].map(|()| {
             let logits = head.logits(&backbone.features(images, BatchNormMode::Train).unwrap()).unwrap();
             let loss = ce.mean(&logits, labels, None).unwrap();
-            sgd.step(&loss, 0.001).unwrap();
+            sgd.backward(&loss).unwrap();
+            sgd.step(0.001).unwrap();
             loss.double_value(&[])
         });
         (losses, sgd, recorded)
@@ -125,14 +142,17 @@ mod tests {
     /// o = torch.optim.SGD([w], lr=0.1, momentum=0.9, weight_decay=0.01)
     /// for _ in range(2): o.zero_grad(); (w * w).sum().backward(); o.step()
     /// ```
-    /// By hand: g1 = 2.01 w, w1 = 0.799 w; m2 = 0.9·2.01 w + 2.01·0.799 w, w2 = w1 − 0.1 m2. f32: 1e-6.
+    /// The second step in two parts, which is the same. By hand: g1 = 2.01 w, w1 = 0.799 w; m2 = 0.9·2.01 w + 2.01·0.799 w, w2 = w1 − 0.1 m2. f32: 1e-6.
     #[test]
     fn two_steps_follow_the_formula_of_pytorch() {
         let weight = Tensor::from_slice(&[1.0_f32, -2.0]).set_requires_grad(true);
         let mut sgd = Sgd::new(std::iter::once(("w", &weight)), 0.9, 0.01).unwrap();
-        for _ in 0..2 {
-            let loss = weight.f_mul(&weight).unwrap().f_sum(Kind::Float).unwrap();
-            sgd.step(&loss, 0.1).unwrap();
+        for parts in [vec![1.0], vec![0.25, 0.75]] {
+            for part in parts {
+                let loss = weight.f_mul(&weight).unwrap().f_sum(Kind::Float).unwrap() * part;
+                sgd.backward(&loss).unwrap();
+            }
+            sgd.step(0.1).unwrap();
         }
         let factor = 0.799 - 0.1 * (0.9 * 2.01 + 2.01 * 0.799);
         let got = Vec::<f32>::try_from(weight.detach()).unwrap();

@@ -215,20 +215,36 @@ impl Run {
         Ok((order, Draws::new(*seed, "stage1/augment", epoch, n, transform.pad, device)?))
     }
 
-    /// One step on the samples `rows` `[B]`; nothing here waits for the device.
+    /// One step on the samples `rows` `[B]`, in parts; nothing here waits for the device.
     fn step(&mut self, rows: &Tensor, draws: &Draws, epoch: u32, lr: f64) -> Result<(), TchError> {
-        let pixels = self.train.pixels.f_index_select(0, rows)?; // [B, 3, H, W] u8
         let labels = self.train.labels.f_index_select(0, rows)?;
+        let parts = i64::try_from(self.info.recipe.accumulate).unwrap_or(i64::MAX);
+        for (rows, part) in rows.f_chunk(parts, 0)?.iter().zip(labels.f_chunk(parts, 0)?) {
+            self.part(rows, &part, &labels, draws, epoch)?;
+        }
+        self.sgd.step(lr)
+    }
+
+    /// Adds the gradient of the samples `rows`, a part of a step with the labels `batch`.
+    fn part(
+        &mut self,
+        rows: &Tensor,
+        labels: &Tensor,
+        batch: &Tensor,
+        draws: &Draws,
+        epoch: u32,
+    ) -> Result<(), TchError> {
+        let pixels = self.train.pixels.f_index_select(0, rows)?; // u8 [part of B, 3, H, W]
         let images = self.info.recipe.transform.augmented(&pixels, &draws.select(rows)?)?;
         let features = self.backbone.features(&images, BatchNormMode::Train)?;
-        let logits = self.head.logits(&features)?; // [B, C]
+        let logits = self.head.logits(&features)?; // [part of B, C]
         let weights = self.loss.weights(epoch, self.info.recipe.epochs);
-        let loss = self.loss.mean(&logits, &labels, weights)?;
-        self.sgd.step(&loss, lr)?;
+        let loss = self.loss.mean(&logits, labels, weights)?.f_mul(&Loss::share(labels, batch, weights)?)?;
+        self.sgd.backward(&loss)?;
         let _guard = tch::no_grad_guard();
-        let right = logits.f_argmax(1, false)?.f_eq_tensor(&labels)?.f_sum(Kind::Double)?;
-        let batch = rows.size1()? as f64;
-        let loss = loss.f_detach()?.f_to_dtype(Kind::Double, false, false)?.f_mul_scalar(batch)?;
+        let right = logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Double)?;
+        let samples = batch.size1()? as f64;
+        let loss = loss.f_detach()?.f_to_dtype(Kind::Double, false, false)?.f_mul_scalar(samples)?;
         let _ = self.sums.f_add_(&Tensor::f_stack(&[loss, right], 0)?)?;
         Ok(())
     }
