@@ -44,8 +44,8 @@ struct MappedView {
 /// A file whose bytes are not those that were written.
 #[derive(Debug)]
 pub struct Damage {
-    /// The file.
-    pub path: PathBuf,
+    /// The file as the manifest has it.
+    pub file: FileInfo,
     /// What is wrong with it.
     pub error: CacheError,
 }
@@ -169,7 +169,7 @@ impl FeatureCache {
         let mut damages = Vec::new();
         for file in manifest.files() {
             if let Err(error) = check_file(path, file) {
-                damages.push(Damage { path: path.join(&file.file), error });
+                damages.push(Damage { file: file.clone(), error });
             }
             each(file);
         }

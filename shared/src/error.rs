@@ -166,6 +166,16 @@ pub enum CacheError {
         /// BLAKE3 of the bytes on disk.
         got: String,
     },
+    /// A shard was written again to repair it, and came out otherwise; the damaged one is still there.
+    #[error("`{}` came out with checksum {got}, expected {expected}", path.display())]
+    OtherBytes {
+        /// The shard.
+        path: PathBuf,
+        /// BLAKE3 by the manifest.
+        expected: String,
+        /// BLAKE3 of the new bytes.
+        got: String,
+    },
     /// A split or view that this cache does not hold.
     #[error("`{}` has no view `{view}` (it has {available})", path.display())]
     MissingView {
@@ -248,6 +258,9 @@ impl Hint for CacheError {
             | Self::LabelOutOfRange { .. }
             | Self::ClassCountsDisagree { .. } => {
                 "the cache is damaged: `extractor verify` lists every damaged file; copy or dump it again"
+            }
+            Self::OtherBytes { .. } => {
+                "it was not replaced: equal bytes need the `--batch-size`, `--threads` and kind of device of the dump"
             }
             Self::MissingShards { .. } => {
                 "run the `extractor dump` that began it, or its other partitions: they write what is missing"

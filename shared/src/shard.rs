@@ -10,7 +10,10 @@
 //!
 //! Wide types come first, as in every safetensors file, so that Python's readers find each tensor aligned too.
 
-use crate::{atomic, classes::ClassId, dtype::Dtype, error::CacheError, mmap::FileMap};
+use crate::{
+    atomic, classes::ClassId, dtype::Dtype, error::CacheError, manifest::FileInfo, mmap::FileMap,
+    writer::digest,
+};
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 use safetensors::SafeTensors;
 use std::{
@@ -36,6 +39,8 @@ pub struct ShardWriter {
     rows: usize,
     written: usize,
     buffer: Vec<u8>,
+    /// What the shard must come out as, to take the place of a damaged one.
+    replaces: Option<FileInfo>,
 }
 
 impl ShardWriter {
@@ -68,7 +73,21 @@ impl ShardWriter {
         let id_bytes = sample_ids.iter().flat_map(|id| id.to_le_bytes());
         let head: Vec<u8> = header.into_iter().chain(label_bytes).chain(id_bytes).collect();
         file.write_all(&head).map_err(|source| CacheError::io("write", path, source))?;
-        Ok(Self { path: path.to_owned(), file, dtype, dim, rows, written: 0, buffer: Vec::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            dtype,
+            dim,
+            rows,
+            written: 0,
+            buffer: Vec::new(),
+            replaces: None,
+        })
+    }
+
+    /// Lets the shard take the place of a damaged one, if it comes out with that checksum.
+    pub(crate) fn replacing(self, replaces: Option<FileInfo>) -> Self {
+        Self { replaces, ..self }
     }
 
     /// Appends whole rows, converted to the shard's format (round to nearest even).
@@ -114,7 +133,8 @@ impl ShardWriter {
     /// Makes the shard visible under its name, whole and on disk; one that is there already stays.
     ///
     /// # Errors
-    /// [`CacheError::WrongRows`] where rows are missing, [`CacheError::Io`].
+    /// [`CacheError::WrongRows`] where rows are missing, [`CacheError::OtherBytes`] for a repaired shard that came out
+    /// otherwise than it was, [`CacheError::Io`].
     pub fn finish(self) -> Result<(), CacheError> {
         let expected = self.rows * self.dim;
         if self.written != expected {
@@ -124,7 +144,12 @@ impl ShardWriter {
             .file
             .into_inner()
             .map_err(|error| CacheError::io("write", &self.path, error.into_error()))?;
-        atomic::persist_new(file, &self.path).map(drop)
+        let Some(before) = self.replaces else { return atomic::persist_new(file, &self.path).map(drop) };
+        let got = digest(file.path())?;
+        if got != before.blake3 {
+            return Err(CacheError::OtherBytes { path: self.path, expected: before.blake3, got });
+        }
+        atomic::persist(file, &self.path)
     }
 }
 

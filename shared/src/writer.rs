@@ -14,6 +14,7 @@ use crate::{
     view::ViewId,
 };
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::ErrorKind,
     ops::Range,
@@ -27,6 +28,9 @@ pub(crate) const PARTIAL_FILE: &str = "manifest.partial.json";
 /// Running statistics of batch normalisation, where the dump moves them.
 const STATISTICS_FILE: &str = "batch_norm.safetensors";
 
+/// The Hugging Face index in the folder of a view.
+const INDEX_FILE: &str = "features.safetensors.index.json";
+
 /// How often a folder is looked at again that another process writes to.
 const ATTEMPTS: usize = 5;
 
@@ -36,6 +40,8 @@ pub struct CacheWriter {
     path: PathBuf,
     manifest: Manifest,
     finished: bool,
+    /// Shards to write again, and what they were.
+    damaged: BTreeMap<String, FileInfo>,
 }
 
 impl CacheWriter {
@@ -68,7 +74,12 @@ impl CacheWriter {
             let foreign =
                 entries.flatten().any(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"));
             if !foreign && atomic::write_new(&path.join(PARTIAL_FILE), pretty(&manifest).as_bytes())? {
-                return Ok(Self { path: path.to_owned(), manifest, finished: false });
+                return Ok(Self {
+                    path: path.to_owned(),
+                    manifest,
+                    finished: false,
+                    damaged: BTreeMap::new(),
+                });
             }
             // Something is there: another process may have begun the same dump just now.
         }
@@ -91,12 +102,33 @@ impl CacheWriter {
         }
     }
 
+    /// Writes shards of a finished cache again, with the settings and views that it was dumped with: only these are
+    /// missing, and each takes its place where it comes out with the checksum of the manifest.
+    ///
+    /// # Errors
+    /// As [`CacheWriter::resume`]; [`CacheError::UnfinishedDump`], [`CacheError::OtherDump`].
+    pub fn repair<'plan>(
+        path: &Path,
+        manifest: Manifest,
+        plans: impl IntoIterator<Item = &'plan ViewPlan>,
+        damaged: impl IntoIterator<Item = FileInfo>,
+    ) -> Result<Self, CacheError> {
+        let mut there = Self::resume(path)?;
+        if !there.finished {
+            return Err(CacheError::UnfinishedDump { path: path.to_owned() });
+        }
+        there.refuse_other(&Manifest { views: plan::announce(plans), ..manifest })?;
+        there.damaged = damaged.into_iter().map(|file| (file.file.clone(), file)).collect();
+        Ok(there)
+    }
+
     fn find(path: &Path) -> Result<Option<Self>, CacheError> {
         // In this order: a process that finishes writes the one before it removes the other.
         let partial = read_settings(&path.join(PARTIAL_FILE))?;
         let whole = read_settings(&path.join(MANIFEST_FILE))?;
         let finished = whole.is_some();
-        Ok(whole.or(partial).map(|manifest| Self { path: path.to_owned(), manifest, finished }))
+        let damaged = BTreeMap::new();
+        Ok(whole.or(partial).map(|manifest| Self { path: path.to_owned(), manifest, finished, damaged }))
     }
 
     fn refuse_other(&self, asked_for: &Manifest) -> Result<(), CacheError> {
@@ -137,7 +169,13 @@ impl CacheWriter {
         Ok(shards
             .iter()
             .enumerate()
-            .filter(|(index, rows)| !self.is_whole(plan, *index, rows))
+            .filter(|(index, rows)| {
+                if self.finished {
+                    self.damaged.contains_key(&plan.file(*index))
+                } else {
+                    !self.is_whole(plan, *index, rows)
+                }
+            })
             .map(|(index, _)| index)
             .collect())
     }
@@ -153,11 +191,13 @@ impl CacheWriter {
         else {
             return Err(CacheError::WrongRows { path, expected: plan.labels.len(), got: rows.end });
         };
-        if !self.is_whole(plan, index, &rows) {
+        let before = self.damaged.get(&plan.file(index)).cloned();
+        if before.is_none() && !self.is_whole(plan, index, &rows) {
             // Damaged, or not there.
             let _ = std::fs::remove_file(&path);
         }
-        ShardWriter::create(&path, self.manifest.dtype, self.manifest.feature_dim, labels, ids)
+        Ok(ShardWriter::create(&path, self.manifest.dtype, self.manifest.feature_dim, labels, ids)?
+            .replacing(before))
     }
 
     /// Writes the stage-1 head.
@@ -208,6 +248,16 @@ impl CacheWriter {
         // Only a leftover: a cache with both files is finished.
         let _ = std::fs::remove_file(self.path.join(PARTIAL_FILE));
         Ok(self.manifest)
+    }
+
+    /// Writes the index of each view of a finished cache that has none; the manifest does not list them.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`].
+    pub fn restore_indices(&self) -> Result<(), CacheError> {
+        let lost = |id: &ViewId| !self.path.join(id.to_string()).join(INDEX_FILE).exists();
+        let views = self.manifest.views.iter().filter(|(id, _)| self.finished && lost(id));
+        views.into_iter().try_for_each(|(id, view)| self.write_index(*id, view))
     }
 
     /// Whether a shard has the size and types that belong there.
@@ -262,7 +312,7 @@ impl CacheWriter {
             },
             "weight_map": weight_map,
         });
-        let path = self.path.join(id.to_string()).join("features.safetensors.index.json");
+        let path = self.path.join(id.to_string()).join(INDEX_FILE);
         atomic::write_atomic(&path, format!("{index:#}\n").as_bytes())
     }
 }

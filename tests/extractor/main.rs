@@ -12,6 +12,7 @@ mod inspect;
 mod partition;
 mod program;
 mod python;
+mod repair;
 mod stop;
 mod synthesise;
 mod train;

@@ -1,7 +1,8 @@
 //! Arguments of the commands that work on a finished cache.
 
+use super::train::MachineArgs;
 use clap::Args;
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 /// How `extractor inspect` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -30,11 +31,33 @@ pub struct InspectArgs {
 #[command(after_help = "\
 Exit status 1 where something is damaged; every damaged file is named.
 
-Example:
-  extractor verify caches/c100")]
-pub struct CacheArgs {
+With --repair damaged shards are computed again from the backbone and images that the cache was dumped from; the
+settings are those of its manifest. A shard is replaced only by one with the checksum that the manifest has.
+
+Examples:
+  extractor verify caches/c100
+  extractor verify caches/c100 --repair --checkpoint checkpoints/c100 --data ~/cifar-100-binary")]
+pub struct VerifyArgs {
     /// Folder of the feature cache
     pub cache: PathBuf,
+    /// Write damaged shards again
+    #[arg(long, requires_all = ["checkpoint", "data"])]
+    pub repair: bool,
+    /// Checkpoint that the cache was dumped with
+    #[arg(long, value_name = "CKPT", requires = "repair", help_heading = "Repair")]
+    pub checkpoint: Option<PathBuf>,
+    /// Folder with the files of the data set
+    #[arg(long, value_name = "DIR", requires = "repair", help_heading = "Repair")]
+    pub data: Option<PathBuf>,
+    /// List of the training images, where the subset is one of an index file
+    #[arg(long, value_name = "FILE", requires = "repair", help_heading = "Repair")]
+    pub index_file: Option<PathBuf>,
+    /// Images of a forward pass, as in the dump
+    #[arg(long, value_name = "B", default_value = "256", help_heading = "Repair")]
+    pub batch_size: NonZeroUsize,
+    /// Where, as in the dump.
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 /// `extractor merge`.

@@ -6,7 +6,7 @@ mod import;
 mod synthesise;
 mod train;
 
-pub use cache::{CacheArgs, InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs};
+pub use cache::{InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs, VerifyArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
 pub use synthesise::SynthesiseArgs;
@@ -47,8 +47,8 @@ pub enum Command {
     Synthesise(SynthesiseArgs),
     /// Show what a feature cache holds
     Inspect(InspectArgs),
-    /// Read every byte of a feature cache and compare checksums
-    Verify(CacheArgs),
+    /// Read every byte of a feature cache, compare checksums, and repair damaged shards
+    Verify(VerifyArgs),
     /// Pack a feature cache into one portable file
     Pack(PackArgs),
     /// Unpack and check a packed feature cache

@@ -83,7 +83,7 @@ fn train_first(
     Ok(folder)
 }
 
-fn from_checkpoint(
+pub(super) fn from_checkpoint(
     path: &Path,
     compute: Compute,
     dataset: &Dataset,

@@ -1,26 +1,65 @@
-//! `extractor verify`: reads every byte of a cache.
+//! `extractor verify`: reads every byte of a cache, and computes damaged shards again.
 
 use super::{
-    Outcome,
+    Outcome, dump, install_interrupt,
     output::{print, say},
+    train,
 };
-use crate::{cli::CacheArgs, error::ExtractError};
+use crate::{
+    backbones::Compute,
+    cli::VerifyArgs,
+    datasets::{Dataset, subset::SubsetSpec},
+    dump::{repair, settings_of},
+    error::ExtractError,
+};
 use indicatif::HumanBytes;
-use shared::{FeatureCache, MANIFEST_FILE, Manifest, progress::Progress};
+use shared::{CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, progress::Progress};
 use std::path::Path;
 
-pub(super) fn run(args: &CacheArgs) -> Result<Outcome, ExtractError> {
-    let report = check(&args.cache)?;
-    for damage in &report.damages {
-        print(&format!("damaged: {damage}"))?;
+pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
+    let mut report = check(&args.cache)?;
+    print_damages(&report)?;
+    if let (true, Some(checkpoint), Some(data)) = (args.repair, &args.checkpoint, &args.data)
+        && !report.shards.is_empty()
+    {
+        let shards = std::mem::take(&mut report.shards);
+        say(&format!("shards to compute again: {}", shards.len()));
+        write_again(args, checkpoint, data, shards)?;
+        report = check(&args.cache)?;
+        print_damages(&report)?;
     }
     if report.damages.is_empty() {
         let (files, bytes) = (report.files, HumanBytes(report.bytes));
         print(&format!("ok: {files} files, {bytes}: every checksum is right, every feature is finite"))?;
         return Ok(Outcome::Done);
     }
-    say("hint: copy these files or dump the cache again");
+    say("hint: copy these files or dump the cache again; `--repair` computes damaged shards again");
     Ok(Outcome::Failed)
+}
+
+fn print_damages(report: &Report) -> Result<(), ExtractError> {
+    report.damages.iter().try_for_each(|damage| print(&format!("damaged: {damage}")))
+}
+
+/// Computes damaged shards again, with the settings of the manifest.
+fn write_again(
+    args: &VerifyArgs,
+    checkpoint: &Path,
+    data: &Path,
+    shards: Vec<FileInfo>,
+) -> Result<(), ExtractError> {
+    let there =
+        manifest(&args.cache).ok_or_else(|| CacheError::MissingManifest { path: args.cache.clone() })?;
+    let settings = settings_of(&there, args.batch_size.get(), args.machine.precision)?;
+    let device = train::prepare(&args.machine)?;
+    let interrupt = install_interrupt()?;
+    let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
+    let dataset = Dataset::load(&there.dataset.name, data, &spec)?;
+    let compute =
+        Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
+    // The manifest says which images the cache is of, whatever the backbone was trained on.
+    let frozen = dump::from_checkpoint(checkpoint, compute, &dataset, true)?;
+    repair(&frozen, &dataset, &settings, &args.cache, shards, &interrupt)
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +68,8 @@ struct Report {
     bytes: u64,
     /// One text for each thing that is wrong, with the file's name.
     damages: Vec<String>,
+    /// The damaged files that are shards.
+    shards: Vec<FileInfo>,
 }
 
 /// Files first, and features only where the files are in order.
@@ -41,6 +82,8 @@ fn check(path: &Path) -> Result<Report, ExtractError> {
         progress.advance(file.bytes);
     })?;
     progress.finish();
+    let shards = damages.iter().map(|damage| &damage.file).filter(|file| file.file.contains('/'));
+    report.shards = shards.cloned().collect();
     report.damages = damages.into_iter().map(|damage| damage.error.to_string()).collect();
     if report.damages.is_empty() {
         report.damages = match FeatureCache::open(path) {
@@ -59,8 +102,11 @@ fn non_finite(cache: &FeatureCache) -> Vec<String> {
 
 /// Length of the progress bar; an unreadable manifest is an error of the check itself.
 fn expected_bytes(path: &Path) -> u64 {
-    let manifest: Option<Manifest> =
-        std::fs::read(path.join(MANIFEST_FILE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let manifest = manifest(path);
     let shards = manifest.iter().flat_map(|manifest| manifest.views.values().flat_map(|view| &view.shards));
     shards.fold(0, |sum, shard| sum.saturating_add(shard.file.bytes))
+}
+
+fn manifest(path: &Path) -> Option<Manifest> {
+    std::fs::read(path.join(MANIFEST_FILE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
 }

@@ -10,8 +10,9 @@ use super::{
     numpy_legacy::RandomState,
 };
 use crate::error::ExtractError;
+use clap::ValueEnum;
 use sha2::{Digest, Sha256};
-use shared::ClassId;
+use shared::{ClassId, DatasetInfo};
 use std::path::PathBuf;
 
 /// Which images of a class come first.
@@ -53,6 +54,23 @@ pub struct SubsetSpec {
     pub val_per_class: Option<u64>,
     /// The list for [`SubsetRule::IndexFile`].
     pub index_file: Option<PathBuf>,
+}
+
+impl SubsetSpec {
+    /// What was asked for when a subset was chosen, by its record in a manifest; an index file must be given again.
+    pub fn recorded(info: &DatasetInfo, index_file: Option<PathBuf>) -> Self {
+        let named = |rule: &SubsetRule| info.subset.split(',').next() == Some(rule.name());
+        let rule = SubsetRule::value_variants().iter().copied().find(named).unwrap_or_default();
+        let rounded = info.subset.ends_with(", rounded");
+        Self {
+            rule,
+            imbalance_ratio: info.imbalance_ratio,
+            n_max: info.n_max,
+            rounding: info.n_max.map(|_| if rounded { Rounding::Round } else { Rounding::Trunc }),
+            val_per_class: info.val_per_class,
+            index_file,
+        }
+    }
 }
 
 /// A subset as chosen: rows of the data set's training files, class-major.

@@ -7,11 +7,13 @@
 mod batch_norm;
 mod partition;
 mod pipeline;
+mod repair;
 mod scratch;
 mod views;
 mod work;
 
 pub use partition::Partition;
+pub use repair::{repair, settings_of};
 pub use views::rows_per_shard;
 
 use crate::{
