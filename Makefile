@@ -1,5 +1,6 @@
 # make demo    set up, build, sweep the embedded features, print the table
 # make test    set up, build, run all tests
+# make browser the report page in headless Chromium alone
 # make check   formatting, lints, documentation
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ PYTHON_PACKAGES := target/python-packages
 CARGO ?= cargo
 DEMO_DIR := demo
 
-.PHONY: setup build demo test check fmt clean
+.PHONY: setup build demo test browser check fmt clean
 
 setup: $(STAMP)
 
@@ -58,9 +59,10 @@ demo: build
 	./target/release/extractor verify $(DEMO_DIR)/cache
 	./target/release/retrainer sweep --cache $(DEMO_DIR)/cache --preset table1 --out $(DEMO_DIR)/runs
 	./target/release/retrainer report $(DEMO_DIR)/runs
-	@./target/release/retrainer report $(DEMO_DIR)/runs --format markdown --out $(DEMO_DIR)/report.md
+	@./target/release/retrainer report $(DEMO_DIR)/runs --all --out $(DEMO_DIR)/report
 	@echo
-	@echo "the report lies in $(DEMO_DIR)/report.md, the run records in $(DEMO_DIR)/runs"
+	@echo "the run records lie in $(DEMO_DIR)/runs, every table in $(DEMO_DIR)/report, the page in:"
+	@echo "$(DEMO_DIR)/report/page.html"
 
 $(PYTHON_PACKAGES)/ready: $(STAMP)
 	@mkdir -p $(PYTHON_PACKAGES)
@@ -71,6 +73,9 @@ $(PYTHON_PACKAGES)/ready: $(STAMP)
 test: setup $(PYTHON_PACKAGES)/ready
 	PYTHONPATH=$(CURDIR)/$(PYTHON_PACKAGES) PYTHON_WITH_SAFETENSORS=$(PYTHON) \
 	  $(CARGO) test --workspace --locked
+
+browser: setup
+	$(CARGO) test -p retrainer --locked --test retrainer_cli browser -- --nocapture
 
 # Files that the `methods!` macro declares are invisible to `cargo fmt`.
 check: setup

@@ -1,7 +1,12 @@
 //! The command line, as typed.
 
 use crate::commands::{
-    bench::BenchArgs, evaluate::EvaluateArgs, export::ExportArgs, methods::MethodsArgs, report::ReportArgs,
+    bench::BenchArgs,
+    evaluate::EvaluateArgs,
+    export::ExportArgs,
+    manual::{CompletionsArgs, ManArgs},
+    methods::MethodsArgs,
+    report::ReportArgs,
     sweep::SweepArgs,
 };
 use clap::{Parser, Subcommand};
@@ -35,4 +40,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Measure how near training is to the matrix products that it cannot do without
     Bench(BenchArgs),
+    /// Print the completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
 }

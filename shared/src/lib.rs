@@ -32,6 +32,7 @@ pub mod error;
 pub mod interrupt;
 pub mod long_tail;
 mod manifest;
+pub mod manual;
 #[expect(unsafe_code, reason = "the one place where files become memory; every block says why it is sound")]
 mod mmap;
 mod plan;

@@ -9,6 +9,7 @@
     reason = "tests are named by sentences, and a failed assumption is a failed test"
 )]
 
+mod browser;
 mod engine;
 mod errors;
 mod help;

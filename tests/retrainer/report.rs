@@ -47,7 +47,7 @@ fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) ->
 }
 
 /// Two seeds of `ce`, and of `lort` at two smoothing values; the better one on validation is the worse one on test.
-fn write(runs: &Path, validated: bool) {
+pub fn write(runs: &Path, validated: bool) {
     let mut writer = RunWriter::create(runs).unwrap();
     for seed in [0, 1] {
         for (method, params, val, top1) in [
@@ -62,7 +62,7 @@ fn write(runs: &Path, validated: bool) {
     writer.finish().unwrap();
 }
 
-fn report(runs: &Path, arguments: &[&str]) -> Output {
+pub fn report(runs: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_retrainer")).arg("report").arg(runs).args(arguments).output().unwrap()
 }
 
@@ -84,10 +84,10 @@ fn the_default_selects_on_validation_and_prints_one_table_without_color() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     insta::assert_snapshot!(text(&output.stdout), @"
     caches/demo (cache), select val
-    #  method  hyper-parameters  seeds           all  many  medium           few   gain  magnitude  spread  s/head
-    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    1  lort    delta=0.9             2  47.00 ± 2.83     -       -  23.50 ± 1.41  +6.00          -       -   0.250
-    2  ce                            2  41.00 ± 1.41     -       -  20.50 ± 0.71      -          -       -   0.250
+    #  method  hyper-parameters  seeds           all  many  medium           few   gain  magnitude  spread  95% ±  s/head
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    1  lort    delta=0.9             2  47.00 ± 2.83     -       -  23.50 ± 1.41  +6.00          -       -  25.41   0.250
+    2  ce                            2  41.00 ± 1.41     -       -  20.50 ± 0.71      -          -       -  12.71   0.250
     select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
     accuracies in percent, mean ± standard deviation over 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
     gain: difference to `ce` in percentage points; * p < 0.05, paired t-test over seeds

@@ -3,12 +3,14 @@
 mod cache;
 mod dump;
 mod import;
+mod manual;
 mod synthesise;
 mod train;
 
 pub use cache::{InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs, VerifyArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
+pub use manual::{CompletionsArgs, ManArgs};
 pub use synthesise::SynthesiseArgs;
 pub use train::{DataArgs, MachineArgs, PresetsArgs, RecipeArgs, TrainArgs};
 
@@ -61,4 +63,8 @@ pub enum Command {
     /// List the data sets
     #[command(after_help = "Example:\n  extractor datasets")]
     Datasets,
+    /// Print the completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
 }

@@ -5,6 +5,7 @@ mod datasets;
 mod dump;
 mod import;
 mod inspect;
+mod manual;
 mod merge;
 mod output;
 mod pack;
@@ -49,6 +50,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
         Command::Backbones => backbones::run(),
         Command::Presets(args) => presets::run(args),
         Command::Datasets => datasets::run(),
+        Command::Completions(args) => Ok(manual::completions(args)),
+        Command::Man(args) => manual::man(args),
     };
     match result {
         Err(ExtractError::Interrupted { state }) => {

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod evaluate;
 pub mod export;
+pub mod manual;
 pub mod methods;
 pub mod report;
 pub mod sweep;
@@ -34,6 +35,8 @@ pub fn run(command: Command) -> Result<End, RetrainError> {
         Command::Export(args) => export::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Man(args) => manual::man(&args),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{
     records::RunStore,
-    report::{FORMATS, Format, ReportError, Results, Style, TABLES, TableKind},
+    report::{
+        FORMATS, Format, ReportError, Results, Style, TABLES, Table, TableKind,
+        page::{Page, page},
+    },
     select::Protocol,
 };
 use clap::{
@@ -20,7 +23,9 @@ use tempfile::NamedTempFile;
 /// Arguments of `retrainer report`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  retrainer report runs/table1\n  \
-    retrainer report runs/table1 --table table1 --select best-on-test --out table1.md")]
+    retrainer report runs/table1 --table table1 --select best-on-test --out table1.md\n  \
+    retrainer report runs/table1 --out page.html\n  \
+    retrainer report runs/table1 --all --out report")]
 pub struct ReportArgs {
     /// Folder of run records (RUNS of `sweep --out`), or one record file
     pub runs: PathBuf,
@@ -30,12 +35,15 @@ pub struct ReportArgs {
     /// Format of the report [default: by the extension of --out, else terminal]
     #[arg(long, value_parser = format_parser())]
     pub format: Option<&'static Format>,
-    /// File to write instead of stdout
+    /// File to write instead of stdout; with --all a folder
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Which table
-    #[arg(long, value_parser = table_parser(), default_value = "leaderboard")]
-    pub table: &'static TableKind,
+    /// Everything into the folder --out: the page, and every table in every format for files
+    #[arg(long, requires = "out", conflicts_with_all = ["table", "format"])]
+    pub all: bool,
+    /// Which table [default: leaderboard; a page of HTML has all]
+    #[arg(long, value_parser = table_parser())]
+    pub table: Option<&'static TableKind>,
     /// Method that gains are measured against [default: stage1, else ce]
     #[arg(long, value_name = "METHOD")]
     pub baseline: Option<String>,
@@ -60,24 +68,73 @@ fn table_parser() -> impl TypedValueParser<Value = &'static TableKind> {
 /// [`ReportError`] when there are no runs, the protocol cannot choose, or the output cannot be written; the output is
 /// opened before the records are read.
 pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
+    if args.all {
+        return everything(args);
+    }
     let format = resolve_format(args)?;
     let output = Output::open(args.out.as_deref())?;
+    let store = open(args)?;
+    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    if format.name == "html" && args.table.is_none() {
+        output.write(&whole_page(&results, tables(&results)))?;
+        say(&store);
+        return Ok(());
+    }
+    let kind = args.table.or(TABLES.first()).into_iter();
+    let tables: Vec<_> = kind.flat_map(|kind| (kind.build)(&results)).collect();
+    let text = (format.render)(&tables, output.style())?;
+    output.write(&text)?;
+    say(&store);
+    if !format.cautions {
+        warn(tables.into_iter().flat_map(|table| table.cautions));
+    }
+    Ok(())
+}
+
+fn open(args: &ReportArgs) -> Result<RunStore, ReportError> {
     let store = RunStore::open(&args.runs)?;
     if store.runs().is_empty() {
         warn(store.warnings().iter().map(ToString::to_string));
         return Err(ReportError::NoRuns { path: args.runs.clone() });
     }
-    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
-    let tables = (args.table.build)(&results);
-    let text = (format.render)(&tables, output.style())?;
-    output.write(&text)?;
+    Ok(store)
+}
+
+fn say(store: &RunStore) {
     warn(store.warnings().iter().map(ToString::to_string));
     if store.duplicates() > 0 {
         warn([format!("{} records repeat a run; the first finished one of each counts", store.duplicates())]);
     }
-    if !format.cautions {
-        warn(tables.into_iter().flat_map(|table| table.cautions));
+}
+
+/// Every table of every kind.
+fn tables(results: &[Results]) -> Vec<(&'static TableKind, Vec<Table>)> {
+    TABLES.iter().map(|kind| (kind, (kind.build)(results))).collect()
+}
+
+fn whole_page(results: &[Results], tables: Vec<(&'static TableKind, Vec<Table>)>) -> String {
+    page(&Page { results, tables, figures: Vec::new() })
+}
+
+/// `page.html` and `TABLE.md|csv|tex`; the same records give the same bytes.
+fn everything(args: &ReportArgs) -> Result<(), ReportError> {
+    let folder = args.out.clone().unwrap_or_default();
+    std::fs::create_dir_all(&folder)
+        .map_err(|source| ReportError::Output { path: folder.clone(), source })?;
+    // The page is opened first: a folder that cannot be written to is said before the records are read.
+    let file = |name: String| Output::open(Some(&folder.join(name)));
+    let output = file("page.html".to_owned())?;
+    let store = open(args)?;
+    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    let tables = tables(&results);
+    for (kind, tables) in &tables {
+        for format in FORMATS.iter().filter(|format| ["markdown", "csv", "latex"].contains(&format.name)) {
+            let text = (format.render)(tables, Style::default())?;
+            file(format!("{}.{}", kind.name, format.extension))?.write(&text)?;
+        }
     }
+    output.write(&whole_page(&results, tables))?;
+    say(&store);
     Ok(())
 }
 

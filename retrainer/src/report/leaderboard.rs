@@ -65,19 +65,31 @@ fn leaderboard(results: &Results) -> Table {
             });
         }
     }
+    push(Column::number("interval_95", "95% ±", Unit::Fraction, Show::Wide(7)), &|row| {
+        Cell::or_missing(row.summary("top1.all").and_then(|summary| summary.half_width_95()), Cell::Number)
+    });
     push(Column::number("val.top1.all", "val", Unit::Fraction, Show::Data), &|row| {
         Cell::or_missing(row.val_top1(), Cell::Number)
     });
     push(Column::number("seconds_per_head", "s/head", Unit::Plain, Show::Wide(4)), &|row| {
         Cell::or_missing(row.seconds(), Cell::Number)
     });
-    push(Column::text("run_ids", "runs", Show::Data), &|row| {
-        Cell::List(row.seeds().iter().map(|seed| seed.run_id.to_string()).collect())
-    });
+    push(Column::text("seeds", "seeds", Show::Data), &|row| seeds(row));
+    push(Column::text("run_ids", "runs", Show::Data), &|row| run_ids(row));
     table.notes = notes::reading(results, &rows, &common);
     table.notes.extend(notes::gain(results));
     table.cautions = notes::cautions(&rows);
     table
+}
+
+/// The seeds that finished.
+pub(super) fn seeds(row: &Selected) -> Cell {
+    Cell::List(row.seeds().iter().map(|seed| seed.seed.to_string()).collect())
+}
+
+/// The runs behind a row.
+pub(super) fn run_ids(row: &Selected) -> Cell {
+    Cell::List(row.seeds().iter().map(|seed| seed.run_id.to_string()).collect())
 }
 
 fn params(row: &Selected, common: &Params) -> Cell {
@@ -102,7 +114,7 @@ fn gain(row: &Selected, baseline: Option<&Selected>) -> Cell {
 }
 
 /// The best of n flatters, so people see it only beside numbers that already do.
-fn best_of_n_column(protocol: Protocol) -> Column {
+pub(super) fn best_of_n_column(protocol: Protocol) -> Column {
     let show = if protocol == Protocol::BestOnTest { Show::Wide(2) } else { Show::Data };
     Column::number("best_of_n", "best of n", Unit::Fraction, show)
 }
@@ -149,12 +161,12 @@ mod tests {
         insta::assert_snapshot!(text(&sweep(), None), @r"
         ### caches/cifar100-lt (0123456789ab), select val
 
-        | # | method | hyper-parameters | seeds | all | many | medium | few | gain | magnitude | spread | s/head |
-        | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
-        | 1 | lort | lr=1 | 3 | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | +16.00 \* | - | - | 0.500 |
-        | 2 | ce | lr=0.1 | 3 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | +11.00 \* | - | - | 0.500 |
-        | 3 | stage1 |  | 3 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | - | - | - | 0.500 |
-        | 4 | focal | lr=1 | diverged | - | - | - | - | - | - | - | - |
+        | # | method | hyper-parameters | seeds | all | many | medium | few | gain | magnitude | spread | 95% ± | s/head |
+        | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+        | 1 | lort | lr=1 | 3 | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | +16.00 \* | - | - | 2.48 | 0.500 |
+        | 2 | ce | lr=0.1 | 3 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | +11.00 \* | - | - | 2.48 | 0.500 |
+        | 3 | stage1 |  | 3 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | - | - | - | 0.00 | 0.500 |
+        | 4 | focal | lr=1 | diverged | - | - | - | - | - | - | - | - | - |
 
         - select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
         - accuracies in percent, mean ± standard deviation over 3 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
@@ -172,10 +184,10 @@ mod tests {
         insta::assert_snapshot!(text(&records, Some(Protocol::BestOnTest)), @r"
         ### caches/cifar100-lt (0123456789ab), select best-on-test
 
-        | # | method | hyper-parameters | seeds | all | many | medium | few | gain | best of n | magnitude | spread | s/head |
-        | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
-        | 1 | ce |  | 2 | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | - | 70.00 | - | - | 0.500 |
-        | 2 | lort |  | 1 | 60.00 | 60.00 | 60.00 | 60.00 | +0.00 | 60.00 | - | - | 0.500 |
+        | # | method | hyper-parameters | seeds | all | many | medium | few | gain | best of n | magnitude | spread | 95% ± | s/head |
+        | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+        | 1 | ce |  | 2 | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | - | 70.00 | - | - | 127.06 | 0.500 |
+        | 2 | lort |  | 1 | 60.00 | 60.00 | 60.00 | 60.00 | +0.00 | 60.00 | - | - | - | 0.500 |
 
         - select best-on-test: epoch and hyper-parameters chosen by TEST accuracy (the usual published protocol, optimistic)
         - accuracies in percent, mean ± standard deviation over 1 to 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class

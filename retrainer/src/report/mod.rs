@@ -10,12 +10,16 @@
 mod csv;
 mod error;
 mod json;
+mod latex;
 mod leaderboard;
 mod markdown;
 mod notes;
+pub mod page;
 mod results;
 mod table;
 mod table1;
+mod table2;
+mod table3;
 mod terminal;
 
 pub use error::ReportError;
@@ -36,7 +40,8 @@ pub struct Format {
 }
 
 /// Every format; the first is the default.
-pub const FORMATS: &[Format] = &[terminal::FORMAT, markdown::FORMAT, csv::FORMAT, json::FORMAT];
+pub const FORMATS: &[Format] =
+    &[terminal::FORMAT, markdown::FORMAT, csv::FORMAT, json::FORMAT, latex::FORMAT, page::FORMAT];
 
 /// A table to make of results.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +55,7 @@ pub struct TableKind {
 }
 
 /// Every table; the first is the default.
-pub const TABLES: &[TableKind] = &[leaderboard::TABLE, table1::TABLE];
+pub const TABLES: &[TableKind] = &[leaderboard::TABLE, table1::TABLE, table2::TABLE, table3::TABLE];
 
 /// What the terminal can show; formats for files ignore it.
 #[derive(Clone, Copy, Debug, Default)]

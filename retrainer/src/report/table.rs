@@ -86,6 +86,8 @@ pub enum Cell {
         /// For programs.
         all: Params,
     },
+    /// A difference in the unit of the column, printed with its sign.
+    Difference(f64),
     /// A metric over seeds.
     Summary(Summary),
     /// Difference to the baseline, with the p-value of the paired t-test where seeds pair up.
@@ -127,6 +129,11 @@ impl Column {
         self.print_like(value, value)
     }
 
+    fn signed(&self, value: f64) -> String {
+        let sign = if value < 0.0 { "" } else { "+" };
+        format!("{sign}{}", self.print(value))
+    }
+
     /// A number with the digits that suit `scale`, so that a deviation has those of its mean.
     fn print_like(&self, value: f64, scale: f64) -> String {
         match (self.unit, scale.abs()) {
@@ -162,6 +169,7 @@ impl Cell {
             Self::List(names) => names.join(" "),
             Self::Count(count) => count.to_string(),
             Self::Number(value) => column.print(*value),
+            Self::Difference(value) => column.signed(*value),
             Self::Seeds { finished, diverged: 0 } => finished.to_string(),
             Self::Seeds { finished: 0, .. } => "diverged".to_owned(),
             Self::Seeds { finished, diverged } => format!("{finished} ({diverged} diverged)"),
@@ -173,9 +181,8 @@ impl Cell {
                 None => column.print(summary.mean),
             },
             Self::Gain { mean, p_value } => {
-                let sign = if *mean < 0.0 { "" } else { "+" };
                 let star = if p_value.is_some_and(|p| p < 0.05) { " *" } else { "" };
-                format!("{sign}{}{star}", column.print(*mean))
+                format!("{}{star}", column.signed(*mean))
             }
         }
     }
@@ -195,7 +202,7 @@ impl Cell {
             Self::Text(text) => json!(text),
             Self::List(names) => json!(names),
             Self::Count(count) => json!(count),
-            Self::Number(value) => json!(value),
+            Self::Number(value) | Self::Difference(value) => json!(value),
             Self::Seeds { finished, .. } => json!(finished),
             Self::Params { all, .. } => json!(all),
             Self::Summary(summary) => json!({

@@ -2,6 +2,7 @@
 
 use super::{
     TableKind,
+    leaderboard::{best_of_n_column, run_ids, seeds},
     notes::{self, common_params},
     results::Results,
     table::{Cell, Column, Show, Table},
@@ -9,6 +10,7 @@ use super::{
 use crate::{
     metrics::{Metric, Unit},
     select::Selected,
+    statistics::Summary,
 };
 
 pub(super) const TABLE: TableKind = TableKind {
@@ -62,6 +64,12 @@ const PAPER: [Published; 12] = [
     },
 ];
 
+/// Ours less the paper's, which is in percent.
+pub(super) fn difference(paper: Option<f64>, ours: Option<Summary>) -> Cell {
+    let both = paper.zip(ours);
+    Cell::or_missing(both, |(paper, ours)| Cell::Difference(ours.mean - paper / 100.0))
+}
+
 const GROUPS: [(&str, &str); 4] =
     [("top1.all", "all"), ("top1.many", "many"), ("top1.medium", "medium"), ("top1.few", "few")];
 
@@ -98,7 +106,15 @@ fn table1(results: &Results) -> Table {
         push(Column::metric(metric, title, Show::Always), &|_, own| {
             Cell::or_missing(own.and_then(|own| own.summary(key)), Cell::Summary)
         });
+        let name = format!("difference.{key}");
+        push(Column::number(&name, "difference", Unit::Fraction, Show::Wide(5)), &|paper, own| {
+            let percent = paper.top1.get(group).copied().flatten();
+            difference(percent, own.and_then(|own| own.summary(key)))
+        });
     }
+    push(best_of_n_column(results.protocol), &|_, own| {
+        Cell::or_missing(own.and_then(|own| own.summary("top1.all")), |summary| Cell::Number(summary.max))
+    });
     push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(4)), &|_, own| {
         Cell::or_missing(own, |own| Cell::Seeds { finished: own.seeds().len(), diverged: own.diverged() })
     });
@@ -107,6 +123,8 @@ fn table1(results: &Results) -> Table {
     push(Column::text("params", "hyper-parameters", Show::Data), &|_, own| {
         Cell::or_missing(own, |own| Cell::Params { shown: own.params().clone(), all: own.params().clone() })
     });
+    push(Column::text("seeds", "seeds", Show::Data), &|_, own| Cell::or_missing(own, seeds));
+    push(Column::text("run_ids", "runs", Show::Data), &|_, own| Cell::or_missing(own, run_ids));
     table.notes = notes::reading(results, &rows, &common);
     table.cautions = notes::cautions(&rows);
     table.notes.push(
@@ -149,9 +167,9 @@ mod tests {
             .filter(|line| line.contains("lort") || line.contains("stage1") || line.contains("all"))
             .collect();
         insta::assert_snapshot!(rows.join("\n"), @"
-        | method | name | formulation | all (paper) | all | many (paper) | many | medium (paper) | medium | few (paper) | few | seeds |
-        | Vanilla FC | stage1 | g = w_k·f | 48.44 | - | 78.74 | - | 47.37 | - | 14.33 | - | - |
-        | LORT | lort | target 1 − δ + δ/C and δ/C | 54.90 | 51.00 ± 1.41 | - | 51.00 ± 1.41 | - | 51.00 ± 1.41 | - | 51.00 ± 1.41 | 2 |
+        | method | name | formulation | all (paper) | all | difference | many (paper) | many | difference | medium (paper) | medium | difference | few (paper) | few | difference | seeds |
+        | Vanilla FC | stage1 | g = w_k·f | 48.44 | - | - | 78.74 | - | - | 47.37 | - | - | 14.33 | - | - | - |
+        | LORT | lort | target 1 − δ + δ/C and δ/C | 54.90 | 51.00 ± 1.41 | -3.90 | - | 51.00 ± 1.41 | - | - | 51.00 ± 1.41 | - | - | 51.00 ± 1.41 | - | 2 |
         ");
     }
 }

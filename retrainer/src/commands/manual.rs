@@ -1,0 +1,40 @@
+//! `retrainer completions` and `retrainer man`: what the command line says, for shells and for `man`.
+
+use super::{End, say};
+use crate::{cli::Cli, error::RetrainError};
+use clap::{Args, CommandFactory};
+use shared::manual::{self, Shell};
+use std::{io::Write, path::PathBuf};
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  retrainer completions bash > ~/.local/share/bash-completion/completions/retrainer"
+)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  retrainer man --out ~/.local/share/man/man1")]
+pub struct ManArgs {
+    /// Folder for the pages
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Prints the script.
+pub(super) fn completions(args: &CompletionsArgs) -> End {
+    // A reader that stopped reading is no error.
+    let _ = std::io::stdout().write_all(&manual::completions(Cli::command(), args.shell));
+    End::Done
+}
+
+/// Writes the pages.
+pub(super) fn man(args: &ManArgs) -> Result<End, RetrainError> {
+    let pages = manual::man_pages(Cli::command(), &args.out)?;
+    say(&format!("{pages} pages lie in {}", args.out.display()));
+    Ok(End::Done)
+}
