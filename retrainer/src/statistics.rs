@@ -51,6 +51,25 @@ pub fn paired_t_test(differences: &[f64]) -> Option<f64> {
     (error > 0.0).then(|| student_t_two_sided(summary.mean / error, (summary.n - 1) as f64))
 }
 
+/// Pearson's correlation of pairs; `None` with fewer than two, or when one side is constant.
+pub fn pearson(xs: &[f64], ys: &[f64]) -> Option<f64> {
+    let (x, y) = (Summary::of(xs)?.mean, Summary::of(ys)?.mean);
+    let sum = |f: fn(f64, f64) -> f64| xs.iter().zip(ys).map(|(a, b)| f(a - x, b - y)).sum::<f64>();
+    let (xx, yy, xy) = (sum(|a, _| a * a), sum(|_, b| b * b), sum(|a, b| a * b));
+    Some(xy / (xx * yy).sqrt()).filter(|r| r.is_finite())
+}
+
+/// Spearman's rank correlation of pairs, equal values sharing their mean rank; `None` as [`pearson`].
+pub fn spearman(xs: &[f64], ys: &[f64]) -> Option<f64> {
+    pearson(&ranks(xs), &ranks(ys))
+}
+
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let below = |value: f64| values.iter().filter(|&&other| other < value).count() as f64;
+    let equal = |value: f64| values.iter().filter(|&&other| other == value).count() as f64;
+    values.iter().map(|&value| below(value) + f64::midpoint(equal(value), 1.0)).collect()
+}
+
 /// P(|T| ≥ |t|) of Student's distribution: I_x(ν/2, 1/2) at x = ν / (ν + t²).
 fn student_t_two_sided(t: f64, freedom: f64) -> f64 {
     incomplete_beta(freedom / 2.0, 0.5, freedom / (freedom + t * t))
@@ -166,5 +185,16 @@ mod tests {
         close(paired_t_test(&[-1.0, -2.0, -3.0]).unwrap(), 1.0 - (12.0_f64 / 14.0).sqrt());
         assert_eq!(paired_t_test(&[0.5, 0.5]), None);
         assert_eq!(paired_t_test(&[0.5]), None);
+    }
+
+    #[test]
+    fn correlations_are_those_of_scipy() {
+        // scipy.stats.pearsonr([1, 2, 3, 4], [1, 4, 9, 10]) -> 0.97373…; spearmanr with a tie as rankdata averages.
+        let r = pearson(&[1.0, 2.0, 3.0, 4.0], &[1.0, 4.0, 9.0, 10.0]).unwrap();
+        assert!((r - 16.0 / (5.0_f64 * 54.0).sqrt()).abs() < 1e-12, "{r}");
+        assert_eq!(ranks(&[10.0, 20.0, 10.0, 5.0]), [2.5, 4.0, 2.5, 1.0]);
+        assert_eq!(spearman(&[1.0, 2.0, 3.0], &[5.0, 50.0, 500.0]), Some(1.0));
+        assert_eq!(pearson(&[1.0, 1.0], &[0.0, 1.0]), None);
+        assert_eq!(pearson(&[1.0], &[0.0]), None);
     }
 }

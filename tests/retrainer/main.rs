@@ -12,6 +12,7 @@
 mod browser;
 mod engine;
 mod errors;
+mod figures;
 mod help;
 mod program;
 mod report;

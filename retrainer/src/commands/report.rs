@@ -1,10 +1,11 @@
-//! `retrainer report`: run records to tables.
+//! `retrainer report`: run records to tables and figures.
 
 use crate::{
     records::RunStore,
     report::{
         FORMATS, Format, ReportError, Results, Style, TABLES, Table, TableKind,
-        page::{Page, page},
+        figures::{FIGURES, FigureInput, FigureKind, png},
+        page::{Drawing, Page, page},
     },
     select::Protocol,
 };
@@ -14,6 +15,7 @@ use clap::{
 };
 use shared::atomic;
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -24,6 +26,7 @@ use tempfile::NamedTempFile;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  retrainer report runs/table1\n  \
     retrainer report runs/table1 --table table1 --select best-on-test --out table1.md\n  \
+    retrainer report runs/fig4 --figure fig4 --out fig4.png\n  \
     retrainer report runs/table1 --out page.html\n  \
     retrainer report runs/table1 --all --out report")]
 pub struct ReportArgs {
@@ -38,12 +41,15 @@ pub struct ReportArgs {
     /// File to write instead of stdout; with --all a folder
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Everything into the folder --out: the page, and every table in every format for files
+    /// Everything into the folder --out: the page, and every table and figure as files
     #[arg(long, requires = "out", conflicts_with_all = ["table", "format"])]
     pub all: bool,
     /// Which table [default: leaderboard; a page of HTML has all]
     #[arg(long, value_parser = table_parser())]
     pub table: Option<&'static TableKind>,
+    /// A figure instead of a table: SVG, or PNG where --out ends in .png
+    #[arg(long, value_parser = figure_parser(), conflicts_with_all = ["table", "format", "all"])]
+    pub figure: Option<&'static FigureKind>,
     /// Method that gains are measured against [default: stage1, else ce]
     #[arg(long, value_name = "METHOD")]
     pub baseline: Option<String>,
@@ -62,7 +68,12 @@ fn table_parser() -> impl TypedValueParser<Value = &'static TableKind> {
     names.try_map(|name| TABLES.iter().find(|table| table.name == name).ok_or("no such table"))
 }
 
-/// Reads the runs, selects, and writes the tables to `--out` or stdout; warnings go to stderr.
+fn figure_parser() -> impl TypedValueParser<Value = &'static FigureKind> {
+    let names = PossibleValuesParser::new(FIGURES.iter().map(|figure| figure.name));
+    names.try_map(|name| FIGURES.iter().find(|figure| figure.name == name).ok_or("no such figure"))
+}
+
+/// Reads the runs, selects, and writes the tables or the figure to `--out` or stdout; warnings go to stderr.
 ///
 /// # Errors
 /// [`ReportError`] when there are no runs, the protocol cannot choose, or the output cannot be written; the output is
@@ -71,19 +82,23 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     if args.all {
         return everything(args);
     }
+    if let Some(kind) = args.figure {
+        return figure(args, kind);
+    }
     let format = resolve_format(args)?;
     let output = Output::open(args.out.as_deref())?;
     let store = open(args)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     if format.name == "html" && args.table.is_none() {
-        output.write(&whole_page(&results, tables(&results)))?;
+        let page = whole_page(&results, tables(&results), figures(&store, &results)?);
+        output.write(page.as_bytes())?;
         say(&store);
         return Ok(());
     }
     let kind = args.table.or(TABLES.first()).into_iter();
     let tables: Vec<_> = kind.flat_map(|kind| (kind.build)(&results)).collect();
     let text = (format.render)(&tables, output.style())?;
-    output.write(&text)?;
+    output.write(text.as_bytes())?;
     say(&store);
     if !format.cautions {
         warn(tables.into_iter().flat_map(|table| table.cautions));
@@ -112,11 +127,57 @@ fn tables(results: &[Results]) -> Vec<(&'static TableKind, Vec<Table>)> {
     TABLES.iter().map(|kind| (kind, (kind.build)(results))).collect()
 }
 
-fn whole_page(results: &[Results], tables: Vec<(&'static TableKind, Vec<Table>)>) -> String {
-    page(&Page { results, tables, figures: Vec::new() })
+fn whole_page(
+    results: &[Results],
+    tables: Vec<(&'static TableKind, Vec<Table>)>,
+    figures: Vec<Drawing>,
+) -> String {
+    page(&Page { results, tables, figures })
 }
 
-/// `page.html` and `TABLE.md|csv|tex`; the same records give the same bytes.
+/// Every figure that the runs have what it needs for: of each kind that of the first such cache.
+fn figures(store: &RunStore, results: &[Results]) -> Result<Vec<Drawing>, ReportError> {
+    let mut figures = BTreeMap::new();
+    for results in results {
+        let input = FigureInput::read(store, results)?;
+        for (place, kind) in
+            FIGURES.iter().enumerate().filter(|(place, _)| !figures.contains_key(place)).collect::<Vec<_>>()
+        {
+            if let Some(figure) = (kind.build)(&input) {
+                let drawing = Drawing {
+                    cache: results.cache_name(),
+                    name: figure.name.to_owned(),
+                    title: figure.title,
+                    caption: figure.caption,
+                    svg: figure.svg,
+                };
+                figures.insert(place, drawing);
+            }
+        }
+    }
+    Ok(figures.into_values().collect())
+}
+
+/// Writes the figure of the first cache whose runs have what it needs.
+fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
+    let to_png = match args.out.as_deref().map(|path| (path, path.extension().and_then(OsStr::to_str))) {
+        None | Some((_, Some("svg"))) => false,
+        Some((_, Some("png"))) => true,
+        Some((path, _)) => return Err(ReportError::UnknownImage { path: path.to_owned() }),
+    };
+    let output = Output::open(args.out.as_deref())?;
+    let store = open(args)?;
+    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    say(&store);
+    for results in &results {
+        if let Some(figure) = (kind.build)(&FigureInput::read(&store, results)?) {
+            return output.write(&if to_png { png(&figure.svg)? } else { figure.svg.into_bytes() });
+        }
+    }
+    Err(ReportError::NoFigure { figure: kind.name, about: kind.about })
+}
+
+/// `page.html`, `TABLE.md|csv|tex` and `FIGURE.svg|png`; the same records give the same bytes.
 fn everything(args: &ReportArgs) -> Result<(), ReportError> {
     let folder = args.out.clone().unwrap_or_default();
     std::fs::create_dir_all(&folder)
@@ -130,10 +191,15 @@ fn everything(args: &ReportArgs) -> Result<(), ReportError> {
     for (kind, tables) in &tables {
         for format in FORMATS.iter().filter(|format| ["markdown", "csv", "latex"].contains(&format.name)) {
             let text = (format.render)(tables, Style::default())?;
-            file(format!("{}.{}", kind.name, format.extension))?.write(&text)?;
+            file(format!("{}.{}", kind.name, format.extension))?.write(text.as_bytes())?;
         }
     }
-    output.write(&whole_page(&results, tables))?;
+    let figures = figures(&store, &results)?;
+    for figure in &figures {
+        file(format!("{}.svg", figure.name))?.write(figure.svg.as_bytes())?;
+        file(format!("{}.png", figure.name))?.write(&png(&figure.svg)?)?;
+    }
+    output.write(whole_page(&results, tables, figures).as_bytes())?;
     say(&store);
     Ok(())
 }
@@ -173,10 +239,10 @@ impl Output {
         Style { width, color: terminal && !no_color }
     }
 
-    fn write(self, text: &str) -> Result<(), ReportError> {
+    fn write(self, bytes: &[u8]) -> Result<(), ReportError> {
         match self {
             Self::Stdout => {
-                match io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+                match io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()) {
                     // A reader that has seen enough (`| head`) is no failure.
                     Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                         Err(ReportError::Output { path: "stdout".into(), source: error })
@@ -185,7 +251,7 @@ impl Output {
                 }
             }
             Self::File(mut file, path) => {
-                let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
+                let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
                 let placed =
                     written.and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
                 placed.map_err(|source| ReportError::Output { path, source })

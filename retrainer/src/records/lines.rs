@@ -34,13 +34,14 @@ fn is_compressed(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("zst"))
 }
 
-/// Calls `visit(line number, record)` for every record of a file.
+/// Calls `visit(line number, record)` for every record of a file whose line number is `wanted`; others are not parsed.
 ///
 /// # Errors
 /// [`RecordError`] when the file cannot be opened; damage inside becomes warnings.
 pub(super) fn for_each<P: DeserializeOwned>(
     path: &Path,
     warnings: &mut Vec<Warning>,
+    wanted: impl Fn(u64) -> bool,
     mut visit: impl FnMut(u64, RunRecord<P>),
 ) -> Result<(), RecordError> {
     let file = File::open(path).map_err(RecordError::io("read", path))?;
@@ -60,6 +61,9 @@ pub(super) fn for_each<P: DeserializeOwned>(
                 warnings.push(Warning::Unreadable { path: path.to_owned(), line, reason: error.to_string() });
                 break;
             }
+        }
+        if !wanted(line) {
+            continue;
         }
         match parse(&bytes) {
             Ok(Some(record)) => visit(line, record),

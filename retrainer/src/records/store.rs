@@ -9,7 +9,7 @@ use super::{
 };
 use serde::de::IgnoredAny;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -73,9 +73,14 @@ impl RunStore {
         let mut intern = Interner::default();
         for (file, path) in files.iter().enumerate() {
             let mut warnings = Vec::new();
-            lines::for_each(path, &mut warnings, |line, record| {
-                store.insert(intern.run(record, file, line));
-            })?;
+            lines::for_each(
+                path,
+                &mut warnings,
+                |_| true,
+                |line, record| {
+                    store.insert(intern.run(record, file, line));
+                },
+            )?;
             store.warnings.append(&mut warnings);
         }
         store.files = files;
@@ -157,12 +162,40 @@ impl RunStore {
         let unknown = || RecordError::UnknownRun { id: run.run_id.to_string(), path: self.path.clone() };
         let path = self.files.get(run.file).ok_or_else(unknown)?;
         let mut found = None;
-        lines::for_each(path, &mut Vec::new(), |line, record: RunRecord| {
-            if line == run.line && *record.run_id == *run.run_id {
-                found = Some(record);
-            }
-        })?;
+        lines::for_each(
+            path,
+            &mut Vec::new(),
+            |line| line == run.line,
+            |_, record: RunRecord| {
+                found = Some(record).filter(|record| *record.run_id == *run.run_id);
+            },
+        )?;
         found.ok_or_else(unknown)
+    }
+
+    /// The whole records of some runs by id, each file read again once; ids without run are left out.
+    ///
+    /// # Errors
+    /// As [`RunStore::open`].
+    pub fn records(&self, run_ids: &BTreeSet<&str>) -> Result<BTreeMap<String, RunRecord>, RecordError> {
+        let mut places: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+        let runs = run_ids.iter().filter_map(|&id| self.index.get(id)).filter_map(|&run| self.runs.get(run));
+        for run in runs {
+            places.entry(run.file).or_default().insert(run.line);
+        }
+        let mut records = BTreeMap::new();
+        for (file, lines) in places {
+            let Some(path) = self.files.get(file) else { continue };
+            lines::for_each(
+                path,
+                &mut Vec::new(),
+                |line| lines.contains(&line),
+                |_, record: RunRecord| {
+                    records.insert(record.run_id.clone(), record);
+                },
+            )?;
+        }
+        Ok(records)
     }
 }
 
@@ -291,6 +324,8 @@ mod tests {
         let store = RunStore::open(dir.path()).unwrap();
         let run = store.find(&full.run_id[..8]).unwrap();
         assert_eq!(store.record(run).unwrap(), full);
+        let records = store.records(&[&*full.run_id, "unknown"].into()).unwrap();
+        assert_eq!(records.into_values().collect::<Vec<_>>(), [full.clone()]);
         assert!(matches!(store.find("zz"), Err(RecordError::UnknownRun { .. })));
         assert!(matches!(store.find(""), Err(RecordError::AmbiguousRun { matches: 2, .. })));
     }

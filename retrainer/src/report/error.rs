@@ -28,9 +28,23 @@ pub enum ReportError {
         /// The methods that there are.
         known: Vec<String>,
     },
+    /// The runs lack what a figure needs.
+    #[error("no figure `{figure}` of these runs: it shows {about}")]
+    NoFigure {
+        /// Name of the figure.
+        figure: &'static str,
+        /// What it would show.
+        about: &'static str,
+    },
     /// The format of an output file cannot be told.
     #[error("cannot tell the format of `{}` from its name", path.display())]
     UnknownExtension {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The kind of an image file cannot be told.
+    #[error("cannot tell the kind of image of `{}` from its name", path.display())]
+    UnknownImage {
         /// The file.
         path: PathBuf,
     },
@@ -70,6 +84,11 @@ impl Hint for ReportError {
                     .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
                 near.map(|near| format!("did you mean `{near}`? there are runs of {}", known.join(", ")))
             }
+            Self::NoFigure { .. } => Some(
+                "sweep the methods and values that it shows; where a method has several grid points, choose by `--select val`"
+                    .to_owned(),
+            ),
+            Self::UnknownImage { .. } => Some("end it in `.svg` or `.png`".to_owned()),
             Self::UnknownExtension { .. } => Some("give `--format`".to_owned()),
             Self::Output { .. } | Self::Encode { .. } => None,
         }

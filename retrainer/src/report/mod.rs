@@ -9,6 +9,7 @@
 
 mod csv;
 mod error;
+pub mod figures;
 mod json;
 mod latex;
 mod leaderboard;

@@ -1,0 +1,73 @@
+//! Figures: SVG text for the page and for files, PNG for papers and slides.
+//!
+//! ```text
+//! Results + RunStore ─▶ FigureInput ─▶ FIGURES: what to draw ─▶ Figure { svg } ─▶ page, file, png()
+//! ```
+//!
+//! A figure is one file and one line of [`FIGURES`]. It draws what the protocol selected, as the leaderboard does, and is
+//! absent where the runs lack what it needs. The same records give the same bytes.
+
+mod axes;
+mod class_size;
+mod input;
+mod label_smooth;
+mod logit_distributions;
+mod magnitude;
+mod perturbation;
+mod png;
+mod predictors;
+mod rate_and_decay;
+mod reliability;
+mod svg;
+
+pub use input::FigureInput;
+pub use png::png;
+
+/// A drawing with its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// Name on the command line and of files.
+    pub name: &'static str,
+    /// Heading.
+    pub title: String,
+    /// What is seen, and how it was chosen.
+    pub caption: String,
+    /// A whole SVG document, to be written to a file or put into a page.
+    pub svg: String,
+}
+
+/// A figure to make of the results of one cache.
+#[derive(Clone, Copy, Debug)]
+pub struct FigureKind {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub about: &'static str,
+    /// Makes the figure; `None` where the runs lack what it needs.
+    pub build: fn(&FigureInput<'_>) -> Option<Figure>,
+}
+
+/// Every figure, in the order of the report.
+pub const FIGURES: &[FigureKind] = &[
+    logit_distributions::FIGURE,
+    magnitude::FIGURE_2A,
+    magnitude::FIGURE_2B,
+    perturbation::FIGURE,
+    label_smooth::FIGURE,
+    rate_and_decay::FIGURE,
+    class_size::FIGURE,
+    reliability::FIGURE,
+    predictors::FIGURE,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = FIGURES.iter().map(|figure| figure.name).collect();
+        assert_eq!(names.len(), FIGURES.len());
+    }
+}

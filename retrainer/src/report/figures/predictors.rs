@@ -1,0 +1,105 @@
+//! What predicts accuracy: balance of the weight norms or balance of the Logits Magnitude.
+
+use super::{
+    Figure, FigureInput, FigureKind,
+    axes::{Grid, Scale},
+    svg::Anchor,
+};
+use crate::statistics::{pearson, spearman};
+
+pub(super) const FIGURE: FigureKind = FigureKind {
+    name: "predictors",
+    about: "accuracy of each method against the imbalance of its weight norms and of its Logits Magnitude",
+    build: predictors,
+};
+
+/// Population standard deviation over |mean| of the classes' values.
+fn spread(values: &[Option<f64>]) -> Option<f64> {
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    let n = known.len() as f64;
+    let mean = known.iter().sum::<f64>() / n;
+    let variance = known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+    Some(variance.sqrt() / mean.abs()).filter(|spread| spread.is_finite())
+}
+
+fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
+    let methods = input.methods();
+    let points: Vec<_> = methods
+        .iter()
+        .filter_map(|method| {
+            let norms = spread(&method.column(|per_class| &per_class.weight_norm))?;
+            let magnitudes = spread(&method.column(|per_class| &per_class.logits_magnitude))?;
+            Some((method.row.method(), [norms, magnitudes], 100.0 * method.top1))
+        })
+        .collect();
+    // A correlation of two points is ±1 whatever they are.
+    if points.len() < 3 {
+        return None;
+    }
+    let grid = Grid { columns: 2, width: 330.0, height: 240.0 };
+    let mut svg = grid.drawing(2, 0.0);
+    let accuracies: Vec<f64> = points.iter().map(|point| point.2).collect();
+    let mut found = Vec::new();
+    for (index, name) in ["weight norm", "Logits Magnitude"].into_iter().enumerate() {
+        let place = |spreads: &[f64; 2]| spreads.get(index).copied().unwrap_or_default();
+        let xs: Vec<f64> = points.iter().map(|point| place(&point.1)).collect();
+        let panel = grid.panel(
+            index,
+            0.0,
+            Scale::linear(xs.iter().copied().chain([0.0]), 5),
+            Scale::linear(accuracies.iter().copied(), 5),
+        );
+        let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+        let (r, rho) = (text(pearson(&xs, &accuracies)), text(spearman(&xs, &accuracies)));
+        found.push(format!("{name}: Pearson {r}, Spearman {rho}"));
+        panel.frame(
+            &mut svg,
+            &format!("{name}:  Pearson r = {r},  Spearman ρ = {rho}"),
+            &format!("spread of the {name} over classes (0 is balanced)"),
+            if index == 0 { "accuracy, %" } else { "" },
+        );
+        let mut taken: Vec<(f64, f64)> = Vec::new();
+        for (method, spreads, percent) in &points {
+            let (x, y) = panel.at(place(spreads), *percent);
+            let tip = format!("{method}: spread {:.3}, accuracy {percent:.2} %", place(spreads));
+            svg.circle("dot s0", (x, y), 4.0, &tip);
+            // A name that would cover another is left to the tip.
+            let width = 6.0 * method.len() as f64;
+            let (anchor, start) = if x + width + 8.0 > panel.right() {
+                (Anchor::End, x - width - 7.0)
+            } else {
+                (Anchor::Start, x + 7.0)
+            };
+            let free = taken.iter().all(|&(other, height)| {
+                (height - y).abs() > 11.0 || other > start + width || start > other + width
+            });
+            if free {
+                let at = if matches!(anchor, Anchor::End) { x - 7.0 } else { x + 7.0 };
+                svg.text("muted", (at, y + 4.0), anchor, method);
+                taken.push((start, y));
+            }
+        }
+    }
+    let title = "Predictors of accuracy: balance of weight norms and of Logits Magnitude";
+    let caption = format!(
+        "Each point is a method; spread is the standard deviation over classes divided by the mean; {}; n = {} methods; {}",
+        found.join("; "),
+        points.len(),
+        input.how()
+    );
+    let svg = svg.finish("predictors", title, &caption);
+    Some(Figure { name: "predictors", title: title.to_owned(), svg, caption })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_deviation_over_mean() {
+        // Mean 2, population variance 2/3.
+        let spread = spread(&[Some(1.0), None, Some(2.0), Some(3.0)]).unwrap();
+        assert!((spread - (2.0_f64 / 3.0).sqrt() / 2.0).abs() < 1e-12);
+        assert_eq!(super::spread(&[None]), None);
+    }
+}

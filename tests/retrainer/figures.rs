@@ -1,0 +1,194 @@
+//! `retrainer report --figure`: every figure from records written by the library.
+
+use resvg::tiny_skia::Pixmap;
+use retrainer::{
+    metrics::{Evaluation, Metrics},
+    records::{
+        FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions,
+        keep_manifest, run_id,
+    },
+    report::figures::FIGURES,
+};
+use shared::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+const COUNTS: [u64; 6] = [500, 200, 80, 40, 10, 5];
+
+/// Logits whose positives stand out by `magnitude`, and less so from class to class by `tilt`.
+fn measure(magnitude: f32, tilt: f32) -> Metrics {
+    let mut evaluation = Evaluation::new(&ClassCounts::new(COUNTS.to_vec()).unwrap());
+    for sample in 0..240_u16 {
+        let label = sample % 6;
+        let noise = |k: u16| f32::from((sample * 31 + k * 17) % 23) / 11.0 - 1.0;
+        let own = magnitude - tilt * f32::from(label);
+        let row: Vec<f32> = (0..6).map(|k| noise(k) + if k == label { own } else { 0.0 }).collect();
+        evaluation.update(&row, &[ClassId(label.into())]).unwrap();
+    }
+    evaluation.set_weight_norms(&[3.0, 2.5, 2.0, 1.5, 1.0, 1.0 + f64::from(tilt)]).unwrap();
+    evaluation.finish()
+}
+
+fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
+    let params: Params = serde_json::from_str(params).unwrap();
+    let val = metrics.values.get("top1.all");
+    RunRecord {
+        run_id: run_id("cache", method, &params, seed, "f32"),
+        cache_key: "cache".to_owned(),
+        cache: "caches/demo".to_owned(),
+        method: method.to_owned(),
+        params,
+        seed,
+        status: Status::Ok,
+        diverged_at: None,
+        metrics: RunMetrics {
+            last: Some(StateMetrics::new(20, val, metrics.values)),
+            ..RunMetrics::default()
+        },
+        per_class: Some(metrics.per_class),
+        curve: None,
+        seconds: 0.25,
+        versions: Versions {
+            retrainer: "0".to_owned(),
+            torch: "0".to_owned(),
+            commit: "0".to_owned(),
+            format: FORMAT_VERSION,
+        },
+        device: "cpu".to_owned(),
+        precision: "f32".to_owned(),
+    }
+}
+
+/// Two seeds of three methods; LORT over label-smooth value, learning rate and weight decay.
+fn write(runs: &Path) {
+    let mut writer = RunWriter::create(runs).unwrap();
+    for seed in [0_u8, 1] {
+        let jitter = f32::from(seed) / 20.0;
+        for (method, tilt) in [("stage1", 0.5), ("ce", 0.4)] {
+            writer.append(&record(method, "{}", seed.into(), measure(2.0 + jitter, tilt))).unwrap();
+        }
+        for (index, delta) in ["0.0", "0.5", "0.9", "0.98", "0.99"].into_iter().enumerate() {
+            for (lr, decay) in [("0.001", "0"), ("0.001", "0.1"), ("0.01", "0"), ("0.01", "0.1")] {
+                let params = format!(r#"{{"delta":{delta},"lr":{lr},"weight_decay":{decay}}}"#);
+                let tilt = 0.3 - 0.05 * index as f32;
+                writer.append(&record("lort", &params, seed.into(), measure(1.5 + jitter, tilt))).unwrap();
+            }
+        }
+    }
+    writer.finish().unwrap();
+    let cache = runs.with_extension("cache");
+    SyntheticCache { class_counts: COUNTS.to_vec(), ..SyntheticCache::default() }.write(&cache).unwrap();
+    keep_manifest(runs, "cache", FeatureCache::open(&cache).unwrap().manifest()).unwrap();
+}
+
+fn report(runs: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_retrainer")).arg("report").arg(runs).args(arguments).output().unwrap()
+}
+
+fn draw(runs: &Path, name: &str) -> String {
+    let output = report(runs, &["--figure", name]);
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_figure_is_whole_accessible_and_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs);
+    let mut structure = String::new();
+    for figure in FIGURES {
+        let svg = draw(&runs, figure.name);
+        assert_eq!(svg, draw(&runs, figure.name), "{}", figure.name);
+        for bad in ["NaN", "inf", "-0\"", "<text></text>"] {
+            assert!(!svg.contains(bad), "{} has {bad}", figure.name);
+        }
+        assert!(svg.contains("role=\"img\"") && svg.contains("<desc id="), "{}", figure.name);
+        let count = |text: &str| svg.matches(text).count();
+        let (lines, areas) = (count("<path"), count("Z\"/>"));
+        structure += &format!(
+            "{}: {lines} paths ({areas} areas), {} circles, {} rectangles, {} tips\n",
+            figure.name,
+            count("<circle"),
+            count("<rect"),
+            count("<title>"),
+        );
+    }
+    insta::assert_snapshot!(structure);
+}
+
+#[test]
+fn the_curve_over_the_label_smooth_value_says_means_and_marks_the_published_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs);
+    let svg = draw(&runs, "fig4");
+    assert_eq!(svg.matches("<circle").count(), 4 * 5, "four groups, five values");
+    assert!(svg.contains("published δ = 0.98") && svg.contains("over 2 seeds"), "{svg}");
+}
+
+#[test]
+fn a_grid_of_one_label_smooth_value_alone_does_not_lift_its_point_of_the_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs);
+    let before = draw(&runs, "fig4");
+    let mut writer = RunWriter::create(&runs).unwrap();
+    for seed in [0, 1] {
+        let params = r#"{"delta":0.9,"lr":0.1,"weight_decay":0}"#;
+        writer.append(&record("lort", params, seed, measure(9.0, 0.0))).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(draw(&runs, "fig4"), before);
+}
+
+#[test]
+fn a_figure_is_written_as_png_on_white_at_twice_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, out) = (folder.path().join("runs"), folder.path().join("fig5.png"));
+    write(&runs);
+    let arguments = ["--figure", "fig5", "--out", out.to_str().unwrap()];
+    assert!(report(&runs, &arguments).status.success());
+    let bytes = fs::read(&out).unwrap();
+    let image = Pixmap::decode_png(&bytes).unwrap();
+    let svg = draw(&runs, "fig5");
+    let size = |name: &str| -> f32 {
+        let (_, rest) = svg.split_once(&format!(" {name}=\"")).unwrap();
+        rest.split_once('"').unwrap().0.parse().unwrap()
+    };
+    assert_eq!((image.width() as f32, image.height() as f32), (2.0 * size("width"), 2.0 * size("height")));
+    let white = |pixel: &&resvg::tiny_skia::PremultipliedColorU8| {
+        (pixel.red(), pixel.green(), pixel.blue(), pixel.alpha()) == (255, 255, 255, 255)
+    };
+    assert!(image.pixels().first().is_some_and(|pixel| white(&pixel)));
+    // Cells of 72 × 34 pixels fill a good part of the drawing, and text is drawn beside them.
+    let drawn = image.pixels().iter().filter(|pixel| !white(pixel)).count() as f64;
+    assert!((0.2..0.9).contains(&(drawn / image.pixels().len() as f64)));
+    assert!(report(&runs, &arguments).status.success());
+    assert_eq!(fs::read(&out).unwrap(), bytes);
+}
+
+#[test]
+fn a_figure_that_the_runs_cannot_fill_is_an_error_with_a_hint_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, out) = (folder.path().join("runs"), folder.path().join("figure.svg"));
+    let mut writer = RunWriter::create(&runs).unwrap();
+    let mut old = record("ce", "{}", 0, measure(2.0, 0.1));
+    old.per_class = None;
+    writer.append(&old).unwrap();
+    writer.finish().unwrap();
+    for figure in FIGURES {
+        let output = report(&runs, &["--figure", figure.name, "--out", out.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2), "{}", figure.name);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(&format!("error: no figure `{}` of these runs", figure.name)), "{stderr}");
+        assert!(stderr.contains("hint: sweep the methods"), "{stderr}");
+        assert!(!out.exists());
+    }
+    let output = report(&runs, &["--figure", "fig4", "--out", folder.path().join("a.jpg").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("hint: end it in `.svg` or `.png`"));
+}
