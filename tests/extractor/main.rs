@@ -17,3 +17,4 @@ mod stop;
 mod synthesise;
 mod train;
 mod verify;
+mod weights;

@@ -4,33 +4,63 @@ use crate::weights::{Init, ParameterBuilder, Role};
 use shared::BatchNormMode;
 use tch::{TchError, Tensor};
 
+/// The numbers of a convolution that a name does not tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConvShape {
+    /// Input channels.
+    pub(super) inputs: i64,
+    /// Output channels.
+    pub(super) outputs: i64,
+    /// Side of the square kernel, odd.
+    pub(super) kernel: i64,
+    /// Step between outputs.
+    pub(super) stride: i64,
+    /// Groups of channels that do not see each other.
+    pub(super) groups: i64,
+}
+
+impl ConvShape {
+    /// One group at stride 1.
+    pub(super) fn new(kernel: i64, inputs: i64, outputs: i64) -> Self {
+        Self { inputs, outputs, kernel, stride: 1, groups: 1 }
+    }
+
+    /// With this step between outputs.
+    pub(super) fn stride(self, stride: i64) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// With this many groups.
+    pub(super) fn groups(self, groups: i64) -> Self {
+        Self { groups, ..self }
+    }
+}
+
 /// A convolution without bias.
 #[derive(Debug)]
 pub(super) struct Conv {
-    weight: Tensor, // [out, in, kernel, kernel]
-    stride: i64,
-    padding: i64,
+    weight: Tensor, // [out, in / groups, kernel, kernel]
+    shape: ConvShape,
 }
 
 impl Conv {
-    /// A 3×3 or 1×1 convolution that keeps the size of the map at stride 1; its weight is `name.weight`.
+    /// A convolution that keeps the size of the map at stride 1; its weight is `name.weight`.
     pub(super) fn new(
         builder: &mut ParameterBuilder,
         name: &str,
-        (inputs, outputs): (i64, i64),
-        kernel: i64,
-        stride: i64,
+        shape: ConvShape,
         init: Init,
     ) -> Result<Self, TchError> {
-        let weight =
-            builder.add(&format!("{name}.weight"), &[outputs, inputs, kernel, kernel], init, Role::Weight)?;
-        Ok(Self { weight, stride, padding: kernel / 2 })
+        let sizes = [shape.outputs, shape.inputs / shape.groups, shape.kernel, shape.kernel];
+        let weight = builder.add(&format!("{name}.weight"), &sizes, init, Role::Weight)?;
+        Ok(Self { weight, shape })
     }
 
     /// The weight is rounded to the images' number format at every call: f32 stays the master copy.
     pub(super) fn forward(&self, images: &Tensor) -> Result<Tensor, TchError> {
         let weight = self.weight.f_to_dtype(images.f_kind()?, false, false)?;
-        images.f_conv2d(&weight, None::<Tensor>, [self.stride; 2], [self.padding; 2], [1, 1], 1)
+        let ConvShape { kernel, stride, groups, .. } = self.shape;
+        images.f_conv2d(&weight, None::<Tensor>, [stride; 2], [kernel / 2; 2], [1, 1], groups)
     }
 }
 

@@ -1,14 +1,27 @@
 //! Networks that turn images into features.
 //!
 //! To add one: a file here with its [`BackboneKind`], and one line in [`BACKBONES`]. Parameter names are torchvision's.
+//! A network that is not listed comes as a TorchScript module ([`torchscript`]).
 
+mod block;
+mod imagenet_resnet10;
+mod imagenet_resnet101;
+mod imagenet_resnet152;
+mod imagenet_resnet18;
+mod imagenet_resnet34;
+mod imagenet_resnet50;
+mod imagenet_resnext50_32x4d;
 mod layers;
+pub mod pretrained;
 #[cfg(test)]
 pub(crate) mod recorded;
 mod resnet;
 mod resnet18;
 mod resnet32;
 mod resnet34;
+pub mod torchscript;
+
+pub use resnet::Stem;
 
 use crate::{
     ExtractError,
@@ -20,7 +33,18 @@ use std::fmt;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Every backbone that the extractor can build.
-pub static BACKBONES: &[BackboneKind] = &[resnet18::RESNET18, resnet34::RESNET34, resnet32::RESNET32];
+pub static BACKBONES: &[BackboneKind] = &[
+    resnet18::RESNET18,
+    resnet34::RESNET34,
+    resnet32::RESNET32,
+    imagenet_resnet10::IMAGENET_RESNET10,
+    imagenet_resnet18::IMAGENET_RESNET18,
+    imagenet_resnet34::IMAGENET_RESNET34,
+    imagenet_resnet50::IMAGENET_RESNET50,
+    imagenet_resnet101::IMAGENET_RESNET101,
+    imagenet_resnet152::IMAGENET_RESNET152,
+    imagenet_resnext50_32x4d::IMAGENET_RESNEXT50_32X4D,
+];
 
 /// An architecture with a name.
 #[derive(Debug)]
@@ -29,6 +53,8 @@ pub struct BackboneKind {
     pub name: &'static str,
     /// What it is and where it comes from, in one line.
     pub about: &'static str,
+    /// What comes before the first block: for which images it is made.
+    pub stem: Stem,
     /// The values of `--width` that it takes.
     pub widths: &'static [f64],
     build: fn(&mut ParameterBuilder, width: f64) -> Built,
@@ -45,6 +71,17 @@ impl BackboneKind {
             name: name.to_owned(),
             known: BACKBONES.iter().map(|kind| kind.name.to_owned()).collect(),
         })
+    }
+
+    /// Number of features D, and names and shapes of the parameters, whose values are not set.
+    ///
+    /// # Errors
+    /// [`ExtractError::Torch`].
+    pub fn outline(&self, width: f64) -> Result<(usize, Parameters), ExtractError> {
+        let mut builder = ParameterBuilder::unset(Device::Cpu, Layout::ChannelsFirst);
+        let network = (self.build)(&mut builder, width)
+            .map_err(ExtractError::torch(format!("outline backbone `{}`", self.name)))?;
+        Ok((network.feature_dim(), builder.finish()))
     }
 }
 
@@ -73,8 +110,7 @@ pub struct Compute {
 /// A built network with its parameters.
 #[derive(Debug)]
 pub struct Backbone {
-    kind: &'static BackboneKind,
-    width: f64,
+    architecture: String,
     compute: Compute,
     parameters: Parameters,
     network: Box<dyn Network>,
@@ -87,6 +123,23 @@ impl Backbone {
     /// [`ExtractError::UnknownName`], [`ExtractError::InvalidSetting`] for a width that the architecture does not have,
     /// [`ExtractError::Torch`].
     pub fn build(name: &str, width: f64, seed: u64, compute: Compute) -> Result<Self, ExtractError> {
+        Self::with_builder(name, width, compute, ParameterBuilder::new(seed, compute.device, compute.layout))
+    }
+
+    /// Builds a backbone whose weights and statistics are not set: they come from a file next.
+    ///
+    /// # Errors
+    /// As [`Backbone::build`].
+    pub fn unset(name: &str, width: f64, compute: Compute) -> Result<Self, ExtractError> {
+        Self::with_builder(name, width, compute, ParameterBuilder::unset(compute.device, compute.layout))
+    }
+
+    fn with_builder(
+        name: &str,
+        width: f64,
+        compute: Compute,
+        mut builder: ParameterBuilder,
+    ) -> Result<Self, ExtractError> {
         let kind = BackboneKind::named(name)?;
         if !kind.widths.contains(&width) {
             let widths: Vec<String> = kind.widths.iter().map(f64::to_string).collect();
@@ -97,10 +150,15 @@ impl Backbone {
                 hint: "`extractor backbones` lists the widths of each backbone".to_owned(),
             });
         }
-        let mut builder = ParameterBuilder::new(seed, compute.device, compute.layout);
         let network = (kind.build)(&mut builder, width)
             .map_err(ExtractError::torch(format!("build backbone `{name}`")))?;
-        Ok(Self { kind, width, compute, parameters: builder.finish(), network })
+        let architecture = if width == 1.0 { name.to_owned() } else { format!("{name} x{width}") };
+        Ok(Self { architecture, compute, parameters: builder.finish(), network })
+    }
+
+    /// A network without parameters that the extractor could name.
+    fn of_network(architecture: &str, compute: Compute, network: Box<dyn Network>) -> Self {
+        Self { architecture: architecture.to_owned(), compute, parameters: Parameters::default(), network }
     }
 
     /// Features of a batch.
@@ -124,10 +182,9 @@ impl Backbone {
         self.network.feature_dim()
     }
 
-    /// Name and width: `resnet34`, `resnet18 x0.25`.
+    /// Name and width: `resnet34`, `resnet18 x0.25`; `torchscript` for an exported module.
     pub fn architecture(&self) -> String {
-        let name = self.kind.name;
-        if self.width == 1.0 { name.to_owned() } else { format!("{name} x{}", self.width) }
+        self.architecture.clone()
     }
 
     /// Where and how it computes.
@@ -152,10 +209,13 @@ mod tests {
         Compute { device: Device::Cpu, precision: Precision::F32, layout: Layout::ChannelsFirst };
 
     #[test]
-    fn names_are_different_and_every_backbone_builds_at_its_smallest_width() {
+    fn names_are_different_and_every_small_backbone_builds_at_its_smallest_width() {
         for kind in BACKBONES {
             assert_eq!(BackboneKind::named(kind.name).unwrap().about, kind.about);
             let width = kind.widths.iter().copied().fold(f64::INFINITY, f64::min);
+            if kind.stem == Stem::ImageNet {
+                continue; // `features_of_large_images_are_those_of_torchvision` builds them
+            }
             let backbone = Backbone::build(kind.name, width, 0, PLAIN).unwrap();
             let _guard = tch::no_grad_guard();
             let images = Tensor::zeros([2, 3, 32, 32], (Kind::Float, Device::Cpu));
@@ -181,6 +241,63 @@ mod tests {
         let count = |name| Backbone::build(name, 1.0, 0, PLAIN).unwrap().parameters().weight_count();
         assert_eq!(count("resnet34") + 51_300, 21_328_292);
         assert_eq!(count("resnet32"), 463_504);
+    }
+
+    /// torchvision's published counts, `sum(p.numel() for p in model.parameters())`, with their head of 1,000 classes.
+    #[test]
+    fn parameter_counts_for_large_images_are_those_of_torchvision() {
+        for (name, published) in [
+            ("imagenet-resnet18", 11_689_512),
+            ("imagenet-resnet34", 21_797_672),
+            ("imagenet-resnet50", 25_557_032),
+            ("imagenet-resnet101", 44_549_160),
+            ("imagenet-resnet152", 60_192_808),
+            ("imagenet-resnext50-32x4d", 25_028_904),
+        ] {
+            let (dim, parameters) = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
+            assert_eq!(parameters.weight_count() + 1_000 * (dim + 1), published, "{name}");
+        }
+    }
+
+    /// torchvision's float64 features on the same weights and images, `fixtures/backbones/record_imagenet.py`; f32 rounding
+    /// through 152 layers: 1e-4 of the largest feature.
+    #[test]
+    fn features_of_large_images_are_those_of_torchvision() {
+        for kind in BACKBONES.iter().filter(|kind| kind.stem == Stem::ImageNet) {
+            recorded::check_imagenet(kind.name, PLAIN, 1e-4);
+        }
+        for name in ["imagenet-resnet10", "imagenet-resnext50-32x4d"] {
+            recorded::check_imagenet(name, Compute { layout: Layout::ChannelsLast, ..PLAIN }, 1e-4);
+        }
+    }
+
+    /// Every name and shape of torchvision's and timm's state dicts is one of ours: `fixtures/backbones/names.txt`.
+    #[test]
+    fn names_are_those_of_torchvision_and_timm() {
+        let recorded = include_str!("../../../fixtures/backbones/names.txt");
+        for (model, name) in
+            [("resnet18", "imagenet-resnet18"), ("resnext50_32x4d", "imagenet-resnext50-32x4d")]
+        {
+            let (_, parameters) = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
+            let mut ours: Vec<String> = parameters
+                .named()
+                .map(|(name, tensor)| {
+                    let shape: Vec<String> = tensor.size().iter().map(i64::to_string).collect();
+                    format!("{name} {}", shape.join(","))
+                })
+                .collect();
+            ours.sort_unstable();
+            for library in ["torchvision", "timm"] {
+                let prefix = format!("{library} {model} ");
+                let mut theirs: Vec<&str> = recorded
+                    .lines()
+                    .filter_map(|line| line.strip_prefix(&prefix))
+                    .filter(|line| !line.starts_with("fc.") && !line.contains("num_batches_tracked"))
+                    .collect();
+                theirs.sort_unstable();
+                assert_eq!(ours, theirs, "{library}");
+            }
+        }
     }
 
     /// PyTorch's float64 features on the same weights, with perturbed statistics and with those of the batch:

@@ -3,10 +3,11 @@
 use super::{Backbone, Compute};
 use crate::{
     stage1::Head,
-    weights::{ParameterBuilder, TensorFile, tensor_from_bytes},
+    weights::{ParameterBuilder, TensorFile},
 };
+use shared::BatchNormMode;
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Number of images and classes that were recorded.
 const BATCH: i64 = 8;
@@ -22,6 +23,23 @@ pub(crate) struct Recorded {
     pub(crate) images: Tensor, // [8, 3, 32, 32]
     pub(crate) labels: Tensor, // [8]
     file: TensorFile,
+}
+
+/// The networks for large images, with torchvision's features `[2, D]` of two 64×64 images.
+pub(crate) fn check_imagenet(name: &str, compute: Compute, tolerance: f64) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/backbones");
+    let file = TensorFile::read(&folder.join("imagenet.safetensors")).unwrap();
+    let backbone = Backbone::unset(name, 1.0, compute).unwrap();
+    let _guard = tch::no_grad_guard();
+    for (name, tensor) in backbone.parameters().named() {
+        tensor.shallow_clone().copy_(&formula(name, &tensor.size()));
+    }
+    let images = formula("images", &[2, 3, 64, 64]);
+    let (got, expected) =
+        (backbone.features(&images, BatchNormMode::Eval).unwrap(), file.tensor(name).unwrap().unwrap());
+    assert_eq!(got.size(), expected.size(), "{name}");
+    let difference = ((got - &expected).abs().max() / expected.abs().max()).double_value(&[]);
+    assert!(difference <= tolerance, "{name}: differs by {difference:e} of its largest feature");
 }
 
 impl Recorded {
@@ -59,7 +77,7 @@ impl Recorded {
 /// `fill` of `record.py`: offset + scale · sin(0.1 · (i + phase)²) in f64, rounded to f32.
 fn formula(name: &str, shape: &[i64]) -> Tensor {
     let phase: usize = name.bytes().zip(1..).map(|(byte, position)| position * usize::from(byte)).sum();
-    let elements = usize::try_from(shape.iter().product::<i64>()).unwrap();
+    let elements = shape.iter().product::<i64>();
     let (offset, scale) = match name {
         _ if name.ends_with("running_var") => (1.0, 0.5),
         _ if name.ends_with("running_mean") => (0.0, 0.1),
@@ -68,8 +86,7 @@ fn formula(name: &str, shape: &[i64]) -> Tensor {
         "images" => (0.0, 1.5),
         _ => (0.0, 2.0 / (elements as f64 / shape[0] as f64).sqrt()),
     };
-    #[expect(clippy::cast_possible_truncation, reason = "the formula ends in f32")]
-    let value = |i: usize| (offset + scale * (0.1 * ((i + phase) as f64).powi(2)).sin()) as f32;
-    let values: Vec<f32> = (0..elements).map(value).collect();
-    tensor_from_bytes(bytemuck::cast_slice(&values), shape, Kind::Float).unwrap()
+    let phase = f64::from(u32::try_from(phase).unwrap());
+    let index = Tensor::arange(elements, (Kind::Double, Device::Cpu)) + phase;
+    ((&index * &index * 0.1).sin() * scale + offset).to_kind(Kind::Float).reshape(shape)
 }

@@ -1,25 +1,70 @@
-//! Residual networks of basic blocks for 32×32 images: a 3×3 stem, no max-pool, average pooling at the end.
+//! Residual networks: a stem for small or for large images, stages of blocks, average pooling at the end.
 
 use super::{
     Built, Network,
-    layers::{BatchNorm, Conv},
+    block::{Block, ShortcutKind},
+    layers::{BatchNorm, Conv, ConvShape},
 };
 use crate::weights::{Init, ParameterBuilder};
 use shared::BatchNormMode;
+use std::fmt;
 use tch::{TchError, Tensor};
 
-/// How a block's input joins its output where the number of channels changes.
+/// What comes before the first block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stem {
+    /// A 3×3 convolution: 32×32 images keep their size.
+    Small,
+    /// A strided 7×7 convolution and a strided max-pool: 224×224 images become 56×56 maps.
+    ImageNet,
+}
+
+impl fmt::Display for Stem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Small => "3×3",
+            Self::ImageNet => "7×7, max-pool",
+        })
+    }
+}
+
+/// What a block computes beside its shortcut.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum ShortcutKind {
-    /// A strided 1×1 convolution with batch normalisation (option B of He et al. 2016).
-    Projection,
-    /// Every second pixel, with zero channels on both sides (option A).
-    PadChannels,
+pub(super) enum BlockKind {
+    /// Two 3×3 convolutions.
+    Basic,
+    /// 1×1, strided 3×3 in groups, and 1×1 to four times the stage's channels.
+    Bottleneck { groups: i64, group_width: i64 },
+}
+
+impl BlockKind {
+    /// Output channels for each channel of the stage.
+    const BOTTLENECK_EXPANSION: i64 = 4;
+
+    /// The convolutions of a block in a stage of `channels`; torchvision strides the 3×3 convolution.
+    fn convolutions(self, inputs: i64, channels: i64, stride: i64) -> Vec<ConvShape> {
+        match self {
+            Self::Basic => vec![
+                ConvShape::new(3, inputs, channels).stride(stride),
+                ConvShape::new(3, channels, channels),
+            ],
+            Self::Bottleneck { groups, group_width } => {
+                let inner = channels * group_width / 64 * groups;
+                vec![
+                    ConvShape::new(1, inputs, inner),
+                    ConvShape::new(3, inner, inner).stride(stride).groups(groups),
+                    ConvShape::new(1, inner, channels * Self::BOTTLENECK_EXPANSION),
+                ]
+            }
+        }
+    }
 }
 
 /// What distinguishes one network of the family from another.
 #[derive(Debug)]
 pub(super) struct Shape {
+    pub(super) stem: Stem,
+    pub(super) block: BlockKind,
     /// Blocks of each stage; every stage but the first halves the map.
     pub(super) blocks: &'static [usize],
     /// Channels of each stage.
@@ -28,9 +73,37 @@ pub(super) struct Shape {
     pub(super) init: Init,
 }
 
+impl Shape {
+    /// torchvision's stages of 64, 128, 256 and 512 channels times `width`, with its initialisation.
+    pub(super) fn basic(stem: Stem, blocks: &'static [usize], width: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the widths of the list make whole numbers up to 512"
+        )]
+        let channels = [64.0, 128.0, 256.0, 512.0].map(|channels| (channels * width) as i64).to_vec();
+        Self {
+            stem,
+            block: BlockKind::Basic,
+            blocks,
+            channels,
+            shortcut: ShortcutKind::Projection,
+            init: Init::KaimingNormalFanOut,
+        }
+    }
+
+    /// torchvision's bottleneck networks for large images; `groups` × `group_width` is 1 × 64 for a plain ResNet.
+    pub(super) fn bottleneck(blocks: &'static [usize], groups: i64, group_width: i64) -> Self {
+        Self {
+            block: BlockKind::Bottleneck { groups, group_width },
+            ..Self::basic(Stem::ImageNet, blocks, 1.0)
+        }
+    }
+}
+
 /// A stem, the blocks of all stages in order, and the pooling.
 #[derive(Debug)]
 pub(super) struct ResNet {
+    stem: Stem,
     conv1: Conv,
     bn1: BatchNorm,
     blocks: Vec<Block>,
@@ -39,25 +112,33 @@ pub(super) struct ResNet {
 
 impl ResNet {
     pub(super) fn build(builder: &mut ParameterBuilder, shape: &Shape) -> Built {
-        let stem = shape.channels.first().copied().unwrap_or(1);
-        let conv1 = Conv::new(builder, "conv1", (3, stem), 3, 1, shape.init)?;
-        let bn1 = BatchNorm::new(builder, "bn1", stem)?;
-        let (mut blocks, mut inputs) = (Vec::new(), stem);
-        for (stage, (&count, &outputs)) in shape.blocks.iter().zip(&shape.channels).enumerate() {
+        let channels = shape.channels.first().copied().unwrap_or(1);
+        let conv1 = match shape.stem {
+            Stem::Small => ConvShape::new(3, 3, channels),
+            Stem::ImageNet => ConvShape::new(7, 3, channels).stride(2),
+        };
+        let conv1 = Conv::new(builder, "conv1", conv1, shape.init)?;
+        let bn1 = BatchNorm::new(builder, "bn1", channels)?;
+        let (mut blocks, mut inputs) = (Vec::new(), channels);
+        for (stage, (&count, &channels)) in shape.blocks.iter().zip(&shape.channels).enumerate() {
             for index in 0..count {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{index}", stage + 1);
-                blocks.push(Block::build(builder, &name, (inputs, outputs), stride, shape)?);
-                inputs = outputs;
+                let convolutions = shape.block.convolutions(inputs, channels, stride);
+                inputs = convolutions.last().map_or(inputs, |last| last.outputs);
+                blocks.push(Block::build(builder, &name, &convolutions, shape.shortcut, shape.init)?);
             }
         }
-        Ok(Box::new(Self { conv1, bn1, blocks, feature_dim: inputs }))
+        Ok(Box::new(Self { stem: shape.stem, conv1, bn1, blocks, feature_dim: inputs }))
     }
 }
 
 impl Network for ResNet {
     fn forward(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError> {
         let mut map = self.bn1.forward(&self.conv1.forward(images)?, batch_norm)?.f_relu_()?;
+        if self.stem == Stem::ImageNet {
+            map = map.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
+        }
         for block in &self.blocks {
             map = block.forward(&map, batch_norm)?; // [B, C, H, W]
         }
@@ -66,67 +147,5 @@ impl Network for ResNet {
 
     fn feature_dim(&self) -> usize {
         usize::try_from(self.feature_dim).unwrap_or(0)
-    }
-}
-
-/// relu(bn(conv(relu(bn(conv(x))))) + shortcut(x))
-#[derive(Debug)]
-struct Block {
-    conv1: Conv,
-    bn1: BatchNorm,
-    conv2: Conv,
-    bn2: BatchNorm,
-    shortcut: Shortcut,
-}
-
-#[derive(Debug)]
-enum Shortcut {
-    Identity,
-    Projection(Conv, BatchNorm),
-    PadChannels { each_side: i64 },
-}
-
-impl Block {
-    fn build(
-        builder: &mut ParameterBuilder,
-        name: &str,
-        (inputs, outputs): (i64, i64),
-        stride: i64,
-        shape: &Shape,
-    ) -> Result<Self, TchError> {
-        let conv1 = Conv::new(builder, &format!("{name}.conv1"), (inputs, outputs), 3, stride, shape.init)?;
-        let bn1 = BatchNorm::new(builder, &format!("{name}.bn1"), outputs)?;
-        let conv2 = Conv::new(builder, &format!("{name}.conv2"), (outputs, outputs), 3, 1, shape.init)?;
-        let bn2 = BatchNorm::new(builder, &format!("{name}.bn2"), outputs)?;
-        let shortcut = match shape.shortcut {
-            _ if stride == 1 && inputs == outputs => Shortcut::Identity,
-            ShortcutKind::Projection => Shortcut::Projection(
-                Conv::new(
-                    builder,
-                    &format!("{name}.downsample.0"),
-                    (inputs, outputs),
-                    1,
-                    stride,
-                    shape.init,
-                )?,
-                BatchNorm::new(builder, &format!("{name}.downsample.1"), outputs)?,
-            ),
-            ShortcutKind::PadChannels => Shortcut::PadChannels { each_side: (outputs - inputs) / 2 },
-        };
-        Ok(Self { conv1, bn1, conv2, bn2, shortcut })
-    }
-
-    fn forward(&self, input: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError> {
-        let map = self.bn1.forward(&self.conv1.forward(input)?, batch_norm)?.f_relu_()?;
-        let mut map = self.bn2.forward(&self.conv2.forward(&map)?, batch_norm)?;
-        let _ = match &self.shortcut {
-            Shortcut::Identity => map.f_add_(input)?,
-            Shortcut::Projection(conv, bn) => map.f_add_(&bn.forward(&conv.forward(input)?, batch_norm)?)?,
-            Shortcut::PadChannels { each_side } => {
-                let halved = input.f_slice(2, None, None, 2)?.f_slice(3, None, None, 2)?;
-                map.f_add_(&halved.f_constant_pad_nd([0, 0, 0, 0, *each_side, *each_side])?)?
-            }
-        };
-        map.f_relu_()
     }
 }

@@ -9,7 +9,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 /// `extractor dump`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Without --checkpoint and --weights a backbone is trained first, with the settings under Training; its checkpoint
+Without --checkpoint, --weights and --torchscript a backbone is trained first, with the settings under Training; its checkpoint
 goes to CACHE.checkpoint. A dump that was stopped or killed goes on at its first missing shard when the same
 command is given again.
 
@@ -20,6 +20,7 @@ bytes as a dump in one go; a partition that was stopped, or given twice, does no
 Examples:
   extractor dump --checkpoint checkpoints/c100 --dataset cifar100 --data ~/cifar-100-binary \\
       --imbalance-ratio 100 --out caches/c100
+  extractor dump --torchscript model.pt --dataset cifar100 --data ~/cifar-100-binary --out caches/mine
   extractor dump --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 --n-max 480 \\
       --val-per-class 20 --backbone resnet18 --width 0.25 --epochs 100 --augmented 20 --out caches/c100-val")]
 pub struct DumpArgs {
@@ -27,14 +28,20 @@ pub struct DumpArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// Checkpoint of `extractor train`
-    #[arg(long, value_name = "CKPT", conflicts_with = "weights", help_heading = "Backbone")]
+    #[arg(long, value_name = "CKPT", conflicts_with_all = ["weights", "torchscript"], help_heading = "Backbone")]
     pub checkpoint: Option<PathBuf>,
     /// Use the checkpoint on other images than it was trained on
     #[arg(long, requires = "checkpoint", help_heading = "Backbone")]
     pub allow_other_data: bool,
-    /// Safetensors file with the weights of --backbone, under torchvision's names
-    #[arg(long, value_name = "FILE", help_heading = "Backbone")]
+    /// Safetensors file with the weights of --backbone, as torchvision, timm or this program names them
+    #[arg(long, value_name = "FILE", conflicts_with = "torchscript", help_heading = "Backbone")]
     pub weights: Option<PathBuf>,
+    /// TorchScript module that maps images [B, 3, H, W] to features [B, D]; a last linear layer is taken as stage-1 head
+    #[arg(long, value_name = "FILE", help_heading = "Backbone")]
+    pub torchscript: Option<PathBuf>,
+    /// Take the module's output as features, also where it comes out of a linear layer
+    #[arg(long, requires = "torchscript", help_heading = "Backbone")]
+    pub keep_last_linear: bool,
     /// How to train, where neither checkpoint nor weights are given.
     #[command(flatten)]
     pub recipe: RecipeArgs,

@@ -2,16 +2,16 @@
 
 use super::{Outcome, import::report, install_interrupt, output::say, train};
 use crate::{
-    backbones::{Backbone, Compute},
-    cli::DumpArgs,
+    backbones::{Compute, pretrained, torchscript},
+    cli::{BatchNormArg, DumpArgs},
     datasets::Dataset,
     dump::{DumpSettings, Frozen, check_out, dump, rows_per_shard},
     error::ExtractError,
     stage1::{self, Checkpoint, Recipe, TrainOptions},
     transform::Transform,
-    weights::{TensorFile, digest},
+    weights::digest,
 };
-use shared::{BackboneInfo, HeadKind, Stage1Head, interrupt::Interrupt};
+use shared::{BackboneInfo, Stage1Head, interrupt::Interrupt};
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
@@ -27,10 +27,11 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     let dataset = Dataset::load(&args.data.dataset, &args.data.data, &args.data.subset_spec())?;
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
-    let frozen = match (&args.checkpoint, &args.weights) {
-        (Some(path), _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
-        (None, Some(path)) => from_weights(path, &recipe, compute, dataset.class_names.len())?,
-        (None, None) => {
+    let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
+        (Some(path), _, _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
+        (None, Some(path), _) => from_weights(path, &recipe, compute, dataset.class_names.len())?,
+        (None, None, Some(path)) => from_torchscript(path, args, compute, &dataset)?,
+        (None, None, None) => {
             let checkpoint = train_first(args, &recipe, device, &dataset, &interrupt)?;
             from_checkpoint(&checkpoint, compute, &dataset, false)?
         }
@@ -143,34 +144,14 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, ExtractError> {
         .map_err(ExtractError::torch("read the head"))
 }
 
-/// A backbone from a file with torchvision's names; `fc.weight` and `fc.bias` become the head where they fit the classes.
+/// A backbone with the weights of a file; the file's head comes along where it fits the classes.
 fn from_weights(
     path: &Path,
     recipe: &Recipe,
     compute: Compute,
     classes: usize,
 ) -> Result<Frozen, ExtractError> {
-    let backbone = Backbone::build(&recipe.backbone, recipe.width, recipe.seed, compute)?;
-    let file = TensorFile::read(path)?;
-    file.copy_into(backbone.parameters().named())?;
-    let dim = backbone.feature_dim();
-    let fits = |tensor: &Tensor| {
-        let sizes = tensor.size();
-        sizes.iter().map(|&size| usize::try_from(size).unwrap_or(0)).eq([classes, dim])
-    };
-    let head = match (file.tensor("fc.weight")?, file.tensor("fc.bias")?) {
-        (Some(weight), bias) if fits(&weight) => {
-            let bias = bias.map_or_else(|| Ok(vec![0.0; classes]), |bias| numbers(&bias))?;
-            Some(Stage1Head { classes, dim, weight: numbers(&weight)?, bias, kind: HeadKind::Linear })
-        }
-        _ => None,
-    };
-    if head.is_none() {
-        say(&format!(
-            "`{}` has no `fc.weight` [{classes}, {dim}]: the cache gets no stage-1 head",
-            path.display()
-        ));
-    }
+    let (backbone, head) = pretrained::load(path, &recipe.backbone, recipe.width, compute)?;
     let weights_digest =
         digest(backbone.parameters().named()).map_err(ExtractError::torch("read the weights"))?;
     let info = BackboneInfo {
@@ -178,5 +159,54 @@ fn from_weights(
         weights_digest,
         recipe: serde_json::json!({ "source": "weights file" }),
     };
+    let head = fitting_head(head, path, classes);
     Ok(Frozen { backbone, info, head, transform: Transform::CIFAR })
+}
+
+/// An exported module; its last linear layer becomes the head where it fits the classes.
+fn from_torchscript(
+    path: &Path,
+    args: &DumpArgs,
+    compute: Compute,
+    dataset: &Dataset,
+) -> Result<Frozen, ExtractError> {
+    if args.batch_norm == BatchNormArg::Train {
+        return Err(ExtractError::InvalidSetting {
+            name: "--batch-norm",
+            expected: "`eval` with `--torchscript`".to_owned(),
+            got: "`train`".to_owned(),
+            hint: "an exported module runs as it was exported; other backbones take `--weights`".to_owned(),
+        });
+    }
+    let size = (dataset.train.height, dataset.train.width);
+    let module = torchscript::load(path, compute, size, args.keep_last_linear)?;
+    let info = BackboneInfo {
+        architecture: module.backbone.architecture(),
+        weights_digest: module.digest,
+        recipe: serde_json::json!({
+            "source": "TorchScript module",
+            "features": if module.head.is_some() { "input of the last linear layer" } else { "output" },
+        }),
+    };
+    let head = fitting_head(module.head, path, dataset.class_names.len());
+    Ok(Frozen { backbone: module.backbone, info, head, transform: Transform::CIFAR })
+}
+
+/// The head, unless it is for other classes; says why the cache gets none.
+fn fitting_head(head: Option<Stage1Head>, path: &Path, classes: usize) -> Option<Stage1Head> {
+    let file = path.display();
+    match head {
+        Some(head) if head.classes == classes => Some(head),
+        Some(head) => {
+            say(&format!(
+                "the head in `{file}` has {} classes, the data {classes}: the cache gets no stage-1 head",
+                head.classes
+            ));
+            None
+        }
+        None => {
+            say(&format!("`{file}` has no head: the cache gets no stage-1 head"));
+            None
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::bridge::{tensor_bytes, tensor_from_bytes};
 use crate::ExtractError;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 use tch::{Kind, TchError, Tensor};
@@ -43,6 +43,16 @@ impl TensorFile {
     pub fn metadata(&self) -> Result<Option<String>, ExtractError> {
         let (_, header) = SafeTensors::read_metadata(&self.bytes).map_err(|error| self.damaged(&error))?;
         Ok(header.metadata().as_ref().and_then(|fields| fields.get(METADATA_KEY)).cloned())
+    }
+
+    /// Names and shapes of all tensors, by name.
+    ///
+    /// # Errors
+    /// [`ExtractError::Malformed`].
+    pub fn shapes(&self) -> Result<BTreeMap<String, Vec<i64>>, ExtractError> {
+        let view = self.view()?;
+        let shape = |sizes: &[usize]| sizes.iter().filter_map(|&size| i64::try_from(size).ok()).collect();
+        Ok(view.iter().map(|(name, tensor)| (name.to_owned(), shape(tensor.shape()))).collect())
     }
 
     /// Names of all tensors, sorted.
@@ -109,11 +119,26 @@ impl TensorFile {
     }
 
     fn damaged(&self, error: &SafeTensorError) -> ExtractError {
+        let (got, hint) = match Pickle::of(&self.bytes) {
+            Some(Pickle::StateDict) => (
+                "a PyTorch pickle".to_owned(),
+                format!(
+                    "convert it: `python3 extractor/convert.py {} FILE.safetensors`",
+                    self.path.display()
+                ),
+            ),
+            Some(Pickle::TorchScript) => {
+                ("a TorchScript module".to_owned(), "give it as `--torchscript FILE`".to_owned())
+            }
+            None => {
+                (error.to_string(), "the file is damaged or of another format: write it again".to_owned())
+            }
+        };
         ExtractError::Malformed {
             path: self.path.clone(),
             expected: "a safetensors file".to_owned(),
-            got: error.to_string(),
-            hint: "the file is damaged or of another format: write it again".to_owned(),
+            got,
+            hint,
         }
     }
 
@@ -124,6 +149,27 @@ impl TensorFile {
             got,
             hint: "check that the file belongs to this `--backbone` and `--width`".to_owned(),
         }
+    }
+}
+
+/// What PyTorch itself writes.
+enum Pickle {
+    /// `torch.save`: a zip archive with `data.pkl`, or a bare pickle in old versions.
+    StateDict,
+    /// `torch.jit.save`: a zip archive with code.
+    TorchScript,
+}
+
+impl Pickle {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(b"PK\x03\x04") {
+            let code = bytes
+                .windows(16)
+                .any(|window| window == b"/code/__torch__/" || window == b"/code/__torch__.");
+            return Some(if code { Self::TorchScript } else { Self::StateDict });
+        }
+        (bytes.starts_with(b"\x80") && bytes.get(1).is_some_and(|protocol| (2..=5).contains(protocol)))
+            .then_some(Self::StateDict)
     }
 }
 

@@ -1,14 +1,16 @@
 //! Named tensors: the parameters of a network, their files, and the digest that identifies them.
 //!
 //! Names are those of torchvision's state dicts (`layer1.0.conv1.weight`), so that a PyTorch state dict saved as
-//! safetensors loads name for name.
+//! safetensors loads name for name; [`StateDict`] reads the names of other programs.
 
 mod bridge;
 mod file;
 mod init;
 mod parameters;
+mod state_dict;
 
 pub use bridge::{tensor_bytes, tensor_from_bytes};
 pub use file::{TensorFile, encode};
 pub use init::Init;
 pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};
+pub use state_dict::StateDict;

@@ -17,6 +17,17 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// A tensor of this shape whose values are not set; 4-D ones are stored in this order.
+    fn unset(self, shape: &[i64], device: Device) -> Result<Tensor, TchError> {
+        match (self, shape) {
+            (Self::ChannelsLast, &[batch, channels, height, width]) => {
+                Tensor::f_empty([batch, height, width, channels], (Kind::Float, device))?
+                    .f_permute([0, 3, 1, 2])
+            }
+            _ => Tensor::f_empty(shape, (Kind::Float, device)),
+        }
+    }
+
     /// The same `[B, C, H, W]` tensor, stored in this order.
     ///
     /// # Errors
@@ -96,7 +107,8 @@ pub fn digest<'a>(named: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Result<
 /// Makes the parameters of a network, one after the other.
 #[derive(Debug)]
 pub struct ParameterBuilder {
-    seed: u64,
+    /// `None` leaves values unset.
+    seed: Option<u64>,
     device: Device,
     layout: Layout,
     parameters: Parameters,
@@ -105,7 +117,14 @@ pub struct ParameterBuilder {
 impl ParameterBuilder {
     /// A builder whose initial values come from `seed`.
     pub fn new(seed: u64, device: Device, layout: Layout) -> Self {
-        Self { seed, device, layout, parameters: Parameters::default() }
+        Self { seed: Some(seed), device, layout, parameters: Parameters::default() }
+    }
+
+    /// A builder that leaves values unset: for weights that are read from a file, or for names and shapes alone.
+    ///
+    /// Memory that nobody writes to is not occupied on the CPU.
+    pub fn unset(device: Device, layout: Layout) -> Self {
+        Self { seed: None, device, layout, parameters: Parameters::default() }
     }
 
     /// A new parameter; the tensor returned is the stored one, not a copy.
@@ -113,10 +132,15 @@ impl ParameterBuilder {
     /// # Errors
     /// libtorch's, for example when the device's memory is full.
     pub fn add(&mut self, name: &str, shape: &[i64], init: Init, role: Role) -> Result<Tensor, TchError> {
-        let values = init.values(self.seed, name, shape);
-        let tensor =
-            tensor_from_bytes(bytemuck::cast_slice(&values), shape, Kind::Float)?.f_to(self.device)?;
-        let tensor = if shape.len() == 4 { self.layout.apply(&tensor)? } else { tensor };
+        let tensor = match self.seed {
+            None => self.layout.unset(shape, self.device)?,
+            Some(seed) => {
+                let values = init.values(seed, name, shape);
+                let tensor = tensor_from_bytes(bytemuck::cast_slice(&values), shape, Kind::Float)?
+                    .f_to(self.device)?;
+                if shape.len() == 4 { self.layout.apply(&tensor)? } else { tensor }
+            }
+        };
         let tensor = tensor.f_detach()?.f_set_requires_grad(role == Role::Weight)?;
         self.parameters.0.push(Parameter { name: name.to_owned(), tensor: tensor.shallow_clone(), role });
         Ok(tensor)

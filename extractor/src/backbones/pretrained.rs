@@ -1,0 +1,39 @@
+//! A backbone with the weights of a file.
+
+use super::{BACKBONES, Backbone, Compute};
+use crate::{ExtractError, weights::StateDict};
+use shared::Stage1Head;
+use std::path::Path;
+
+/// Builds a backbone and fills it from a safetensors file, whose names may be torchvision's, timm's or our own; a head in the
+/// file comes along.
+///
+/// # Errors
+/// Those of [`Backbone::unset`]; [`ExtractError::Io`]; [`ExtractError::Malformed`] for another architecture, with the
+/// backbone of the list that would fit as hint.
+pub fn load(
+    path: &Path,
+    name: &str,
+    width: f64,
+    compute: Compute,
+) -> Result<(Backbone, Option<Stage1Head>), ExtractError> {
+    let backbone = Backbone::unset(name, width, compute)?;
+    let file = StateDict::read(path)?;
+    file.copy_into(backbone.parameters(), &backbone.architecture(), || {
+        fitting(&file).unwrap_or_else(|| {
+            "`extractor backbones` lists what can be built; others come by `--torchscript`".to_owned()
+        })
+    })?;
+    let head = file.head(backbone.feature_dim())?;
+    Ok((backbone, head))
+}
+
+/// The backbone that has exactly the tensors of the file, as advice.
+fn fitting(file: &StateDict) -> Option<String> {
+    let candidates = BACKBONES.iter().flat_map(|kind| kind.widths.iter().map(move |&width| (kind, width)));
+    candidates.into_iter().find_map(|(kind, width)| {
+        let (_, parameters) = kind.outline(width).ok()?;
+        let width = if width == 1.0 { String::new() } else { format!(" --width {width}") };
+        file.fits(&parameters).then(|| format!("the file fits `--backbone {}{width}`", kind.name))
+    })
+}
