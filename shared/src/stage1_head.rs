@@ -1,6 +1,7 @@
 //! The classifier that was trained together with the backbone.
 
 use crate::{atomic, error::CacheError, manifest::HeadKind, mmap::FileMap};
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::HashMap, path::Path};
 
@@ -47,7 +48,7 @@ impl Stage1Head {
         atomic::write_atomic(path, &bytes)
     }
 
-    /// Reads a head; `bias` and `kind` may be absent (zeros, linear).
+    /// Reads a head of f16, bf16 or f32; `bias` and `kind` may be absent (zeros, linear).
     ///
     /// # Errors
     /// [`CacheError::Io`], [`CacheError::InvalidHeader`], [`CacheError::WrongTensor`], and [`CacheError::NonFinite`] with
@@ -73,18 +74,20 @@ impl Stage1Head {
         let tensors = SafeTensors::deserialize(map.bytes()).map_err(invalid)?;
         let weight = tensors
             .tensor("weight")
-            .map_err(|_| wrong("weight", "F32 [C, D]".to_owned(), "absent".to_owned()))?;
+            .map_err(|_| wrong("weight", "F16, BF16 or F32 [C, D]".to_owned(), "absent".to_owned()))?;
         let &[classes, dim] = weight.shape() else {
             return Err(wrong("weight", "[C, D]".to_owned(), format!("{:?}", weight.shape())));
         };
         let bias = match tensors.tensor("bias") {
             Err(_) => vec![0.0; classes],
-            Ok(bias) if bias.shape() == [classes] => numbers(&bias)
-                .ok_or_else(|| wrong("bias", format!("F32 [{classes}]"), bias.dtype().to_string()))?,
+            Ok(bias) if bias.shape() == [classes] => numbers(&bias).ok_or_else(|| {
+                wrong("bias", format!("F16, BF16 or F32 [{classes}]"), bias.dtype().to_string())
+            })?,
             Ok(bias) => return Err(wrong("bias", format!("[{classes}]"), format!("{:?}", bias.shape()))),
         };
-        let weight = numbers(&weight)
-            .ok_or_else(|| wrong("weight", format!("F32 [{classes}, {dim}]"), weight.dtype().to_string()))?;
+        let weight = numbers(&weight).ok_or_else(|| {
+            wrong("weight", format!("F16, BF16 or F32 [{classes}, {dim}]"), weight.dtype().to_string())
+        })?;
         if let Some(row) = weight.iter().position(|number| !number.is_finite()) {
             return Err(CacheError::NonFinite { path: path.to_owned(), row: row / dim.max(1) });
         }
@@ -95,10 +98,19 @@ impl Stage1Head {
     }
 }
 
-/// The numbers of an f32 tensor.
+/// The numbers of a floating-point tensor of up to 32 bits; each is exact in f32.
 fn numbers(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
-    (tensor.dtype() == Dtype::F32)
-        .then(|| tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    let data = tensor.data();
+    match tensor.dtype() {
+        Dtype::F32 => Some(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
+        Dtype::F16 => {
+            Some(data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect())
+        }
+        Dtype::BF16 => {
+            Some(data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -120,5 +132,25 @@ mod tests {
         head.write(&two).unwrap();
         assert_eq!(Stage1Head::read(&one).unwrap(), head);
         assert_eq!(std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
+    }
+
+    #[test]
+    fn half_precision_widens_and_other_numbers_are_refused() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let numbers = [1.0_f32, -2.0, 0.5, 3.0]; // exact in every format
+        let read = |dtype: Dtype, bytes: Vec<u8>| {
+            let view = TensorView::new(dtype, vec![2, 2], &bytes).unwrap();
+            std::fs::write(path.path(), safetensors::serialize([("weight", view)], None).unwrap()).unwrap();
+            Stage1Head::read(path.path())
+        };
+        let half = read(Dtype::F16, numbers.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect());
+        let brain =
+            read(Dtype::BF16, numbers.iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect());
+        for head in [half.unwrap(), brain.unwrap()] {
+            assert_eq!(head.weight, numbers);
+            assert_eq!((head.bias, head.kind), (vec![0.0, 0.0], HeadKind::Linear));
+        }
+        let whole = read(Dtype::I32, vec![0; 16]).unwrap_err();
+        assert!(whole.to_string().contains("F16, BF16 or F32 [2, 2]"), "{whole}");
     }
 }
