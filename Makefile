@@ -61,7 +61,7 @@ demo: build
 	./target/release/retrainer report $(DEMO_DIR)/runs
 	@./target/release/retrainer report $(DEMO_DIR)/runs --all --out $(DEMO_DIR)/report
 	@echo
-	@echo "the run records lie in $(DEMO_DIR)/runs, every table in $(DEMO_DIR)/report, the page in:"
+	@echo "the run records lie in $(DEMO_DIR)/runs, every table and figure in $(DEMO_DIR)/report, the page in:"
 	@echo "$(DEMO_DIR)/report/page.html"
 
 $(PYTHON_PACKAGES)/ready: $(STAMP)

@@ -133,8 +133,7 @@ fn table2(results: &Results) -> Table {
             .to_owned(),
     );
     table.notes.push(
-        "LTWB: here its class-balanced loss with weight decay on the features of the cache, without MaxNorm"
-            .to_owned(),
+        "LTWB: here its class-balanced loss alone, on the features of the cache, without MaxNorm".to_owned(),
     );
     table.cautions = notes::cautions(&rows);
     table

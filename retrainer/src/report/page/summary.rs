@@ -95,7 +95,7 @@ pub(super) fn reproduce() -> String {
     "<h2 id=\"reproduce\">Reproduce</h2>\n\
      <p>Every row lists its runs with a grid file that repeats them: the same ids, since an id is a digest of all that \
      decides the result. RUNS is the folder of run records, CACHE the feature cache.</p>\n\
-     <pre>retrainer report RUNS --all --out report     # this page and every table\n\
+     <pre>retrainer report RUNS --all --out report     # this page, every table and figure\n\
      retrainer report RUNS --format csv           # all rows, numbers unrounded\n\
      retrainer report RUNS --select best-on-test  # the usual published protocol\n</pre>\n"
         .to_owned()
