@@ -1,9 +1,9 @@
 //! Images to feature cache: trains or loads a backbone and stores its frozen features.
 //!
 //! ```text
-//! datasets ─▶ transform ─▶ backbones ─▶ dump ─▶ [feature cache]
-//!    │                         ▲
-//!    └──────▶ stage1 ──▶ [checkpoint] (weights)
+//! datasets, images ─▶ transform ─▶ batches ─▶ backbones ─▶ dump ─▶ [feature cache]
+//!                                     │            ▲
+//!                                     └─▶ stage1 ──▶ [checkpoint] (weights)
 //! ```
 //!
 //! Arrows only point right: [`datasets`] knows files and labels, [`dump`] knows the cache, and neither knows a loss.
@@ -12,6 +12,7 @@
 
 pub mod archive;
 pub mod backbones;
+pub mod batches;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod datasets;
 pub mod device;
 pub mod dump;
 pub mod error;
+pub mod images;
 pub mod import;
 pub mod stage1;
 pub mod threads;

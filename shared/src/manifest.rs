@@ -74,6 +74,9 @@ pub struct DatasetInfo {
     pub seed: Option<u64>,
     /// SHA-256 of the training indices in row order, little-endian u32.
     pub index_digest: String,
+    /// Names of images that could not be read and were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 /// The network and how it was trained.

@@ -8,7 +8,7 @@ use extractor::{
     backbones::Compute,
     config::Precision,
     datasets::{
-        Dataset,
+        Dataset, Images,
         subset::{SubsetRule, SubsetSpec},
     },
     stage1::Checkpoint,
@@ -54,7 +54,8 @@ impl Reference {
 
     fn pixels(images: &extractor::datasets::ImageSet) -> Tensor {
         let shape = [images.len(), 3, 32, 32].map(|size| i64::try_from(size).unwrap());
-        tensor_from_bytes(&images.pixels, &shape, Kind::Uint8).unwrap()
+        let Images::Memory(pixels) = &images.images else { unreachable!("CIFAR lies in memory") };
+        tensor_from_bytes(&pixels.bytes, &shape, Kind::Uint8).unwrap()
     }
 
     /// Features `[N × D]` of one epoch over the training images; moves the running statistics.

@@ -19,7 +19,7 @@ fn names_that_no_list_holds() {
     let place = Workplace::new();
     insta::assert_snapshot!(refused_data(&place, "--dataset cifar-100 --data ."), @"
     exit 2
-    error: unknown dataset `cifar-100`: known are cifar10, cifar100
+    error: unknown dataset `cifar-100`: known are cifar10, cifar100, imagenet-lt, places-lt, inaturalist18, list, folder
     hint: did you mean `cifar100`?
     ");
 }

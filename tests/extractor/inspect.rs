@@ -52,8 +52,13 @@ fn json_holds_the_manifest_and_what_follows_from_it() {
 fn lists_name_every_dataset_and_backbone() {
     let place = Workplace::new();
     insta::assert_snapshot!(place.ok("datasets").stdout, @"
-    cifar10      CIFAR-10, binary version: data_batch_1.bin … data_batch_5.bin, test_batch.bin, batches.meta.txt
-    cifar100     CIFAR-100, binary version: train.bin, test.bin, fine_label_names.txt
+    cifar10        CIFAR-10, binary version: data_batch_1.bin … data_batch_5.bin, test_batch.bin, batches.meta.txt
+    cifar100       CIFAR-100, binary version: train.bin, test.bin, fine_label_names.txt
+    imagenet-lt    ImageNet-LT: ImageNet_LT_train.txt, ImageNet_LT_val.txt, ImageNet_LT_test.txt (or --train-list …) and the images
+    places-lt      Places-LT: Places_LT_train.txt, Places_LT_val.txt, Places_LT_test.txt (or --train-list …) and the images
+    inaturalist18  iNaturalist 2018: train2018.json, val2018.json, which is the test (or --train-list, --test-list) and the images
+    list           any images with lists `relative/path.jpg label`: --train-list, --test-list, and --val-list where there is one
+    folder         a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file
     ");
     let backbones = place.ok("backbones").stdout;
     for kind in extractor::backbones::BACKBONES {

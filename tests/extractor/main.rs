@@ -10,6 +10,8 @@ mod images;
 mod import;
 mod inspect;
 mod partition;
+mod photographs;
+mod photographs_refused;
 mod program;
 mod python;
 mod repair;

@@ -13,7 +13,7 @@ use std::{
 
 /// How a run is ended in its middle.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Stop {
+pub(crate) enum Stop {
     /// `kill -9`: the program gets no chance to do anything.
     Kill,
     /// Ctrl-C.
@@ -21,7 +21,12 @@ enum Stop {
 }
 
 /// Starts the program and stops it as soon as `reached` says so.
-fn stop_when(place: &Workplace, line: &str, stop: Stop, reached: impl Fn() -> bool) -> (ExitStatus, String) {
+pub(crate) fn stop_when(
+    place: &Workplace,
+    line: &str,
+    stop: Stop,
+    reached: impl Fn() -> bool,
+) -> (ExitStatus, String) {
     let mut child: Child = place.command(line).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while !reached() {

@@ -1,11 +1,14 @@
 //! Arguments of `train`, most of which `dump` has, too.
 
 use crate::{
+    ExtractError,
     config::{ChannelsLast, Precision},
     datasets::{
+        Broken, DatasetKind, SourceFiles,
         longtail::Rounding,
         subset::{SubsetRule, SubsetSpec},
     },
+    transform::Transform,
 };
 use clap::Args;
 use serde::Deserialize;
@@ -22,7 +25,7 @@ pub struct DataArgs {
     /// Data set (`extractor datasets` lists them)
     #[arg(long, value_name = "NAME")]
     pub dataset: String,
-    /// Folder with the data set's files
+    /// Folder with the data set's files; names in lists are relative to it
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Largest over smallest class count of the training subset [default: the whole training set]
@@ -43,9 +46,74 @@ pub struct DataArgs {
     /// Validation images of each class, from training images that the subset does not use
     #[arg(long, value_name = "N")]
     pub val_per_class: Option<u64>,
+    /// List of the training images, `relative/path.jpg label` a line, or iNaturalist's JSON [default: the usual file in --data]
+    #[arg(long, value_name = "FILE")]
+    pub train_list: Option<PathBuf>,
+    /// List of the validation images
+    #[arg(long, value_name = "FILE")]
+    pub val_list: Option<PathBuf>,
+    /// List of the test images
+    #[arg(long, value_name = "FILE")]
+    pub test_list: Option<PathBuf>,
+    /// Test images of each class of a folder, as a fraction, drawn by --split-seed
+    #[arg(long, value_name = "F")]
+    pub test_fraction: Option<f64>,
+    /// Seed of --test-fraction
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub split_seed: u64,
+    /// Split of a folder, `relative/path train|val|test` a line
+    #[arg(long, value_name = "FILE")]
+    pub split_file: Option<PathBuf>,
+    /// Leave out images that cannot be read, and list them in the manifest
+    #[arg(long)]
+    pub skip_broken: bool,
+    /// Shorter side of photographs before the centre crop; a checkpoint keeps its own [default: 256]
+    #[arg(long, value_name = "PIXELS")]
+    pub resize: Option<NonZeroUsize>,
+    /// Side of the square that the backbone sees of photographs; a checkpoint keeps its own [default: 224]
+    #[arg(long, value_name = "PIXELS")]
+    pub crop: Option<NonZeroUsize>,
 }
 
 impl DataArgs {
+    /// Where the images are.
+    pub fn source_files(&self) -> SourceFiles {
+        SourceFiles {
+            root: self.data.clone(),
+            train_list: self.train_list.clone(),
+            val_list: self.val_list.clone(),
+            test_list: self.test_list.clone(),
+            test_fraction: self.test_fraction,
+            split_seed: self.split_seed,
+            split_file: self.split_file.clone(),
+            broken: if self.skip_broken { Broken::Skip } else { Broken::Refuse },
+        }
+    }
+
+    /// The data set's transform, with the sizes asked for.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`] for the data set; [`ExtractError::InvalidSetting`] for sizes of images that have one.
+    pub fn transform(&self) -> Result<Transform, ExtractError> {
+        let mut transform = DatasetKind::named(&self.dataset)?.transform.clone();
+        match &mut transform.photo {
+            Some(photo) => {
+                photo.resize = self.resize.map_or(photo.resize, NonZeroUsize::get);
+                photo.crop = self.crop.map_or(photo.crop, NonZeroUsize::get);
+            }
+            None if self.resize.or(self.crop).is_some() => {
+                return Err(ExtractError::InvalidSetting {
+                    name: if self.resize.is_some() { "--resize" } else { "--crop" },
+                    expected: "photographs".to_owned(),
+                    got: format!("`{}`, whose images have one size", self.dataset),
+                    hint: "leave it out".to_owned(),
+                });
+            }
+            None => {}
+        }
+        Ok(transform)
+    }
+
     /// The subset that these arguments ask for.
     pub fn subset_spec(&self) -> SubsetSpec {
         SubsetSpec {

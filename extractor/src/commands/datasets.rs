@@ -5,7 +5,7 @@ use crate::{datasets::DATASETS, error::ExtractError};
 
 pub(super) fn run() -> Result<Outcome, ExtractError> {
     for kind in DATASETS {
-        print(&format!("{:<12} {}", kind.name, kind.about))?;
+        print(&format!("{:<14} {}", kind.name, kind.about))?;
     }
     Ok(Outcome::Done)
 }

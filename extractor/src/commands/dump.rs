@@ -20,17 +20,17 @@ use tch::{Device, Tensor};
 
 pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     check_partition(args)?;
-    let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine)?;
+    let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine, args.data.transform()?)?;
     check_out(&args.out)?;
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
-    let dataset = Dataset::load(&args.data.dataset, &args.data.data, &args.data.subset_spec())?;
+    let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
         (Some(path), _, _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
         (None, Some(path), _) => from_weights(path, &recipe, compute, dataset.class_names.len())?,
-        (None, None, Some(path)) => from_torchscript(path, args, compute, &dataset)?,
+        (None, None, Some(path)) => from_torchscript(path, args, &recipe.transform, compute, &dataset)?,
         (None, None, None) => {
             let checkpoint = train_first(args, &recipe, device, &dataset, &interrupt)?;
             from_checkpoint(&checkpoint, compute, &dataset, false)?
@@ -160,13 +160,14 @@ fn from_weights(
         recipe: serde_json::json!({ "source": "weights file" }),
     };
     let head = fitting_head(head, path, classes);
-    Ok(Frozen { backbone, info, head, transform: Transform::CIFAR })
+    Ok(Frozen { backbone, info, head, transform: recipe.transform.clone() })
 }
 
 /// An exported module; its last linear layer becomes the head where it fits the classes.
 fn from_torchscript(
     path: &Path,
     args: &DumpArgs,
+    transform: &Transform,
     compute: Compute,
     dataset: &Dataset,
 ) -> Result<Frozen, ExtractError> {
@@ -178,7 +179,7 @@ fn from_torchscript(
             hint: "an exported module runs as it was exported; other backbones take `--weights`".to_owned(),
         });
     }
-    let size = (dataset.train.height, dataset.train.width);
+    let size = transform.photo.as_ref().map_or(dataset.train.size(), |photo| (photo.crop, photo.crop));
     let module = torchscript::load(path, compute, size, args.keep_last_linear)?;
     let info = BackboneInfo {
         architecture: module.backbone.architecture(),
@@ -189,7 +190,7 @@ fn from_torchscript(
         }),
     };
     let head = fitting_head(module.head, path, dataset.class_names.len());
-    Ok(Frozen { backbone: module.backbone, info, head, transform: Transform::CIFAR })
+    Ok(Frozen { backbone: module.backbone, info, head, transform: transform.clone() })
 }
 
 /// The head, unless it is for other classes; says why the cache gets none.

@@ -8,15 +8,16 @@ use crate::{
     device,
     stage1::{self, Recipe, TrainOptions},
     threads,
+    transform::Transform,
 };
 use std::{num::NonZeroUsize, path::PathBuf};
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
     let device = prepare(&args.machine)?;
-    let recipe = recipe(&args.recipe, args.batch_size, &args.machine)?;
+    let recipe = recipe(&args.recipe, args.batch_size, &args.machine, args.data.transform()?)?;
     let interrupt = install_interrupt()?;
-    let dataset = Dataset::load(&args.data.dataset, &args.data.data, &args.data.subset_spec())?;
+    let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
     say(&format!(
         "{} training images, {} test images, {} classes",
         dataset.train.len(),
@@ -60,9 +61,10 @@ pub(super) fn recipe(
     args: &RecipeArgs,
     batch_size: Option<NonZeroUsize>,
     machine: &MachineArgs,
+    transform: Transform,
 ) -> Result<Recipe, ExtractError> {
     let args = RecipeArgs { batch_size, ..args.clone() };
-    let recipe = Recipe::resolve(&args, machine.precision, machine.channels_last.layout())?;
+    let recipe = Recipe::resolve(&args, machine.precision, machine.channels_last.layout(), transform)?;
     recipe.check()?;
     Ok(recipe)
 }

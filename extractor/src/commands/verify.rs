@@ -8,7 +8,7 @@ use super::{
 use crate::{
     backbones::Compute,
     cli::VerifyArgs,
-    datasets::{Dataset, subset::SubsetSpec},
+    datasets::{Broken, Dataset, SourceFiles, subset::SubsetSpec},
     dump::{repair, settings_of},
     error::ExtractError,
 };
@@ -54,7 +54,9 @@ fn write_again(
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
     let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
-    let dataset = Dataset::load(&there.dataset.name, data, &spec)?;
+    let broken = if there.dataset.skipped.is_empty() { Broken::Refuse } else { Broken::Skip };
+    let files = SourceFiles { broken, ..SourceFiles::from(data) };
+    let dataset = Dataset::load(&there.dataset.name, files, &spec)?;
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     // The manifest says which images the cache is of, whatever the backbone was trained on.

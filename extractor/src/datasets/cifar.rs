@@ -3,8 +3,8 @@
 //! # Source
 //! Krizhevsky 2009, <https://www.cs.toronto.edu/~kriz/cifar.html>, "binary version".
 
-use super::{DatasetKind, ImageSet, SourceImages};
-use crate::error::ExtractError;
+use super::{DatasetKind, ImageSet, Images, PixelSet, SourceImages};
+use crate::{error::ExtractError, transform::Transform};
 use shared::ClassId;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,14 +52,18 @@ const FORMAT_100: Format = Format {
 pub(super) const CIFAR10: DatasetKind = DatasetKind {
     name: "cifar10",
     about: "CIFAR-10, binary version: data_batch_1.bin … data_batch_5.bin, test_batch.bin, batches.meta.txt",
-    load: |root| load(root, &FORMAT_10),
+    transform: Transform::CIFAR,
+    takes: &[],
+    load: |files| load(&files.root, &FORMAT_10),
 };
 
 /// 100 classes, 500 training images each.
 pub(super) const CIFAR100: DatasetKind = DatasetKind {
     name: "cifar100",
     about: "CIFAR-100, binary version: train.bin, test.bin, fine_label_names.txt",
-    load: |root| load(root, &FORMAT_100),
+    transform: Transform::CIFAR,
+    takes: &[],
+    load: |files| load(&files.root, &FORMAT_100),
 };
 
 fn load(root: &Path, format: &Format) -> Result<SourceImages, ExtractError> {
@@ -72,16 +76,25 @@ fn load(root: &Path, format: &Format) -> Result<SourceImages, ExtractError> {
         files.insert(name, bytes);
     }
     let mut split = |names: &[&'static str]| {
-        let mut images = ImageSet { height: SIDE, width: SIDE, ..ImageSet::default() };
+        let mut pixels = PixelSet { height: SIDE, width: SIDE, ..PixelSet::default() };
+        let mut labels = Vec::new();
         for name in names {
-            append_records(&mut images, &root.join(name), &files.remove(name).unwrap_or_default(), format)?;
+            append_records(
+                &mut pixels,
+                &mut labels,
+                &root.join(name),
+                &files.remove(name).unwrap_or_default(),
+                format,
+            )?;
         }
-        images.sample_ids = (0_i64..).take(images.labels.len()).collect();
-        Ok::<_, ExtractError>(images)
+        let sample_ids = (0_i64..).take(labels.len()).collect();
+        Ok::<_, ExtractError>(ImageSet { images: Images::Memory(pixels), labels, sample_ids })
     };
     Ok(SourceImages {
         root_digest: digest.finalize().to_hex().to_string(),
         train: split(format.train_files)?,
+        val: None,
+        skipped: Vec::new(),
         test: split(format.test_files)?,
         class_names: read_names(root, format)?,
     })
@@ -127,7 +140,8 @@ fn where_it_may_be(root: &Path, format: &Format) -> String {
 }
 
 fn append_records(
-    images: &mut ImageSet,
+    images: &mut PixelSet,
+    classes: &mut Vec<ClassId>,
     path: &Path,
     bytes: &[u8],
     format: &Format,
@@ -147,7 +161,7 @@ fn append_records(
             "the file is incomplete or of another data set: download it again",
         ));
     }
-    images.pixels.reserve_exact(bytes.len() / record_bytes * PIXELS);
+    images.bytes.reserve_exact(bytes.len() / record_bytes * PIXELS);
     for (record, content) in bytes.chunks_exact(record_bytes).enumerate() {
         let (labels, pixels) = content.split_at(label_bytes);
         for (&label, &values) in labels.iter().zip(format.label_bytes) {
@@ -159,8 +173,8 @@ fn append_records(
                 ));
             }
         }
-        images.labels.extend(labels.last().map(|&label| ClassId(u32::from(label))));
-        images.pixels.extend_from_slice(pixels);
+        classes.extend(labels.last().map(|&label| ClassId(u32::from(label))));
+        images.bytes.extend_from_slice(pixels);
     }
     Ok(())
 }
@@ -207,10 +221,14 @@ mod tests {
         let images = load(folder.path(), &FORMAT_10).unwrap();
         let labels: Vec<u32> = images.train.labels.iter().map(|label| label.0).collect();
         assert_eq!(labels, [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]);
-        assert_eq!(images.train.pixels.len(), 10 * PIXELS);
-        assert_eq!(&images.train.pixels[2 * PIXELS..2 * PIXELS + 2], [1, 2]);
+        let bytes = |set: &ImageSet| match &set.images {
+            Images::Memory(pixels) => pixels.bytes.clone(),
+            Images::Files(_) => Vec::new(),
+        };
+        assert_eq!(bytes(&images.train).len(), 10 * PIXELS);
+        assert_eq!(bytes(&images.train)[2 * PIXELS..2 * PIXELS + 2], [1, 2]);
         assert_eq!(images.train.sample_ids, (0..10).collect::<Vec<_>>());
-        assert_eq!((images.test.labels, images.test.pixels[0]), (vec![ClassId(3)], 7));
+        assert_eq!((&images.test.labels, bytes(&images.test)[0]), (&vec![ClassId(3)], 7));
         assert_eq!(images.class_names[9], "class 9");
     }
 

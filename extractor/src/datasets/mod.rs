@@ -1,20 +1,35 @@
-//! Data sets on disk, read into memory as pixels, labels and where each sample came from.
+//! Data sets on disk: labels, where each sample came from, and its pixels or the file that holds them.
 //!
 //! To add one: a file here with its `DatasetKind`, and one line in [`DATASETS`].
 
+mod assemble;
 mod cifar;
+mod folder;
+mod inaturalist;
 mod index_file;
+mod list;
 pub mod longtail;
 mod numpy_legacy;
+mod source_files;
 pub mod subset;
 
-use crate::error::ExtractError;
+pub use source_files::{Broken, SourceFiles};
+
+use crate::{error::ExtractError, transform::Transform};
 use shared::{ClassId, DatasetInfo};
-use std::path::Path;
+use std::path::PathBuf;
 use subset::SubsetSpec;
 
 /// Every data set that the extractor reads.
-pub static DATASETS: &[DatasetKind] = &[cifar::CIFAR10, cifar::CIFAR100];
+pub static DATASETS: &[DatasetKind] = &[
+    cifar::CIFAR10,
+    cifar::CIFAR100,
+    list::IMAGENET_LT,
+    list::PLACES_LT,
+    inaturalist::INATURALIST18,
+    list::LIST,
+    folder::FOLDER,
+];
 
 /// A data set that the extractor can read.
 #[derive(Debug)]
@@ -23,7 +38,11 @@ pub struct DatasetKind {
     pub name: &'static str,
     /// What it is and which files it needs, in one line.
     pub about: &'static str,
-    load: fn(&Path) -> Result<SourceImages, ExtractError>,
+    /// From its pixels to a backbone's input, as published code has it.
+    pub transform: Transform,
+    /// The arguments of [`SourceFiles`] that it takes beside the folder.
+    takes: &'static [&'static str],
+    load: fn(&SourceFiles) -> Result<SourceImages, ExtractError>,
 }
 
 impl DatasetKind {
@@ -43,26 +62,68 @@ impl DatasetKind {
 /// What the files of a data set hold, before any subset is taken.
 #[derive(Debug)]
 pub(crate) struct SourceImages {
-    /// BLAKE3 of the image files' bytes, in name order.
+    /// BLAKE3 of the image files' bytes, in name order; for image files, of their lists and sizes.
     root_digest: String,
     class_names: Vec<String>,
     train: ImageSet,
+    /// Where the data set comes with one.
+    val: Option<ImageSet>,
     test: ImageSet,
+    /// Broken images that were left out.
+    skipped: Vec<String>,
 }
 
-/// The images of one split, all of one size.
+/// The samples of one split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageSet {
-    /// Pixels `[N, 3, height, width]`, row-major, red, green, blue.
-    pub pixels: Vec<u8>,
-    /// Rows of an image.
-    pub height: usize,
-    /// Columns of an image.
-    pub width: usize,
+    /// Where their pixels are.
+    pub images: Images,
     /// Class of each image `[N]`.
     pub labels: Vec<ClassId>,
     /// Row of each image in the files of the source `[N]`.
     pub sample_ids: Vec<i64>,
+}
+
+/// Where the pixels of a split are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// In memory: images of one small size.
+    Memory(PixelSet),
+    /// In files of any size and number, read when they are needed.
+    Files(ImageFiles),
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self::Memory(PixelSet::default())
+    }
+}
+
+/// Images of one size in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PixelSet {
+    /// Pixels `[N, 3, height, width]`, row-major, red, green, blue.
+    pub bytes: Vec<u8>,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+}
+
+/// One image file for each sample.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFiles {
+    /// The folder that the names are relative to.
+    pub root: PathBuf,
+    /// Names `[N]`.
+    pub names: Vec<Box<str>>,
+}
+
+impl ImageFiles {
+    /// The file of a sample; the folder itself for a row outside.
+    pub fn path(&self, row: usize) -> PathBuf {
+        self.names.get(row).map_or_else(|| self.root.clone(), |name| self.root.join(&**name))
+    }
 }
 
 impl ImageSet {
@@ -76,27 +137,36 @@ impl ImageSet {
         self.labels.is_empty()
     }
 
-    /// Bytes of one image.
-    pub fn image_bytes(&self) -> usize {
-        3 * self.height * self.width
+    /// Rows and columns of an image; 0 where they have no common size.
+    pub fn size(&self) -> (usize, usize) {
+        match &self.images {
+            Images::Memory(pixels) => (pixels.height, pixels.width),
+            Images::Files(_) => (0, 0),
+        }
     }
 
     /// The images of these rows, in this order; rows outside are left out.
     fn take(&self, rows: &[u32]) -> Self {
-        let mut taken = Self { height: self.height, width: self.width, ..Self::default() };
-        let bytes = self.image_bytes();
-        taken.pixels.reserve_exact(rows.len().saturating_mul(bytes));
-        for row in rows.iter().map(|&row| row as usize) {
-            let pixels = self.pixels.get(row * bytes..(row + 1) * bytes);
-            if let (Some(pixels), Some(&label), Some(&id)) =
-                (pixels, self.labels.get(row), self.sample_ids.get(row))
-            {
-                taken.pixels.extend_from_slice(pixels);
-                taken.labels.push(label);
-                taken.sample_ids.push(id);
+        let rows = || rows.iter().map(|&row| row as usize).filter(|&row| row < self.len());
+        let images = match &self.images {
+            Images::Memory(PixelSet { bytes, height, width }) => {
+                let size = 3 * height * width;
+                let mut taken = Vec::with_capacity(rows().count().saturating_mul(size));
+                for row in rows() {
+                    taken.extend_from_slice(bytes.get(row * size..(row + 1) * size).unwrap_or_default());
+                }
+                Images::Memory(PixelSet { bytes: taken, height: *height, width: *width })
             }
+            Images::Files(ImageFiles { root, names }) => Images::Files(ImageFiles {
+                root: root.clone(),
+                names: rows().filter_map(|row| names.get(row).cloned()).collect(),
+            }),
+        };
+        Self {
+            images,
+            labels: rows().filter_map(|row| self.labels.get(row).copied()).collect(),
+            sample_ids: rows().filter_map(|row| self.sample_ids.get(row).copied()).collect(),
         }
-        taken
     }
 }
 
@@ -109,7 +179,8 @@ pub struct Dataset {
     pub class_names: Vec<String>,
     /// Training samples, class-major: class 0 first, and within a class in the order of its subset rule.
     pub train: ImageSet,
-    /// Held-out samples for choosing settings, class-major; from training images that the subset does not use.
+    /// Held-out samples for choosing settings: the data set's own in its order, or, class-major, training images that the
+    /// subset does not use.
     pub val: Option<ImageSet>,
     /// Test samples in the order of the source.
     pub test: ImageSet,
@@ -121,9 +192,19 @@ impl Dataset {
     /// # Errors
     /// [`ExtractError::UnknownName`] for the name; [`ExtractError::NotFound`], [`ExtractError::Malformed`] and
     /// [`ExtractError::Io`] for its files; [`ExtractError::InvalidSetting`] for a subset that it does not have.
-    pub fn load(name: &str, root: &Path, spec: &SubsetSpec) -> Result<Self, ExtractError> {
+    pub fn load(name: &str, files: impl Into<SourceFiles>, spec: &SubsetSpec) -> Result<Self, ExtractError> {
         let kind = DatasetKind::named(name)?;
-        let source = (kind.load)(root)?;
+        let files = files.into();
+        files.check(kind)?;
+        let source = (kind.load)(&files)?;
+        if let (Some(_), Some(n)) = (&source.val, spec.val_per_class) {
+            return Err(ExtractError::InvalidSetting {
+                name: "--val-per-class",
+                expected: "no value: the data set has a validation split".to_owned(),
+                got: n.to_string(),
+                hint: "leave it out".to_owned(),
+            });
+        }
         let chosen = subset::select(&source.train.labels, source.class_names.len(), spec)?;
         let info = DatasetInfo {
             name: kind.name.to_owned(),
@@ -134,12 +215,13 @@ impl Dataset {
             val_per_class: spec.val_per_class,
             seed: (spec.rule == subset::SubsetRule::LdamSeed0).then_some(0),
             index_digest: subset::index_digest(&chosen.train),
+            skipped: source.skipped,
         };
         Ok(Self {
             info,
             class_names: source.class_names,
             train: source.train.take(&chosen.train),
-            val: chosen.val.map(|rows| source.train.take(&rows)),
+            val: chosen.val.map(|rows| source.train.take(&rows)).or(source.val),
             test: source.test,
         })
     }
@@ -148,6 +230,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use subset::SubsetRule;
 
     /// The real CIFAR-100 (binary version) where `CIFAR100_DIR` points to it.
@@ -176,7 +259,10 @@ mod tests {
         );
         // Hashed as the Python version stores an image: 3072 bytes, one plane a colour.
         assert_eq!(
-            subset::sha256(&dataset.train.pixels),
+            match &dataset.train.images {
+                Images::Memory(pixels) => subset::sha256(&pixels.bytes),
+                Images::Files(_) => String::new(),
+            },
             "de984f891192494eb19c756bb8f3f9acd17c4dffaa596387f8a1371f9b6ab6fe"
         );
         assert_eq!((dataset.train.len(), dataset.test.len()), (10_847, 10_000));

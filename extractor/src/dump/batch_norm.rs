@@ -88,9 +88,9 @@ impl Drift {
 }
 
 /// The shuffled order of a training view's rows: a function of seed and view alone.
-pub(super) fn order(seed: u64, id: ViewId, rows: usize) -> Vec<usize> {
+pub(super) fn order(seed: u64, id: ViewId, rows: usize) -> Vec<u32> {
     let mut stream = random::stream(seed, &format!("dump order of {id}"), 0);
-    random::permutation(&mut stream, rows).into_iter().map(|row| row as usize).collect()
+    random::permutation(&mut stream, rows)
 }
 
 /// Batches of a pass; the last one may be smaller, but a single image is no batch: it joins the one before.

@@ -144,7 +144,8 @@ fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Resu
         ("forward".to_owned(), format!("activations({})", settings.precision)),
     ]);
     if settings.augmented > 0 {
-        let steps = transform.describe_augmented(dataset.train.height, dataset.train.width);
+        let (height, width) = dataset.train.size();
+        let steps = transform.describe_augmented(height, width);
         transforms.insert("augmented".to_owned(), format!("seed({})|{steps}", settings.seed));
     }
     if settings.batch_norm == BatchNormMode::Train {

@@ -1,7 +1,7 @@
 //! One thread owns the device, another converts and writes; a bounded channel between them keeps memory small.
 //!
 //! ```text
-//! images in memory ─▶ batch ─▶ transform ─▶ backbone ─▶ f32 rows ══ channel ══▶ f16 ─▶ shard ─▶ rename
+//! batches of images ─▶ backbone ─▶ f32 rows ══ channel ══▶ f16 ─▶ shard ─▶ rename
 //! ```
 
 use super::{
@@ -11,14 +11,18 @@ use super::{
     views::PlannedView,
     work::{self, Statistics, Work},
 };
-use crate::{ExtractError, datasets::ImageSet, transform::Draws, weights::tensor_from_bytes};
-use shared::{BatchNormMode, CacheWriter, View, interrupt::Interrupt, progress::Progress};
+use crate::{
+    ExtractError,
+    batches::{Batch, Look, Source},
+};
+use shared::{BatchNormMode, CacheWriter, Split, View, interrupt::Interrupt, progress::Progress};
 use std::{
     ops::Range,
+    rc::Rc,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError};
 
 /// Batches that wait for the writer at most.
 const WAITING_BATCHES: usize = 4;
@@ -57,8 +61,14 @@ pub(super) fn run(
     thread::scope(|scope| {
         let writing = scope.spawn(move || write(writer, views, receiver));
         let images = work.iter().map(|work| work.images(views)).sum();
-        let side =
-            DeviceSide { frozen, settings, sender, interrupt, progress: Progress::new("dump", images) };
+        let side = DeviceSide {
+            frozen,
+            settings,
+            sender,
+            interrupt,
+            progress: Progress::new("dump", images),
+            source: None,
+        };
         let computed = side.compute(views, &work, drift.as_mut());
         // A writer that failed is why the other side could not send: its error comes first.
         writing.join().map_err(|_| ExtractError::Worker { worker: "writer" })??;
@@ -73,6 +83,8 @@ struct DeviceSide<'a> {
     sender: SyncSender<Piece>,
     interrupt: &'a Interrupt,
     progress: Progress,
+    /// The images of the split that was computed last.
+    source: Option<(Split, Rc<Source>)>,
 }
 
 impl DeviceSide<'_> {
@@ -107,16 +119,19 @@ impl DeviceSide<'_> {
         shard: usize,
         rows: &Range<usize>,
     ) -> Result<(), ExtractError> {
-        let draws = self.draws(planned)?;
+        let source = self.source(planned)?;
         let step = self.settings.batch_size.max(1);
         // A shard without rows is written, too: one empty batch.
-        let starts = rows.clone().step_by(step).chain(rows.is_empty().then_some(rows.start));
-        for start in starts {
-            let end = rows.end.min(start.saturating_add(step));
-            let batch: Vec<usize> = (start..end).collect();
-            let features = self.features(planned, draws.as_ref(), &batch, BatchNormMode::Eval)?;
-            self.send(Piece::Rows { view, shard, features, last_of_shard: end == rows.end })?;
-            self.progress.advance(batch.len() as u64);
+        if rows.is_empty() {
+            return self.send(Piece::Rows { view, shard, features: Vec::new(), last_of_shard: true });
+        }
+        let order: Vec<u32> = (0_u32..).take(planned.images.len()).collect();
+        let cuts = rows.clone().step_by(step).map(|start| start..rows.end.min(start.saturating_add(step)));
+        let mut batches = source.batches(self.look(planned), &order, cuts.clone())?;
+        for cut in cuts {
+            let Some(features) = self.features(planned, batches.next(), BatchNormMode::Eval)? else { break };
+            self.send(Piece::Rows { view, shard, features, last_of_shard: cut.end == rows.end })?;
+            self.progress.advance(cut.len() as u64);
         }
         Ok(())
     }
@@ -131,12 +146,14 @@ impl DeviceSide<'_> {
         drift: &mut Drift,
     ) -> Result<(), ExtractError> {
         let before = drift.values().map_err(ExtractError::torch("copy the running statistics"))?;
-        let draws = self.draws(planned)?;
+        let source = self.source(planned)?;
         let order = batch_norm::order(self.settings.seed, planned.plan.id, planned.images.len());
-        for batch in batch_norm::batches(order.len(), self.settings.train_batch_size) {
-            let rows = order.get(batch).unwrap_or_default().to_vec();
-            let features = self.features(planned, draws.as_ref(), &rows, BatchNormMode::Train)?;
-            self.progress.advance(rows.len() as u64);
+        let cuts = batch_norm::batches(order.len(), self.settings.train_batch_size);
+        let mut batches = source.batches(self.look(planned), &order, cuts.iter().cloned())?;
+        for cut in cuts {
+            let Some(features) = self.features(planned, batches.next(), BatchNormMode::Train)? else { break };
+            self.progress.advance(cut.len() as u64);
+            let rows = order.get(cut).unwrap_or_default().iter().map(|&row| row as usize).collect();
             if !shards.is_empty() {
                 self.send(Piece::Scattered { rows, features })?;
             }
@@ -154,71 +171,48 @@ impl DeviceSide<'_> {
         self.sender.send(piece).map_err(|_| ExtractError::Worker { worker: "writer" })
     }
 
-    /// The random crops and flips of an augmented view: a function of seed and view alone, whichever shards are missing.
-    fn draws(&self, planned: &PlannedView<'_>) -> Result<Option<Draws>, ExtractError> {
-        let View::Augmented(k) = planned.plan.id.view else { return Ok(None) };
-        let (device, pad) = (self.frozen.backbone.compute().device, self.frozen.transform.pad);
-        Draws::new(self.settings.seed, "augmented view", k.into(), planned.images.len(), pad, device)
-            .map(Some)
-            .map_err(ExtractError::torch("draw crops and flips"))
+    /// The images of a view; training views share theirs, and so do the held-out ones of a split.
+    fn source(&mut self, planned: &PlannedView<'_>) -> Result<Rc<Source>, ExtractError> {
+        let split = planned.plan.id.split;
+        if let Some((_, source)) = self.source.as_ref().filter(|(of, _)| *of == split) {
+            return Ok(source.clone());
+        }
+        self.source = None; // Its memory is needed for the next one.
+        let device = self.frozen.backbone.compute().device;
+        let source = Rc::new(Source::new(planned.images, &self.frozen.transform, device)?);
+        self.source = Some((split, source.clone()));
+        Ok(source)
     }
 
-    /// Features of these rows of a view, `[rows, D]`, row-major.
+    /// What a view does to its images: a function of seed and view alone, whichever shards are missing.
+    fn look(&self, planned: &PlannedView<'_>) -> Look {
+        match planned.plan.id.view {
+            View::Clean => Look::Clean,
+            View::Flipped => Look::Flipped,
+            View::Augmented(k) => {
+                Look::Augmented { seed: self.settings.seed, purpose: "augmented view", index: k.into() }
+            }
+        }
+    }
+
+    /// Features of a batch of a view, `[rows, D]`, row-major; `None` after the last one.
     fn features(
         &self,
         planned: &PlannedView<'_>,
-        draws: Option<&Draws>,
-        rows: &[usize],
+        batch: Option<Result<Batch, ExtractError>>,
         batch_norm: BatchNormMode,
-    ) -> Result<Vec<f32>, ExtractError> {
+    ) -> Result<Option<Vec<f32>>, ExtractError> {
         if self.interrupt.requested() {
             return Err(ExtractError::Interrupted { state: "finished shards are on disk".to_owned() });
         }
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        features(self.frozen, planned, draws, rows, batch_norm)
-            .map_err(ExtractError::torch(format!("compute features of `{}`", planned.plan.id)))
+        let Some(batch) = batch.transpose()? else { return Ok(None) };
+        let compute = || -> Result<Vec<f32>, TchError> {
+            let features = self.frozen.backbone.features(&batch.input, batch_norm)?; // [B, D] f32
+            // Waits for the device.
+            Vec::try_from(features.f_to(Device::Cpu)?.f_reshape([-1])?)
+        };
+        compute().map(Some).map_err(ExtractError::torch(format!("compute features of `{}`", planned.plan.id)))
     }
-}
-
-fn features(
-    frozen: &Frozen,
-    planned: &PlannedView<'_>,
-    draws: Option<&Draws>,
-    rows: &[usize],
-    batch_norm: BatchNormMode,
-) -> Result<Vec<f32>, TchError> {
-    let device = frozen.backbone.compute().device;
-    let images = batch(planned.images, rows)?.f_to(device)?; // [B, 3, H, W] u8
-    let input = match (planned.plan.id.view, draws) {
-        (View::Flipped, _) => frozen.transform.flipped(&images)?,
-        (View::Augmented(_), Some(draws)) => {
-            let index: Vec<i64> = rows.iter().map(|&row| to_i64(row)).collect();
-            frozen
-                .transform
-                .augmented(&images, &draws.select(&Tensor::f_from_slice(&index)?.f_to(device)?)?)?
-        }
-        (View::Clean | View::Augmented(_), _) => frozen.transform.clean(&images)?,
-    };
-    let features = frozen.backbone.features(&input, batch_norm)?; // [B, D] f32
-    // Waits for the device.
-    Vec::try_from(features.f_to(Device::Cpu)?.f_reshape([-1])?)
-}
-
-fn batch(images: &ImageSet, rows: &[usize]) -> Result<Tensor, TchError> {
-    let bytes = images.image_bytes();
-    let mut pixels = Vec::with_capacity(rows.len() * bytes);
-    for row in rows {
-        pixels.extend_from_slice(images.pixels.get(row * bytes..(row + 1) * bytes).unwrap_or_default());
-    }
-    // Checks that there are as many bytes as the shape says.
-    tensor_from_bytes(&pixels, &[rows.len(), 3, images.height, images.width].map(to_i64), Kind::Uint8)
-}
-
-/// Sizes of things in memory fit an i64.
-fn to_i64(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// The disk's side: ends when the sender is gone; a shard that is not whole then is dropped.

@@ -1,13 +1,17 @@
 //! Test accuracy over all, many-, medium- and few-shot classes.
 
-use super::{device_set::DeviceSet, head::Head};
-use crate::{backbones::Backbone, transform::Transform};
+use super::head::Head;
+use crate::{
+    ExtractError,
+    backbones::Backbone,
+    batches::{Batch, Look, Source},
+};
 use serde::{Deserialize, Serialize};
 use shared::{BatchNormMode, ClassCounts, ClassId, Shot};
 use tch::{Kind, TchError, Tensor};
 
 /// Images of one forward pass.
-const BATCH: i64 = 250;
+const BATCH: usize = 250;
 
 /// Means of per-class accuracies, as fractions; `None` for a group without classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,33 +51,37 @@ impl Accuracy {
     /// Accuracy on the clean images of a split, with the running batch-norm statistics.
     ///
     /// # Errors
-    /// libtorch's.
+    /// libtorch's, and those of images that cannot be read.
     pub fn measure(
         backbone: &Backbone,
         head: &Head,
-        set: &DeviceSet,
-        transform: &Transform,
+        test: &Source,
         class_counts: &ClassCounts,
-    ) -> Result<Self, TchError> {
+    ) -> Result<Self, ExtractError> {
         let _guard = tch::no_grad_guard();
         let classes = i64::try_from(class_counts.classes()).unwrap_or(i64::MAX);
         let mut right = Vec::new();
-        let mut start = 0;
-        while start < set.len() {
-            let length = BATCH.min(set.len() - start);
-            let images = transform.clean(&set.pixels.f_narrow(0, start, length)?)?;
-            let logits = head.logits(&backbone.features(&images, BatchNormMode::Eval)?)?;
-            let labels = set.labels.f_narrow(0, start, length)?;
-            right.push(logits.f_argmax(1, false)?.f_eq_tensor(&labels)?); // [length] bool
-            start += length;
+        let order: Vec<u32> = (0_u32..).take(test.len()).collect();
+        let cuts = (0..test.len()).step_by(BATCH).map(|start| start..test.len().min(start + BATCH));
+        let failed = || ExtractError::torch("measure the test accuracy");
+        for batch in test.batches(Look::Clean, &order, cuts)? {
+            let Batch { input, labels } = batch?;
+            let answers = || -> Result<Tensor, TchError> {
+                let logits = head.logits(&backbone.features(&input, BatchNormMode::Eval)?)?;
+                logits.f_argmax(1, false)?.f_eq_tensor(&labels) // [B] bool
+            };
+            right.push(answers().map_err(failed())?);
         }
         if right.is_empty() {
             return Ok(Self::default());
         }
-        let right = Tensor::f_cat(&right, 0)?.f_to_dtype(Kind::Double, false, false)?;
-        let hits = whole_numbers(&set.labels.f_bincount(Some(&right), classes)?)?;
-        let samples = whole_numbers(&set.labels.f_bincount(None::<&Tensor>, classes)?)?;
-        Ok(Self::from_hits(&hits, &samples, class_counts))
+        let count = || -> Result<Self, TchError> {
+            let right = Tensor::f_cat(&right, 0)?.f_to_dtype(Kind::Double, false, false)?;
+            let hits = whole_numbers(&test.labels().f_bincount(Some(&right), classes)?)?;
+            let samples = whole_numbers(&test.labels().f_bincount(None::<&Tensor>, classes)?)?;
+            Ok(Self::from_hits(&hits, &samples, class_counts))
+        };
+        count().map_err(failed())
     }
 }
 

@@ -56,7 +56,7 @@ impl CheckpointInfo {
         dataset: &crate::datasets::Dataset,
         class_counts: ClassCounts,
     ) -> Self {
-        let (height, width) = (dataset.train.height, dataset.train.width);
+        let (height, width) = dataset.train.size();
         Self {
             format_version: FORMAT_VERSION,
             position: Position::default(),

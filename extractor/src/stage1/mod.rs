@@ -1,7 +1,7 @@
 //! Stage 1: a backbone and its head trained together on the long-tailed set.
 //!
 //! ```text
-//! Dataset ─▶ DeviceSet ─▶ Transform ─▶ Backbone ─▶ Head ─▶ loss ─▶ Sgd ─▶ [checkpoint.safetensors] + [train.jsonl]
+//! Dataset ─▶ batches ─▶ Backbone ─▶ Head ─▶ loss ─▶ Sgd ─▶ [checkpoint.safetensors] + [train.jsonl]
 //! ```
 //!
 //! Everything random is a function of (seed, purpose, epoch), so a run that was killed continues from its last finished
@@ -9,7 +9,6 @@
 
 mod accuracy;
 mod checkpoint;
-mod device_set;
 mod head;
 mod log;
 mod loss;
@@ -25,7 +24,6 @@ mod train;
 
 pub use accuracy::Accuracy;
 pub use checkpoint::{CHECKPOINT_FILE, Checkpoint, CheckpointInfo, Position};
-pub use device_set::DeviceSet;
 pub use head::Head;
 pub use log::{EpochRecord, LOG_FILE, read_log};
 pub use loss::{LOSSES, LossKind, LossSettings};

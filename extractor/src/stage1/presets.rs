@@ -78,12 +78,13 @@ mod tests {
     use crate::{
         config::Precision,
         stage1::{LossSettings, Recipe, Schedule},
+        transform::Transform,
         weights::Layout,
     };
 
     fn recipe(name: &str) -> Recipe {
         let args = RecipeArgs { preset: Some(name.to_owned()), ..RecipeArgs::default() };
-        Recipe::resolve(&args, Precision::F32, Layout::ChannelsLast).unwrap()
+        Recipe::resolve(&args, Precision::F32, Layout::ChannelsLast, Transform::CIFAR).unwrap()
     }
 
     #[test]
@@ -102,7 +103,9 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_ltwb() {
         let recipe = recipe("ltwb-cifar100");
-        let defaults = Recipe::resolve(&RecipeArgs::default(), Precision::F32, Layout::ChannelsLast).unwrap();
+        let defaults =
+            Recipe::resolve(&RecipeArgs::default(), Precision::F32, Layout::ChannelsLast, Transform::CIFAR)
+                .unwrap();
         assert_eq!(recipe, defaults);
         assert_eq!((recipe.backbone.as_str(), recipe.loss.as_str(), recipe.epochs), ("resnet34", "ce", 200));
         assert_eq!((recipe.batch_size, recipe.lr, recipe.weight_decay), (64, 0.01, 5e-3));

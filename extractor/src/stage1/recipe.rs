@@ -65,7 +65,12 @@ impl Recipe {
     /// # Errors
     /// [`ExtractError::UnknownName`] for preset, loss or schedule; [`ExtractError::InvalidSetting`] for an argument that says
     /// nothing about the loss or schedule that it came with.
-    pub fn resolve(args: &RecipeArgs, precision: Precision, layout: Layout) -> Result<Self, ExtractError> {
+    pub fn resolve(
+        args: &RecipeArgs,
+        precision: Precision,
+        layout: Layout,
+        transform: Transform,
+    ) -> Result<Self, ExtractError> {
         let preset = match &args.preset {
             Some(name) => Preset::named(name)?.settings()?,
             None => RecipeArgs::default(),
@@ -104,7 +109,7 @@ impl Recipe {
             precision,
             layout,
             seed: args.seed.unwrap_or(0),
-            transform: Transform::CIFAR,
+            transform,
         };
         recipe.refuse_idle(args)?;
         Ok(recipe)

@@ -8,7 +8,7 @@ use crate::{
     ExtractError,
     backbones::Compute,
     config::Precision,
-    datasets::{Dataset, ImageSet},
+    datasets::{Dataset, ImageSet, Images, PixelSet},
     transform::Transform,
     weights::{Layout, TensorFile, tensor_bytes},
 };
@@ -21,9 +21,13 @@ const EPOCHS: u32 = 3;
 /// Images of 8×8 pixels that differ by class: 4 classes, 20 for training (two steps of 8 and one of 4), 4 for the test.
 fn dataset() -> Dataset {
     let images = |n: u32| ImageSet {
-        pixels: (0..n * 192).map(|i| u8::try_from((i / 192 % 4 * 60 + i * i % 41) % 256).unwrap()).collect(),
-        height: 8,
-        width: 8,
+        images: Images::Memory(PixelSet {
+            bytes: (0..n * 192)
+                .map(|i| u8::try_from((i / 192 % 4 * 60 + i * i % 41) % 256).unwrap())
+                .collect(),
+            height: 8,
+            width: 8,
+        }),
         labels: (0..n).map(|i| ClassId(i % 4)).collect(),
         sample_ids: (0..i64::from(n)).collect(),
     };
@@ -36,6 +40,7 @@ fn dataset() -> Dataset {
         val_per_class: None,
         seed: None,
         index_digest: "0".to_owned(),
+        skipped: Vec::new(),
     };
     let class_names = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
     Dataset { info, class_names, train: images(20), val: None, test: images(4) }

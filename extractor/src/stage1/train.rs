@@ -3,7 +3,6 @@
 use super::{
     accuracy::Accuracy,
     checkpoint::{self, CheckpointInfo, Position},
-    device_set::DeviceSet,
     head::Head,
     log::{self, EpochRecord},
     loss::Loss,
@@ -13,12 +12,12 @@ use super::{
 use crate::{
     ExtractError,
     backbones::{Backbone, Compute},
+    batches::{Batch, Look, Source},
     datasets::Dataset,
-    transform::Draws,
-    weights::{TensorFile, tensor_from_bytes},
+    weights::TensorFile,
 };
 use shared::{BatchNormMode, ClassCounts, interrupt::Interrupt, progress::Progress, random};
-use std::{num::NonZeroU32, path::Path, time::Instant};
+use std::{num::NonZeroU32, path::Path, rc::Rc, time::Instant};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// What does not decide the weights.
@@ -90,8 +89,8 @@ struct Run {
     backbone: Backbone,
     head: Head,
     sgd: Sgd,
-    train: DeviceSet,
-    test: DeviceSet,
+    train: Rc<Source>,
+    test: Source,
     /// Sums over the samples of the current epoch, on the device: loss, right answers; f64 `[2]`.
     sums: Tensor,
 }
@@ -110,8 +109,8 @@ impl Run {
         Ok(Self {
             loss: Loss::new(&recipe.loss, recipe.loss_settings, &info.class_counts, format)?,
             options: *options,
-            train: DeviceSet::new(&dataset.train, options.device)?,
-            test: DeviceSet::new(&dataset.test, options.device)?,
+            train: Rc::new(Source::new(&dataset.train, &recipe.transform, options.device)?),
+            test: Source::new(&dataset.test, &recipe.transform, options.device)?,
             backbone,
             head,
             sgd,
@@ -147,10 +146,15 @@ impl Run {
         let recipe = self.info.recipe.clone();
         let Position { epochs: epoch, steps: first, seconds: before } = self.info.position;
         let lr = recipe.schedule.rate(recipe.lr, epoch, recipe.epochs, recipe.warm_up);
-        let batch = i64::try_from(recipe.batch_size).unwrap_or(i64::MAX);
-        let steps =
-            u32::try_from(self.train.len().unsigned_abs().div_ceil(batch.unsigned_abs())).unwrap_or(u32::MAX);
-        let (order, draws) = self.draw(epoch).map_err(ExtractError::torch("draw the order of an epoch"))?;
+        let (n, batch) = (self.train.len(), recipe.batch_size);
+        let steps = u32::try_from(n.div_ceil(batch)).unwrap_or(u32::MAX);
+        // Order and augmentation are functions of seed and epoch alone.
+        let index = u64::from(epoch);
+        let order = random::permutation(&mut random::stream(recipe.seed, "stage1/order", index), n);
+        let look = Look::Augmented { seed: recipe.seed, purpose: "stage1/augment", index };
+        let cuts = (0..n).step_by(batch).map(|start| start..n.min(start.saturating_add(batch)));
+        let source = self.train.clone();
+        let mut batches = source.batches(look, &order, cuts.skip(first as usize))?;
         let mut progress = Progress::new(&format!("epoch {}/{}", epoch + 1, recipe.epochs), u64::from(steps));
         progress.advance(u64::from(first));
         for step in first..steps {
@@ -166,11 +170,8 @@ impl Run {
                     ),
                 });
             }
-            let start = i64::from(step) * batch;
-            order
-                .f_narrow(0, start, batch.min(self.train.len() - start))
-                .and_then(|rows| self.step(&rows, &draws, epoch, lr))
-                .map_err(ExtractError::torch("make a training step"))?;
+            let Some(batch) = batches.next() else { break };
+            self.step(&batch?, epoch, lr).map_err(ExtractError::torch("make a training step"))?;
             progress.advance(1);
         }
         let [loss, train_accuracy] = self.means()?;
@@ -182,10 +183,9 @@ impl Run {
         let test = (done == recipe.epochs || done % self.options.eval_every == 0)
             .then(|| {
                 let Self { backbone, head, test, info, .. } = &*self;
-                Accuracy::measure(backbone, head, test, &recipe.transform, &info.class_counts)
+                Accuracy::measure(backbone, head, test, &info.class_counts)
             })
-            .transpose()
-            .map_err(ExtractError::torch("measure the test accuracy"))?;
+            .transpose()?;
         let record = EpochRecord {
             epoch: done,
             loss,
@@ -193,7 +193,7 @@ impl Run {
             train_accuracy,
             test,
             seconds,
-            images_per_second: self.train.len() as f64 / seconds,
+            images_per_second: n as f64 / seconds,
         };
         progress.note(&summary(&record));
         progress.finish();
@@ -204,39 +204,18 @@ impl Run {
         self.save(folder)
     }
 
-    /// Order `[N]` i64 and augmentation of an epoch: functions of seed and epoch alone.
-    fn draw(&self, epoch: u32) -> Result<(Tensor, Draws), TchError> {
-        let Recipe { seed, transform, .. } = &self.info.recipe;
-        let (device, epoch) = (self.options.device, u64::from(epoch));
-        let n = usize::try_from(self.train.len()).unwrap_or(0);
-        let order = random::permutation(&mut random::stream(*seed, "stage1/order", epoch), n);
-        let order = tensor_from_bytes(bytemuck::cast_slice(&order), &[self.train.len()], Kind::Int)?;
-        let order = order.f_to_dtype(Kind::Int64, false, false)?.f_to(device)?;
-        Ok((order, Draws::new(*seed, "stage1/augment", epoch, n, transform.pad, device)?))
-    }
-
-    /// One step on the samples `rows` `[B]`, in parts; nothing here waits for the device.
-    fn step(&mut self, rows: &Tensor, draws: &Draws, epoch: u32, lr: f64) -> Result<(), TchError> {
-        let labels = self.train.labels.f_index_select(0, rows)?;
+    /// One step on a batch, in parts; nothing here waits for the device.
+    fn step(&mut self, Batch { input, labels }: &Batch, epoch: u32, lr: f64) -> Result<(), TchError> {
         let parts = i64::try_from(self.info.recipe.accumulate).unwrap_or(i64::MAX);
-        for (rows, part) in rows.f_chunk(parts, 0)?.iter().zip(labels.f_chunk(parts, 0)?) {
-            self.part(rows, &part, &labels, draws, epoch)?;
+        for (input, part) in input.f_chunk(parts, 0)?.iter().zip(labels.f_chunk(parts, 0)?) {
+            self.part(input, &part, labels, epoch)?;
         }
         self.sgd.step(lr)
     }
 
-    /// Adds the gradient of the samples `rows`, a part of a step with the labels `batch`.
-    fn part(
-        &mut self,
-        rows: &Tensor,
-        labels: &Tensor,
-        batch: &Tensor,
-        draws: &Draws,
-        epoch: u32,
-    ) -> Result<(), TchError> {
-        let pixels = self.train.pixels.f_index_select(0, rows)?; // u8 [part of B, 3, H, W]
-        let images = self.info.recipe.transform.augmented(&pixels, &draws.select(rows)?)?;
-        let features = self.backbone.features(&images, BatchNormMode::Train)?;
+    /// Adds the gradient of the images `input` `[part of B, 3, H, W]`, a part of a step with the labels `batch`.
+    fn part(&mut self, input: &Tensor, labels: &Tensor, batch: &Tensor, epoch: u32) -> Result<(), TchError> {
+        let features = self.backbone.features(input, BatchNormMode::Train)?;
         let logits = self.head.logits(&features)?; // [part of B, C]
         let weights = self.loss.weights(epoch, self.info.recipe.epochs);
         let loss = self.loss.mean(&logits, labels, weights)?.f_mul(&Loss::share(labels, batch, weights)?)?;

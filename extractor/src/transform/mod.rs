@@ -1,14 +1,21 @@
-//! From stored pixels to what a backbone sees, on whole batches on the device; one file for each step.
+//! From stored pixels to what a backbone sees; one file for each step.
+//!
+//! Small images of one size are changed in whole batches on the device. Photographs become squares of one size first, one by
+//! one on the CPU ([`Photo`]); only their last step, normalisation, is the device's.
 
 mod crop;
 mod draws;
 mod flip;
+mod jitter;
 mod normalise;
+mod photo;
 
 pub use crop::crop;
 pub use draws::Draws;
 pub use flip::{flip, flip_where};
+pub use jitter::Jitter;
 pub use normalise::Normalise;
+pub use photo::Photo;
 
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -22,6 +29,9 @@ pub struct Transform {
     pub pad: u8,
     /// The last step of every view.
     pub normalise: Normalise,
+    /// What makes photographs squares of one size, in place of padding and cropping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Photo>,
 }
 
 impl Transform {
@@ -29,7 +39,29 @@ impl Transform {
     ///
     /// # Source
     /// Alshammari et al. 2022 (LTR weight balancing) and the code of LORT; both normalise CIFAR-100 with the numbers of CIFAR-10.
-    pub const CIFAR: Self = Self { pad: 4, normalise: Normalise::CIFAR };
+    pub const CIFAR: Self = Self { pad: 4, normalise: Normalise::CIFAR, photo: None };
+
+    /// Photographs: Resize 256 and CenterCrop 224, RandomResizedCrop 224 and a flip, with ImageNet's normalisation.
+    ///
+    /// # Source
+    /// Kang et al. 2020 (classifier-balancing), for Places-LT and as torchvision's reference training.
+    pub const PHOTOGRAPHS: Self = Self {
+        pad: 0,
+        normalise: Normalise::IMAGENET,
+        photo: Some(Photo { resize: 256, crop: 224, jitter: None }),
+    };
+
+    /// [`Transform::PHOTOGRAPHS`] with `ColorJitter(0.4, 0.4, 0.4, 0)`.
+    ///
+    /// # Source
+    /// Liu et al. 2019 (OLTR) and Kang et al. 2020, ImageNet-LT.
+    pub const IMAGENET_LT: Self = Self {
+        photo: Some(Photo { resize: 256, crop: 224, jitter: Some(Jitter::IMAGENET_LT) }),
+        ..Self::PHOTOGRAPHS
+    };
+
+    /// [`Transform::PHOTOGRAPHS`] with the normalisation of iNaturalist 2018.
+    pub const INATURALIST18: Self = Self { normalise: Normalise::INATURALIST18, ..Self::PHOTOGRAPHS };
 
     /// The image as it is.
     ///
@@ -58,16 +90,27 @@ impl Transform {
 
     /// [`Transform::clean`] as a string of steps.
     pub fn describe_clean(&self) -> String {
-        self.normalise.to_string()
+        self.photo
+            .iter()
+            .map(Photo::describe_clean)
+            .chain([self.normalise.to_string()])
+            .collect::<Vec<_>>()
+            .join("|")
     }
 
     /// [`Transform::flipped`] as a string of steps.
     pub fn describe_flipped(&self) -> String {
-        format!("flip|{}", self.normalise)
+        match &self.photo {
+            Some(photo) => format!("{}|flip|{}", photo.describe_clean(), self.normalise),
+            None => format!("flip|{}", self.normalise),
+        }
     }
 
-    /// [`Transform::augmented`] as a string of steps, for images of `height` × `width`.
+    /// [`Transform::augmented`] as a string of steps, for images of `height` × `width` where nothing makes them one size.
     pub fn describe_augmented(&self, height: usize, width: usize) -> String {
+        if let Some(photo) = &self.photo {
+            return format!("{photo}|{}", self.normalise);
+        }
         let size = if height == width { height.to_string() } else { format!("{height}x{width}") };
         format!("crop({size},pad={})|flip(0.5)|{}", self.pad, self.normalise)
     }

@@ -17,6 +17,12 @@ impl Normalise {
     /// The numbers of CIFAR-10, which long-tail code uses for CIFAR-100 too.
     pub const CIFAR: Self = Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010] };
 
+    /// The numbers of ImageNet, which ImageNet-LT and Places-LT code uses.
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+    /// The numbers of iNaturalist 2018 in published long-tail code.
+    pub const INATURALIST18: Self = Self { mean: [0.466, 0.471, 0.380], std: [0.195, 0.194, 0.192] };
+
     /// `[B, 3, H, W]` u8 to f32, in the order of operations of torchvision's `ToTensor` and `Normalize`.
     ///
     /// # Errors

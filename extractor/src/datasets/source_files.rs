@@ -1,0 +1,68 @@
+//! Where the files of a data set are, as the command line says it.
+
+use super::DatasetKind;
+use crate::ExtractError;
+use std::path::{Path, PathBuf};
+
+/// What happens to images that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Broken {
+    /// The first one is an error.
+    #[default]
+    Refuse,
+    /// They are left out, and listed in the manifest. Every image is decoded once to find them.
+    Skip,
+}
+
+/// A folder, and what data sets of image files need beside it; paths are those of the command line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceFiles {
+    /// The folder that image names are relative to.
+    pub root: PathBuf,
+    /// List or annotations of the training images, in place of the usual file in the folder.
+    pub train_list: Option<PathBuf>,
+    /// The same for validation images.
+    pub val_list: Option<PathBuf>,
+    /// The same for test images.
+    pub test_list: Option<PathBuf>,
+    /// Test images of each class, as a fraction, for a folder without a split.
+    pub test_fraction: Option<f64>,
+    /// Seed of that draw.
+    pub split_seed: u64,
+    /// A list `relative/path train|val|test`, for a folder.
+    pub split_file: Option<PathBuf>,
+    /// What happens to images that cannot be read.
+    pub broken: Broken,
+}
+
+pub(super) const LISTS: &[&str] = &["--train-list", "--val-list", "--test-list", "--skip-broken"];
+pub(super) const FOLDERS: &[&str] = &["--test-fraction", "--split-file", "--skip-broken"];
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for SourceFiles {
+    fn from(root: &P) -> Self {
+        Self { root: root.as_ref().to_owned(), ..Self::default() }
+    }
+}
+
+impl SourceFiles {
+    /// Refuses what a data set has no use for.
+    pub(super) fn check(&self, kind: &DatasetKind) -> Result<(), ExtractError> {
+        let given = [
+            ("--train-list", self.train_list.is_some()),
+            ("--val-list", self.val_list.is_some()),
+            ("--test-list", self.test_list.is_some()),
+            ("--test-fraction", self.test_fraction.is_some()),
+            ("--split-file", self.split_file.is_some()),
+            ("--skip-broken", self.broken == Broken::Skip),
+        ];
+        match given.into_iter().find(|(name, given)| *given && !kind.takes.contains(name)) {
+            Some((name, _)) => Err(ExtractError::InvalidSetting {
+                name,
+                expected: format!("a data set that takes it, not `{}`", kind.name),
+                got: "a value".to_owned(),
+                hint: "leave it out; `extractor datasets` says what each needs".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Photographs of any size to squares of one size, as torchvision does it, on one image on the CPU.
+
+use super::jitter::Jitter;
+use crate::images::Rgb;
+use fast_image_resize::{
+    FilterType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
+};
+use rand_chacha::{ChaCha8Rng, rand_core::Rng};
+use serde::{Deserialize, Serialize};
+use std::{cell::RefCell, fmt};
+
+/// Area of the random window, as a fraction of the image's.
+const SCALE: [f64; 2] = [0.08, 1.0];
+/// Width over height of the random window.
+const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
+/// Windows that are tried before the largest one in the centre is taken.
+const ATTEMPTS: u32 = 10;
+
+/// torchvision's `Resize` and `CenterCrop` for evaluation; `RandomResizedCrop`, a flip and `ColorJitter` for training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Photo {
+    /// Length of the shorter side before the centre crop, in pixels.
+    pub resize: usize,
+    /// Side of the square that the backbone sees, in pixels.
+    pub crop: usize,
+    /// Random brightness, contrast and saturation, where the recipe has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Jitter>,
+}
+
+/// A window of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    /// First row.
+    top: usize,
+    /// First column.
+    left: usize,
+    /// Rows.
+    height: usize,
+    /// Columns.
+    width: usize,
+}
+
+impl Photo {
+    /// The evaluation pixels `[crop, crop, 3]`.
+    ///
+    /// # Errors
+    /// [`ResizeError`], for an image without pixels.
+    pub fn clean(&self, image: &Rgb) -> Result<Vec<u8>, ResizeError> {
+        let (width, height) = short_side(image.width, image.height, self.resize);
+        Ok(centre_crop(&resize(image, width, height)?, self.crop))
+    }
+
+    /// Training pixels `[crop, crop, 3]`: a random window, mirrored half of the time, with jittered colours.
+    ///
+    /// # Errors
+    /// [`ResizeError`], for an image without pixels.
+    pub fn augmented(&self, image: &Rgb, rng: &mut ChaCha8Rng) -> Result<Vec<u8>, ResizeError> {
+        let window = random_window(image.width, image.height, rng);
+        let mut image = resize(&cut(image, window), self.crop, self.crop)?;
+        if rng.next_u32() >> 31 == 1 {
+            mirror(&mut image);
+        }
+        if let Some(jitter) = &self.jitter {
+            jitter.apply(&mut image, rng);
+        }
+        Ok(image.pixels)
+    }
+
+    pub(super) fn describe_clean(&self) -> String {
+        format!("resize({})|centre-crop({})", self.resize, self.crop)
+    }
+}
+
+impl fmt::Display for Photo {
+    /// The training steps.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [smallest, largest] = SCALE;
+        write!(f, "random-resized-crop({},scale={smallest} {largest},ratio=3/4 4/3)|flip(0.5)", self.crop)?;
+        self.jitter.as_ref().map_or(Ok(()), |jitter| write!(f, "|{jitter}"))
+    }
+}
+
+/// A number in `low..high`.
+pub(super) fn uniform(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {
+    // 53 bits: all that an f64 in 0..1 has.
+    low + (high - low) * ((rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)
+}
+
+/// A whole number in `0..n`; bias below 1e-4 for images of up to 65,535 pixels a side.
+pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    usize::try_from((u64::from(rng.next_u32()) * n as u64) >> 32).unwrap_or(0)
+}
+
+/// Sides after torchvision's `Resize(short)`: the longer one truncated.
+fn short_side(width: usize, height: usize, short: usize) -> (usize, usize) {
+    let long = |long: usize, other: usize| short * long / other.max(1);
+    if width <= height { (short, long(height, width)) } else { (long(width, height), short) }
+}
+
+thread_local! {
+    /// Holds the intermediate buffer and the chosen instructions of a thread.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+}
+
+/// Pillow's antialiased bilinear resampling.
+fn resize(image: &Rgb, width: usize, height: usize) -> Result<Rgb, ResizeError> {
+    if (image.width, image.height) == (width, height) {
+        return Ok(image.clone());
+    }
+    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut pixels = vec![0; 3 * width * height];
+    {
+        // Views of one pixel type: code for the dozen others would take minutes to compile.
+        let from = TypedImageRef::<U8x3>::from_buffer(size(image.width), size(image.height), &image.pixels)
+            .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
+        let mut to = TypedImage::<U8x3>::from_buffer(size(width), size(height), &mut pixels)
+            .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&from, &mut to, &options))?;
+    }
+    Ok(Rgb { width, height, pixels })
+}
+
+/// The window's pixels; what lies outside of the image is left out.
+fn cut(image: &Rgb, window: Window) -> Rgb {
+    let Window { top, left, height, width } = window;
+    let rows = image.pixels.chunks_exact(3 * image.width).skip(top).take(height);
+    let pixels = rows.flat_map(|row| row.get(3 * left..3 * (left + width)).unwrap_or_default()).copied();
+    Rgb { width, height, pixels: pixels.collect() }
+}
+
+/// torchvision's `CenterCrop`: zeros around an image that is smaller.
+fn centre_crop(image: &Rgb, side: usize) -> Vec<u8> {
+    // (first pixel of the image, first pixel of the result, length)
+    let span = |length: usize| {
+        if length >= side { (round_half(length - side), 0, side) } else { (0, (side - length) / 2, length) }
+    };
+    let ((left, to_left, width), (top, to_top, height)) = (span(image.width), span(image.height));
+    let window = cut(image, Window { top, left, height, width });
+    let mut pixels = vec![0; 3 * side * side];
+    for (row, to) in
+        window.pixels.chunks_exact(3 * width.max(1)).zip(pixels.chunks_exact_mut(3 * side).skip(to_top))
+    {
+        if let Some(to) = to.get_mut(3 * to_left..3 * (to_left + width)) {
+            to.copy_from_slice(row);
+        }
+    }
+    pixels
+}
+
+/// Half of a whole number as Python's `round` gives it: halves go to the even neighbour.
+fn round_half(n: usize) -> usize {
+    let half = n / 2;
+    if n.is_multiple_of(2) || half.is_multiple_of(2) { half } else { half + 1 }
+}
+
+/// torchvision's `RandomResizedCrop.get_params`.
+fn random_window(width: usize, height: usize, rng: &mut ChaCha8Rng) -> Window {
+    let area = (width * height) as f64;
+    for _ in 0..ATTEMPTS {
+        let target = area * uniform(rng, SCALE);
+        let ratio = uniform(rng, RATIO.map(f64::ln)).exp();
+        let (w, h) = (whole((target * ratio).sqrt()), whole((target / ratio).sqrt()));
+        if (1..=width).contains(&w) && (1..=height).contains(&h) {
+            let top = below(rng, height - h + 1);
+            return Window { top, left: below(rng, width - w + 1), height: h, width: w };
+        }
+    }
+    let [narrow, wide] = RATIO;
+    let ratio = width as f64 / height as f64;
+    let (w, h) = if ratio < narrow {
+        (width, whole(width as f64 / narrow).clamp(1, height))
+    } else if ratio > wide {
+        (whole(height as f64 * wide).clamp(1, width), height)
+    } else {
+        (width, height)
+    };
+    Window { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sides of images are small and positive"
+)]
+fn whole(side: f64) -> usize {
+    side.round_ties_even() as usize
+}
+
+fn mirror(image: &mut Rgb) {
+    for row in image.pixels.chunks_exact_mut(3 * image.width.max(1)) {
+        row.reverse(); // Now blue, green, red.
+        row.chunks_exact_mut(3).for_each(<[u8]>::reverse);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::random::stream;
+
+    /// 4,000 windows of a 400 × 300 image: area uniform in 0.08 … 1 but for windows that do not fit, ratio log-uniform.
+    #[test]
+    fn windows_cover_the_ranges_of_random_resized_crop() {
+        let mut rng = stream(0, "windows", 0);
+        let windows: Vec<Window> = (0..4000).map(|_| random_window(400, 300, &mut rng)).collect();
+        let scale = |w: &Window| (w.width * w.height) as f64 / 120_000.0;
+        let ratio = |w: &Window| w.width as f64 / w.height as f64;
+        assert!(windows.iter().all(|w| w.left + w.width <= 400 && w.top + w.height <= 300));
+        // Rounding to whole pixels moves either by about 1 in 90.
+        assert!(
+            windows.iter().all(|w| (0.078..=1.0).contains(&scale(w)) && (0.73..1.36).contains(&ratio(w)))
+        );
+        let share = |of: &dyn Fn(&Window) -> bool| windows.iter().filter(|w| of(w)).count() as f64 / 4000.0;
+        // A window is drawn again where its area is above 0.75 · ratio: 0.2396 of the range of 0.92. What is left has
+        // 0.46 / 0.6804 = 0.676 below 0.54, and 0.08 / 0.6804 = 0.118 below 0.16; one standard deviation is 0.008.
+        assert!((0.64..0.71).contains(&share(&|w| scale(w) < 0.54)));
+        assert!((0.09..0.15).contains(&share(&|w| scale(w) < 0.16)));
+        // (0.869 · 0.75 − 0.08) to (1.159 · 0.75 − 0.08) by the mean ratios on either side of 1.
+        assert!((0.38..0.46).contains(&share(&|w| ratio(w) < 1.0)));
+        assert!(share(&|w| w.top == 0) < 0.2 && share(&|w| w.left > 200) > 0.05);
+    }
+
+    #[test]
+    fn a_narrow_image_falls_back_to_its_centre() {
+        let mut rng = stream(0, "narrow", 0);
+        let window = random_window(1000, 2, &mut rng);
+        assert_eq!((window.height, window.width), (2, 3));
+        assert!(random_window(1, 1, &mut rng) == Window { top: 0, left: 0, height: 1, width: 1 });
+    }
+
+    /// Python: `[round(n / 2) for n in range(8)]`.
+    #[test]
+    fn halves_are_rounded_as_python_does() {
+        assert_eq!((0..8).map(round_half).collect::<Vec<_>>(), [0, 0, 1, 2, 2, 2, 3, 4]);
+        assert_eq!(short_side(500, 375, 256), (341, 256));
+        assert_eq!(short_side(100, 333, 256), (256, 852));
+    }
+
+    #[test]
+    fn small_images_get_a_black_frame_and_mirrors_keep_their_colours() {
+        let mut image = Rgb { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
+        assert_eq!(centre_crop(&image, 4)[12..24], [0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0]);
+        mirror(&mut image);
+        assert_eq!(image.pixels, [4, 5, 6, 1, 2, 3]);
+    }
+}
