@@ -2,14 +2,15 @@
 
 use crate::error::CacheError;
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{ErrorKind, Write},
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 use tempfile::NamedTempFile;
 
 /// A temporary file in the folder of `path`, to be [`persist`]ed there; locked, so that no other process takes it for a
-/// leftover ([`remove_leftovers`]).
+/// leftover ([`remove_leftovers`]). Who may read it is decided as for every new file: by the umask.
 ///
 /// # Errors
 /// [`CacheError::Io`].
@@ -19,6 +20,8 @@ pub fn temporary_beside(path: &Path) -> Result<NamedTempFile, CacheError> {
         let file = tempfile::Builder::new()
             .prefix(".")
             .suffix(".tmp")
+            // Temporary files are private if nothing is said; what they become is an ordinary file.
+            .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|source| CacheError::io("create a temporary file beside", path, source))?;
         // Where a file system has no locks, nothing is taken for a leftover either. With locks, another process may have
@@ -77,11 +80,7 @@ pub fn persist_new(file: NamedTempFile, path: &Path) -> Result<bool, CacheError>
 }
 
 fn settle(file: &NamedTempFile, path: &Path) -> Result<(), CacheError> {
-    use std::os::unix::fs::PermissionsExt;
-    let fail = |source| CacheError::io("write", path, source);
-    // Temporary files are private; what they become is an ordinary file.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)
+    file.as_file().sync_all().map_err(|source| CacheError::io("write", path, source))
 }
 
 /// The rename itself must reach the disk; some file systems cannot sync a folder, which is no reason to fail.
@@ -132,6 +131,17 @@ mod tests {
         std::fs::create_dir(&target).unwrap();
         assert!(matches!(write_atomic(&target, b"x"), Err(CacheError::Io { .. })));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_written_file_has_the_mode_of_any_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [atomic, new, plain] = ["atomic", "new", "plain"].map(|name| folder.path().join(name));
+        write_atomic(&atomic, b"x").unwrap();
+        write_new(&new, b"x").unwrap();
+        std::fs::write(&plain, b"x").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!((mode(&atomic), mode(&new)), (mode(&plain), mode(&plain)));
     }
 
     #[test]

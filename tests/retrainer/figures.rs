@@ -61,7 +61,7 @@ fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord 
 }
 
 /// Two seeds of three methods; LORT over label-smooth value, learning rate and weight decay.
-fn write(runs: &Path) {
+pub fn write(runs: &Path) {
     let mut writer = RunWriter::create(runs).unwrap();
     for seed in [0_u8, 1] {
         let jitter = f32::from(seed) / 20.0;

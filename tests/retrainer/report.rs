@@ -5,10 +5,13 @@ use retrainer::{
     records::{
         FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions, run_id,
     },
+    report::{TABLES, figures::FIGURES},
 };
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -166,5 +169,70 @@ fn nothing_to_report_is_an_error_that_says_what_to_do() {
             "{}",
             text(&output.stderr)
         );
+    }
+}
+
+#[test]
+fn who_may_read_a_report_is_decided_by_the_umask() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs, true);
+    for (umask, mode) in [("022", 0o644), ("007", 0o660)] {
+        let script = format!("umask {umask} && exec \"$@\"");
+        let out = folder.path().join(format!("{umask}.md"));
+        let command = ["-c", &script, "sh", env!("CARGO_BIN_EXE_retrainer"), "report"];
+        let status = Command::new("sh").args(command).arg(&runs).arg("--out").arg(&out).status().unwrap();
+        assert!(status.success());
+        assert_eq!(out.metadata().unwrap().permissions().mode() & 0o777, mode, "umask {umask}");
+    }
+}
+
+/// Names and bytes of the files of a folder.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn everything_is_a_folder_of_page_tables_and_figures_with_the_same_bytes_wherever_the_runs_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().join("here/runs");
+    let there = folder.path().join("a/longer/way/elsewhere");
+    crate::figures::write(&here);
+    copy(&here, &there);
+    let all = |runs: &Path, out: &str| -> (PathBuf, BTreeMap<String, Vec<u8>>) {
+        let out = folder.path().join(out);
+        let output = report(runs, &["--all", "--out", out.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let files = contents(&out);
+        (out, files)
+    };
+    let (out, first) = all(&here, "first");
+    let tables = TABLES.iter().flat_map(|table| ["csv", "md", "tex"].map(|kind| (table.name, kind)));
+    let figures = FIGURES.iter().flat_map(|figure| ["png", "svg"].map(|kind| (figure.name, kind)));
+    let files = [("page", "html")].into_iter().chain(tables).chain(figures);
+    let names: BTreeSet<String> = files.map(|(name, kind)| format!("{name}.{kind}")).collect();
+    assert_eq!(first.keys().cloned().collect::<BTreeSet<_>>(), names);
+    assert_eq!(all(&here, "first").1, first, "written over");
+    assert_eq!(all(&there, "second/below").1, first, "from a copy of the runs");
+    let own_year = 1970 + std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() / 31_556_952;
+    for (name, bytes) in first.iter().filter(|(name, _)| !name.ends_with(".png")) {
+        let text = text(bytes);
+        for private in [folder.path(), &out, &std::env::current_dir().unwrap()] {
+            assert!(!text.contains(private.to_str().unwrap()), "{name} names {}", private.display());
+        }
+        assert!(!text.contains(&format!("{own_year}-")), "{name} has a date");
     }
 }

@@ -251,10 +251,8 @@ impl Output {
                 }
             }
             Self::File(mut file, path) => {
-                let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
-                let placed =
-                    written.and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
-                placed.map_err(|source| ReportError::Output { path, source })
+                file.write_all(bytes).map_err(|source| ReportError::Output { path: path.clone(), source })?;
+                Ok(atomic::persist(file, &path)?)
             }
         }
     }
