@@ -2,9 +2,19 @@
 
 use crate::program::{Workplace, stderr};
 use shared::{Dtype, FeatureCache, synthetic::SyntheticCache};
-use std::fs;
+use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 const LORT: &str = "epochs = 1\n[[method]]\nname = \"lort\"\n";
+
+/// A grid of 1,002,000 heads in a few lines.
+fn million() -> String {
+    let list = |count: u32| (0..count).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    format!(
+        "seeds = [{}]\nepochs = [{}]\n[[method]]\nname = \"ce\"\n",
+        list(1000),
+        list(1003).replacen("0, ", "", 1)
+    )
+}
 
 /// The errors of sweeps that cannot run, as printed.
 #[test]
@@ -26,9 +36,16 @@ fn sweeps_that_cannot_run_say_why() {
     let normal = SyntheticCache::default();
     let nothing: &dyn Fn(&Workplace) = &|_| ();
     case("unknown method", &normal, "[[method]]\nname = \"lotr\"\n", nothing);
+    case("unknown parameter", &normal, "[[method]]\nname = \"lort\"\ndelat = 0.9\n", nothing);
+    case("parameter of no method", &normal, "learning_rate = 0.1\n[[method]]\nname = \"ce\"\n", nothing);
     case("value out of range", &normal, "[[method]]\nname = \"lort\"\ndelta = 2\n", nothing);
+    case("empty axis", &normal, "[[method]]\nname = \"lort\"\ndelta = []\n", nothing);
+    case("no seeds", &normal, &format!("seeds = []\n{LORT}"), nothing);
+    case("more than a million heads", &normal, &million(), nothing);
     case("no stage-1 head", &SyntheticCache { stage1_head: false, ..normal.clone() }, LORT, nothing);
     case("no augmented views", &normal, &format!("view = \"augmented\"\n{LORT}"), nothing);
+    let unvalidated = SyntheticCache { val_per_class: 0, ..normal.clone() };
+    case("no validation split", &unvalidated, &format!("protocols = [\"val\"]\n{LORT}"), nothing);
     case("no test split", &SyntheticCache { test_per_class: 0, ..normal.clone() }, LORT, nothing);
     case(
         "classes without samples",
@@ -49,6 +66,17 @@ fn sweeps_that_cannot_run_say_why() {
             fs::write(path, bytes).unwrap();
         },
     );
+    case("a feature of a view that only measures is not a number", &normal, LORT, &|place| {
+        let path = place.path("cache/test.flipped/00000.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let text: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+        // Row 5 of 64.
+        let start = 8 + header + text["features"]["data_offsets"][0].as_u64().unwrap() as usize;
+        let place = start + 4 * 5 * normal.dim;
+        bytes[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        fs::write(path, bytes).unwrap();
+    });
     case("cache is a file", &normal, LORT, &|place| {
         fs::remove_dir_all(place.path("cache")).unwrap();
         fs::write(place.path("cache"), "no folder").unwrap();
@@ -77,6 +105,84 @@ fn a_torn_last_record_is_a_warning_and_its_head_runs_again() {
     let output = place.sweep(LORT, "runs");
     assert!(output.status.success() && stderr(&output).contains("warning:"), "{}", stderr(&output));
     assert!(place.records("runs") == whole, "the head ran again to another result");
+}
+
+#[test]
+fn repeated_points_run_once_and_are_told_once() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let output =
+        place.sweep(&format!("{LORT}delta = [0.9, 0.9]\n[[method]]\nname = \"los\"\ndelta = 0.9\n"), "runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(
+        stderr(&output).matches("the grid repeats points (2 times)").count(),
+        1,
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(place.records("runs").len(), 1);
+}
+
+/// A folder that this user may not write to: for an ordinary user one without the permission, for root the kernel's.
+fn read_only_folder(place: &Workplace) -> Option<PathBuf> {
+    let locked = place.path("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
+    let refuses = |folder: &PathBuf| match fs::create_dir(folder.join("probe")) {
+        Ok(()) => fs::remove_dir(folder.join("probe")).is_err(),
+        Err(error) => {
+            matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+        }
+    };
+    [locked, PathBuf::from("/sys")].into_iter().find(refuses)
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to_is_an_error_before_any_work() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let Some(folder) = read_only_folder(&place) else {
+        println!("skipped: this user may write everywhere");
+        return;
+    };
+    // A folder that would have to be made, and one that is there.
+    for out in [folder.join("runs"), folder] {
+        let output = place.sweep(LORT, &out.display().to_string());
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(&format!("error: cannot create `{}", out.display())), "{message}");
+        assert!(message.contains("hint: choose a folder that you may write to"), "{message}");
+        assert!(!message.contains("1 to do"), "the plan was begun: {message}");
+    }
+}
+
+/// A limit on the size of files stands for the full disk: the system refuses the write, and the program must say so.
+#[test]
+fn a_full_disk_stops_the_sweep_and_loses_no_finished_head() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let lr: Vec<String> = (1..=40).map(|i| format!("{i}e-4")).collect();
+    let grid = format!("epochs = 2\nlr = [{}]\n[[method]]\nname = \"lort\"\n", lr.join(", "));
+    let arguments = ["--workers", "1", "--group-memory", "0"];
+    assert!(place.sweep_command(&grid, "whole").args(arguments).status().unwrap().success());
+    let program = env!("CARGO_BIN_EXE_retrainer");
+    // 16 blocks of 512 or 1024 bytes; the signal that comes with the refusal is ignored, as on a full disk there is none.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 16; exec '{program}' sweep --device cpu --cache cache --grid grid.toml --out runs {}",
+        arguments.join(" ")
+    );
+    let full = Command::new("sh").args(["-c", &line]).current_dir(place.path("")).output().unwrap();
+    let message = stderr(&full);
+    assert_eq!(full.status.code(), Some(2), "{message}");
+    assert!(message.contains("error: cannot write `runs/records-"), "{message}");
+    assert!(message.contains("hint: free some space"), "{message}");
+    let kept = place.records("runs");
+    assert!((1..40).contains(&kept.len()), "{} of 40 heads", kept.len());
+    let roomy = place.sweep_command(&grid, "runs").args(arguments).output().unwrap();
+    assert!(roomy.status.success() && !stderr(&roomy).contains("warning:"), "{}", stderr(&roomy));
+    assert!(
+        stderr(&roomy).contains(&format!("{} to do, {} done", 40 - kept.len(), kept.len())),
+        "{}",
+        stderr(&roomy)
+    );
+    assert!(place.records("runs") == place.records("whole"), "other records than with space");
 }
 
 #[test]

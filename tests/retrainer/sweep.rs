@@ -1,6 +1,7 @@
 //! `retrainer sweep`: every head once, whatever happens in between.
 
 use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
+use retrainer::methods::METHODS;
 use shared::{HeadKind, synthetic::SyntheticCache};
 
 const GRID: &str = r#"
@@ -137,6 +138,45 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
         at least  [time]
         ")
     });
+}
+
+#[test]
+fn a_sweep_with_nothing_left_needs_nothing_and_keeps_the_manifest() {
+    let place = Workplace::new(&SyntheticCache::default());
+    place.sweep(GRID, "runs");
+    // As records of a program that kept no manifests.
+    std::fs::remove_dir_all(place.path("runs/caches")).unwrap();
+    let dry = place.sweep_command(GRID, "runs").arg("--dry-run").output().unwrap();
+    assert!(stdout(&dry).contains("heads     0 to do, 15 done"), "{}", stdout(&dry));
+    assert!(stdout(&dry).ends_with("work      0.000 GFLOP in matrix products\n"), "{}", stdout(&dry));
+    assert!(!place.path("runs/caches").exists());
+    assert!(stderr(&place.sweep(GRID, "runs")).contains("nothing to do"));
+    assert_eq!(std::fs::read_dir(place.path("runs/caches")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_preset_everything_runs_every_method() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let output = place.run(&[
+        "sweep",
+        "--device",
+        "cpu",
+        "--cache",
+        "cache",
+        "--preset",
+        "everything",
+        "--out",
+        "runs",
+    ]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let records = place.records("runs");
+    for method in METHODS {
+        let mut of = records.values().filter(|record| record["method"] == method.name);
+        let record = of.next().unwrap_or_else(|| panic!("`{}` was not run", method.name));
+        // Better than chance, on five classes that overlap.
+        let top1 = record["metrics"]["last"]["top1.all"].as_f64().unwrap();
+        assert!(record["status"] == "ok" && top1 > 0.25, "{record}");
+    }
 }
 
 #[test]

@@ -114,10 +114,8 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         grid.protocols = Some(Protocols::of(protocols));
     }
     if grid.duplicates > 0 {
-        say(&format!(
-            "note: {} points of the grid stand there more than once; each runs once",
-            grid.duplicates
-        ));
+        let times = if grid.duplicates == 1 { "once" } else { "times" };
+        say(&format!("note: the grid repeats points ({} {times}); each runs once", grid.duplicates));
     }
     let cache = open_cache(&args.cache, args.verify)?;
     let (device, why) = train::resolve_device(args.device)?;
@@ -145,6 +143,12 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     }
     if plan.heads() == 0 {
         say("nothing to do: every head is recorded");
+        // Records of older programs came without; a folder that is only read now may stay so.
+        if store.is_some()
+            && let Err(error) = keep_manifest(&args.out, &plan.cache_key, cache.manifest())
+        {
+            say(&format!("warning: the cache's manifest is not kept beside the records: {error}"));
+        }
         return Ok(End::Done);
     }
     // Opened before the long work, so that a bad path fails at once.

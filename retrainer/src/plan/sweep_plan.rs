@@ -242,7 +242,8 @@ impl SweepPlan {
                 }
             }
         };
-        self.work.iter().map(work).sum()
+        // From 0.0: the sum of no numbers is −0.0.
+        self.work.iter().map(work).fold(0.0, |sum, flops| sum + flops)
     }
 
     /// Bytes that the workers hold beside the mapped cache at most: weights, momentum, two snapshots, logits, and the

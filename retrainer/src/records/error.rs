@@ -70,11 +70,16 @@ impl Hint for RecordError {
                 Some("run `retrainer sweep --out RUNS` first, or check the path".to_owned())
             }
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
-                    "free some space and start again: finished runs are kept and not repeated".to_owned(),
-                ),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    Some(
+                        "free some space and start again: finished runs are kept and not repeated".to_owned(),
+                    )
+                }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a folder that you may write to".to_owned())
+                }
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                    Some("RUNS is a folder: choose another name, or move the file that is there".to_owned())
                 }
                 _ => None,
             },
