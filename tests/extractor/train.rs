@@ -150,7 +150,7 @@ fn settings_that_do_not_exist_or_change_nothing_are_refused() {
     error: unknown loss `ldam`: known are ce, ce-drw, ldam-drw, bs
 
     exit 2
-    error: unknown preset `table3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs
+    error: unknown preset `table3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs, imagenet-lt, inaturalist18
     hint: did you mean `table3-bs`?
 
     exit 2
@@ -217,12 +217,14 @@ fn presets_are_listed_and_shown() {
     table3-ce-drw    its CE-DRW backbone
     table3-ldam-drw  its LDAM-DRW backbone
     table3-bs        its Balanced Softmax backbone
+    imagenet-lt      the paper's ResNeXt-50 on ImageNet-LT
+    inaturalist18    the paper's ResNet-50 on iNaturalist 2018
     ");
     let shown = place.ok("presets table3-ldam-drw").stdout;
     assert!(shown.contains("loss = \"ldam-drw\"") && shown.ends_with("scale = 30.0\n"), "{shown}");
     insta::assert_snapshot!(place.refused("presets table-3"), @"
     exit 2
-    error: unknown preset `table-3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs
+    error: unknown preset `table-3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs, imagenet-lt, inaturalist18
     hint: did you mean `table3-bs`?
     ");
 }

@@ -43,6 +43,16 @@ pub static PRESETS: &[Preset] = &[
         about: "its Balanced Softmax backbone",
         text: include_str!("../../presets/table3-bs.toml"),
     },
+    Preset {
+        name: "imagenet-lt",
+        about: "the paper's ResNeXt-50 on ImageNet-LT",
+        text: include_str!("../../presets/imagenet-lt.toml"),
+    },
+    Preset {
+        name: "inaturalist18",
+        about: "the paper's ResNet-50 on iNaturalist 2018",
+        text: include_str!("../../presets/inaturalist18.toml"),
+    },
 ];
 
 impl Preset {
@@ -110,6 +120,20 @@ mod tests {
         assert_eq!((recipe.backbone.as_str(), recipe.loss.as_str(), recipe.epochs), ("resnet34", "ce", 200));
         assert_eq!((recipe.batch_size, recipe.lr, recipe.weight_decay), (64, 0.01, 5e-3));
         assert_eq!((recipe.schedule, recipe.warm_up), (Schedule::Cosine, 0));
+    }
+
+    /// The paper's appendix B: batch 128 and 256, learning rate 0.03 and 0.1, 200 epochs, cosine to zero.
+    #[test]
+    fn large_data_sets_have_the_papers_settings() {
+        for (name, backbone, batch_size, lr) in [
+            ("imagenet-lt", "imagenet-resnext50-32x4d", 128, 0.03),
+            ("inaturalist18", "imagenet-resnet50", 256, 0.1),
+        ] {
+            let recipe = recipe(name);
+            assert_eq!((recipe.backbone.as_str(), recipe.loss.as_str()), (backbone, "ce"));
+            assert_eq!((recipe.batch_size, recipe.lr, recipe.epochs), (batch_size, lr, 200));
+            assert_eq!((recipe.schedule, recipe.warm_up), (Schedule::Cosine, 0));
+        }
     }
 
     /// The rows of Table 3 differ in the loss alone, and step and re-weight as LDAM-DRW's published code.
