@@ -6,6 +6,7 @@ mod batch_norm;
 mod dump;
 mod errors;
 mod help;
+mod imagenet_backbones;
 mod images;
 mod import;
 mod inspect;
