@@ -13,6 +13,7 @@
 pub mod archive;
 pub mod backbones;
 pub mod batches;
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod config;

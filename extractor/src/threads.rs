@@ -9,7 +9,14 @@ const SPIN_VARIABLES: [&str; 2] = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"];
 const SPINS: &str = "1000";
 
 /// Fixes the number of CPU threads of libtorch and returns it; by default one for each physical core.
+///
+/// Images are decoded by as many, where the number was asked for, else by every core.
 pub fn set_threads(threads: Option<u32>) -> u32 {
+    if let Some(threads) = threads {
+        let threads = usize::try_from(threads).unwrap_or(usize::MAX).max(1);
+        // A pool that exists already stays.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
     let threads = decide(threads);
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     threads
@@ -40,7 +47,8 @@ pub fn restart_with_short_spins(threads: Option<u32>) {
     }
 }
 
-fn decide(threads: Option<u32>) -> u32 {
+/// The number of CPU threads where `threads` were asked for.
+pub(crate) fn decide(threads: Option<u32>) -> u32 {
     threads.unwrap_or_else(physical_cores).max(1)
 }
 

@@ -3,6 +3,7 @@
 
 mod archive;
 mod batch_norm;
+mod bench;
 mod dump;
 mod errors;
 mod help;

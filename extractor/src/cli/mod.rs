@@ -1,5 +1,6 @@
 //! The command line as typed; `config` and the commands turn it into settings in which everything is decided.
 
+mod bench;
 mod cache;
 mod dump;
 mod import;
@@ -7,6 +8,7 @@ mod manual;
 mod synthesise;
 mod train;
 
+pub use bench::BenchArgs;
 pub use cache::{InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs, VerifyArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
@@ -55,6 +57,8 @@ pub enum Command {
     Pack(PackArgs),
     /// Unpack and check a packed feature cache
     Unpack(UnpackArgs),
+    /// Measure how fast this machine decodes, trains and dumps, also against PyTorch
+    Bench(BenchArgs),
     /// List the backbones
     #[command(after_help = "Example:\n  extractor backbones")]
     Backbones,

@@ -1,6 +1,7 @@
 //! One file for each command: arguments in, files or printed data out.
 
 mod backbones;
+mod bench;
 mod datasets;
 mod dump;
 mod import;
@@ -47,6 +48,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
         Command::Verify(args) => verify::run(args),
         Command::Pack(args) => pack::run(args),
         Command::Unpack(args) => unpack::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Backbones => backbones::run(),
         Command::Presets(args) => presets::run(args),
         Command::Datasets => datasets::run(),

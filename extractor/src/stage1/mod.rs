@@ -30,4 +30,5 @@ pub use loss::{LOSSES, LossKind, LossSettings};
 pub use presets::{PRESETS, Preset};
 pub use recipe::Recipe;
 pub use schedule::{SCHEDULES, Schedule};
+pub(crate) use train::Steps;
 pub use train::{TrainOptions, TrainOutcome, train};

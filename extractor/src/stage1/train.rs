@@ -236,6 +236,39 @@ impl Run {
     }
 }
 
+/// Training steps on one batch, again and again: what `extractor bench` measures.
+pub(crate) struct Steps {
+    run: Run,
+    batch: Batch,
+}
+
+impl Steps {
+    /// A run that is in its first epoch, with a batch on the device.
+    ///
+    /// # Errors
+    /// Those of [`train`].
+    pub(crate) fn new(dataset: &Dataset, recipe: &Recipe, device: Device) -> Result<Self, ExtractError> {
+        let class_counts = ClassCounts::from_labels(&dataset.train.labels, dataset.class_names.len())?;
+        let info = CheckpointInfo::new(recipe, dataset, class_counts);
+        let run = Run::new(dataset, info, &TrainOptions { device, eval_every: NonZeroU32::MIN })?;
+        let source = run.train.clone();
+        let order: Vec<u32> = (0_u32..).take(recipe.batch_size).collect();
+        let look = Look::Augmented { seed: recipe.seed, purpose: "stage1/augment", index: 0 };
+        let mut batches = source.batches(look, &order, std::iter::once(0..order.len()))?;
+        let batch = batches.next().ok_or(ExtractError::Worker { worker: "decoding" })??;
+        Ok(Self { run, batch })
+    }
+
+    /// Forward, loss, backward, update.
+    ///
+    /// # Errors
+    /// [`ExtractError::Torch`].
+    pub(crate) fn step(&mut self) -> Result<(), ExtractError> {
+        let lr = self.run.info.recipe.lr;
+        self.run.step(&self.batch, 0, lr).map_err(ExtractError::torch("make a training step"))
+    }
+}
+
 fn zero_sums(device: Device) -> Result<Tensor, TchError> {
     Tensor::f_zeros([2_i64], (Kind::Double, device))
 }
