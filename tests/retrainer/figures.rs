@@ -4,7 +4,7 @@ use resvg::tiny_skia::Pixmap;
 use retrainer::{
     metrics::{Evaluation, Metrics},
     records::{
-        FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions,
+        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions,
         keep_manifest, run_id,
     },
     report::figures::FIGURES,
@@ -32,22 +32,29 @@ fn measure(magnitude: f32, tilt: f32) -> Metrics {
     evaluation.finish()
 }
 
+/// A run that validation stopped after three of four epochs.
 fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
+    record_of("cache", method, params, seed, metrics)
+}
+
+fn record_of(cache: &str, method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
     let params: Params = serde_json::from_str(params).unwrap();
     let val = metrics.values.get("top1.all");
-    let last = StateMetrics::new(20, val, metrics.values);
+    let (chosen, last) =
+        (StateMetrics::new(3, val, metrics.values), StateMetrics::new(4, val, metrics.values));
+    let top1 = val.unwrap();
     RunRecord {
-        run_id: run_id("cache", method, &params, seed, "f32"),
-        cache_key: "cache".to_owned(),
+        run_id: run_id(cache, method, &params, seed, "f32"),
+        cache_key: cache.to_owned(),
         cache: "caches/demo".to_owned(),
         method: method.to_owned(),
         params,
         seed,
         status: Status::Ok,
         diverged_at: None,
-        metrics: RunMetrics { val_selected: Some(last.clone()), last: Some(last), ..RunMetrics::default() },
+        metrics: RunMetrics { val_selected: Some(chosen), last: Some(last), ..RunMetrics::default() },
         per_class: Some(metrics.per_class),
-        curve: None,
+        curve: Curve::new(&[0.1, 0.3, top1, 0.2], &[0.1, 0.2, 0.9 * top1, top1]),
         seconds: 0.25,
         versions: Versions {
             retrainer: "0".to_owned(),
@@ -77,9 +84,15 @@ pub fn write(runs: &Path) {
         }
     }
     writer.finish().unwrap();
-    let cache = runs.with_extension("cache");
-    SyntheticCache { class_counts: COUNTS.to_vec(), ..SyntheticCache::default() }.write(&cache).unwrap();
-    keep_manifest(runs, "cache", FeatureCache::open(&cache).unwrap().manifest()).unwrap();
+    keep(runs, "cache", &COUNTS);
+}
+
+fn keep(runs: &Path, cache_key: &str, class_counts: &[u64]) {
+    let cache = runs.with_extension(cache_key);
+    SyntheticCache { class_counts: class_counts.to_vec(), ..SyntheticCache::default() }
+        .write(&cache)
+        .unwrap();
+    keep_manifest(runs, cache_key, FeatureCache::open(&cache).unwrap().manifest()).unwrap();
 }
 
 fn report(runs: &Path, arguments: &[&str]) -> Output {
@@ -143,6 +156,83 @@ fn a_grid_of_one_label_smooth_value_alone_does_not_lift_its_point_of_the_curve()
     assert_eq!(draw(&runs, "fig4"), before);
 }
 
+/// The labels of the vertical scale of every panel.
+fn vertical_labels(svg: &str) -> Vec<Vec<&str>> {
+    let mut panels = Vec::new();
+    for line in svg.lines() {
+        if line.contains("class=\"heading\"") {
+            panels.push(Vec::new());
+        } else if line.contains("class=\"muted\"") && line.contains("text-anchor=\"end\"") {
+            let label = line.rsplit_once("</text>").unwrap().0.rsplit_once('>').unwrap().1;
+            panels.last_mut().unwrap().push(label);
+        }
+    }
+    panels
+}
+
+#[test]
+fn regularized_deviations_share_one_scale_and_say_how_much_methods_differ() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs);
+    let (magnitude, regularized) = (draw(&runs, "fig2a"), draw(&runs, "fig2b"));
+    let labels = vertical_labels(&regularized);
+    assert_eq!(labels.len(), 3);
+    assert!(labels.iter().all(|panel| *panel == labels[0]), "{labels:?}");
+    let own = vertical_labels(&magnitude);
+    assert!(own.iter().any(|panel| *panel != own[0]), "{own:?}");
+    assert!(regularized.contains("and differs between the 3 methods by "), "{regularized}");
+    assert!(magnitude.contains("each of its own scale"), "{magnitude}");
+}
+
+#[test]
+fn training_curves_show_both_splits_and_the_epochs_that_validation_chose() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs);
+    let svg = draw(&runs, "training-curves");
+    for (class, count) in [("thin s0", 3), ("thin s1", 3), ("band s0", 3), ("band s1", 3)] {
+        assert_eq!(svg.matches(&format!("class=\"{class}\"")).count(), count, "{class}: {svg}");
+    }
+    assert_eq!(svg.matches("<circle").count(), 3 * 2 * 2, "methods, seeds, splits");
+    assert!(svg.contains("ce, seed 1: epoch 3, validation "), "{svg}");
+    // After the last epoch there is nothing that was chosen.
+    let output = report(&runs, &["--figure", "training-curves", "--select", "last"]);
+    let svg = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((svg.matches("<circle").count(), svg.matches("thin s0").count()), (0, 2), "{svg}");
+}
+
+#[test]
+fn figures_show_the_long_tailed_cache_name_it_and_compare_it_with_the_balanced_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    write(&runs);
+    let alone = draw(&runs, "fig3");
+    // Its key is the first of both.
+    let mut writer = RunWriter::create(&runs).unwrap();
+    for method in ["stage1", "ce"] {
+        writer.append(&record_of("balanced", method, "{}", 0, measure(3.0, 0.0))).unwrap();
+    }
+    writer.finish().unwrap();
+    keep(&runs, "balanced", &[40; 6]);
+    for figure in FIGURES {
+        assert!(draw(&runs, figure.name).contains("imbalance ratio 100, "), "{}", figure.name);
+    }
+    let svg = draw(&runs, "fig3");
+    let circles = |svg: &str, series: usize| svg.matches(&format!("class=\"dot s{series}\"")).count();
+    // Two of the three methods have a balanced counterpart of six classes.
+    assert_eq!((circles(&alone, 3), circles(&svg, 3)), (0, 12));
+    assert_eq!(
+        [0, 1, 2].map(|series| circles(&svg, series)),
+        [0, 1, 2].map(|series| circles(&alone, series))
+    );
+    assert!(
+        svg.contains("Beside them the classes of balanced data, ") && svg.contains("imbalance ratio 1, ")
+    );
+    assert!(svg.contains("balanced 0."), "{svg}");
+    assert!(alone.contains("Head and tail of one imbalanced data set"), "{alone}");
+}
+
 #[test]
 fn a_figure_is_written_as_png_on_white_at_twice_its_size() {
     let folder = tempfile::tempdir().unwrap();
@@ -175,7 +265,7 @@ fn a_figure_that_the_runs_cannot_fill_is_an_error_with_a_hint_and_leaves_no_file
     let (runs, out) = (folder.path().join("runs"), folder.path().join("figure.svg"));
     let mut writer = RunWriter::create(&runs).unwrap();
     let mut old = record("ce", "{}", 0, measure(2.0, 0.1));
-    old.per_class = None;
+    (old.per_class, old.curve) = (None, None);
     writer.append(&old).unwrap();
     writer.finish().unwrap();
     for figure in FIGURES {

@@ -4,8 +4,8 @@ use crate::{
     records::RunStore,
     report::{
         FORMATS, Format, ReportError, Results, Style, TABLES, Table, TableKind,
-        figures::{FIGURES, FigureInput, FigureKind, png},
-        page::{Drawing, Page, page},
+        figures::{FIGURES, Figure, FigureInput, FigureKind, png},
+        page::{Page, page},
     },
     select::Protocol,
 };
@@ -15,7 +15,6 @@ use clap::{
 };
 use shared::atomic;
 use std::{
-    collections::BTreeMap,
     ffi::OsStr,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -130,32 +129,15 @@ fn tables(results: &[Results]) -> Vec<(&'static TableKind, Vec<Table>)> {
 fn whole_page(
     results: &[Results],
     tables: Vec<(&'static TableKind, Vec<Table>)>,
-    figures: Vec<Drawing>,
+    figures: Vec<Figure>,
 ) -> String {
     page(&Page { results, tables, figures })
 }
 
-/// Every figure that the runs have what it needs for: of each kind that of the first such cache.
-fn figures(store: &RunStore, results: &[Results]) -> Result<Vec<Drawing>, ReportError> {
-    let mut figures = BTreeMap::new();
-    for results in results {
-        let input = FigureInput::read(store, results)?;
-        for (place, kind) in
-            FIGURES.iter().enumerate().filter(|(place, _)| !figures.contains_key(place)).collect::<Vec<_>>()
-        {
-            if let Some(figure) = (kind.build)(&input) {
-                let drawing = Drawing {
-                    cache: results.cache_name(),
-                    name: figure.name.to_owned(),
-                    title: figure.title,
-                    caption: figure.caption,
-                    svg: figure.svg,
-                };
-                figures.insert(place, drawing);
-            }
-        }
-    }
-    Ok(figures.into_values().collect())
+/// Every figure that the runs have what it needs for.
+fn figures(store: &RunStore, results: &[Results]) -> Result<Vec<Figure>, ReportError> {
+    let caches = FigureInput::read_all(store, results)?;
+    Ok(FIGURES.iter().filter_map(|kind| kind.draw(&caches)).collect())
 }
 
 /// Writes the figure of the first cache whose runs have what it needs.
@@ -169,12 +151,9 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
     let store = open(args)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     say(&store);
-    for results in &results {
-        if let Some(figure) = (kind.build)(&FigureInput::read(&store, results)?) {
-            return output.write(&if to_png { png(&figure.svg)? } else { figure.svg.into_bytes() });
-        }
-    }
-    Err(ReportError::NoFigure { figure: kind.name, about: kind.about })
+    let figure = kind.draw(&FigureInput::read_all(&store, &results)?);
+    let Figure { svg, .. } = figure.ok_or(ReportError::NoFigure { figure: kind.name, about: kind.about })?;
+    output.write(&if to_png { png(&svg)? } else { svg.into_bytes() })
 }
 
 /// `page.html`, `TABLE.md|csv|tex` and `FIGURE.svg|png`; the same records give the same bytes.

@@ -55,6 +55,11 @@ impl Scale {
         Self::mapped(f64::log10, low, high, ticks)
     }
 
+    /// Whether the value lies between the ends.
+    pub(super) fn covers(&self, value: f64) -> bool {
+        (0.0..=1.0).contains(&self.place(value))
+    }
+
     fn place(&self, value: f64) -> f64 {
         ((self.map)(value) - self.low) / (self.high - self.low)
     }
@@ -98,6 +103,12 @@ impl Panel {
     /// The point of two values.
     pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (self.left + self.x.place(x) * self.width, self.top + (1.0 - self.y.place(y)) * self.height)
+    }
+
+    /// The same, at the edge of the panel for values beyond its scales.
+    pub(super) fn inside(&self, x: f64, y: f64) -> (f64, f64) {
+        let (x, y) = self.at(x, y);
+        (x.clamp(self.left, self.right()), y.clamp(self.top, self.bottom()))
     }
 
     pub(super) fn bottom(&self) -> f64 {

@@ -4,19 +4,20 @@ use crate::{
     metrics::PerClass,
     records::{CacheSummary, Params, RecordError, Run, RunRecord, RunStore},
     report::Results,
-    select::{Protocol, Selected, select},
+    select::{Protocol, SeedResult, Selected, select},
 };
 use shared::{ClassCounts, ClassId, Shot};
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
 
 /// Methods that figures with room for few compare, where there are runs of them.
 const FEATURED: [&str; 4] = ["stage1", "ce", "balanced-softmax", "lort"];
 
-/// The selected results of one cache, with their per-class numbers.
-#[derive(Debug)]
+/// The selected results of one cache, with the records behind those that figures show.
+#[derive(Clone, Debug)]
 pub struct FigureInput<'a> {
     /// What the protocol selected.
     pub results: &'a Results,
@@ -24,45 +25,92 @@ pub struct FigureInput<'a> {
     pub runs: Vec<&'a Run>,
     /// n_k of the training split, where the folder tells them.
     pub class_counts: Option<&'a ClassCounts>,
-    records: BTreeMap<String, RunRecord>,
+    /// The same of a cache with equal class counts, for figures that compare a long-tailed one with it.
+    pub balanced: Option<Box<FigureInput<'a>>>,
+    records: Arc<BTreeMap<String, RunRecord>>,
+}
+
+/// Whether a cache is long-tailed, in the order of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tail {
+    Long,
+    Unknown,
+    None,
 }
 
 impl<'a> FigureInput<'a> {
-    /// Reads the records behind the results.
+    /// Reads the records behind the results of all caches, long-tailed caches first.
     ///
     /// # Errors
     /// [`RecordError`] when a record file cannot be read again.
-    pub fn read(store: &'a RunStore, results: &'a Results) -> Result<Self, RecordError> {
-        let ids: BTreeSet<&str> =
-            results.selected.iter().flat_map(Selected::seeds).map(|seed| &*seed.run_id).collect();
-        Ok(Self {
-            results,
-            runs: store.runs().iter().filter(|run| *run.cache_key == results.cache_key).collect(),
-            class_counts: results.summary.as_ref().map(CacheSummary::class_counts),
-            records: store.records(&ids)?,
-        })
+    pub fn read_all(store: &'a RunStore, results: &'a [Results]) -> Result<Vec<Self>, RecordError> {
+        let rows = || results.iter().flat_map(single_rows);
+        let ids = rows().flat_map(Selected::seeds).map(|seed| &*seed.run_id).collect();
+        let records = Arc::new(store.records(&ids)?);
+        let mut inputs: Vec<_> = results
+            .iter()
+            .map(|results| Self {
+                results,
+                runs: store.runs().iter().filter(|run| *run.cache_key == results.cache_key).collect(),
+                class_counts: results.summary.as_ref().map(CacheSummary::class_counts),
+                balanced: None,
+                records: Arc::clone(&records),
+            })
+            .collect();
+        inputs.sort_by_key(Self::tail);
+        let balanced: Vec<_> = inputs.iter().filter(|input| input.tail() == Tail::None).cloned().collect();
+        for input in inputs.iter_mut().filter(|input| input.tail() == Tail::Long) {
+            // Of the caches without tail the most similar one; of equal ones the first.
+            let nearest = balanced.iter().rev().max_by_key(|other| input.likeness(other));
+            input.balanced = nearest.cloned().map(Box::new);
+        }
+        Ok(inputs)
     }
 
-    /// The methods to show that have one result, worst mean accuracy first.
+    fn tail(&self) -> Tail {
+        match self.class_counts.map(ClassCounts::imbalance_ratio) {
+            None => Tail::Unknown,
+            Some(1.0) => Tail::None,
+            Some(_) => Tail::Long,
+        }
+    }
+
+    /// How many of data set, backbone and stage-1 loss two caches share, the first ones weighing most.
+    fn likeness(&self, other: &Self) -> [bool; 3] {
+        let [own, other] = [self, other].map(|input| {
+            input.results.summary.as_ref().map(|summary| {
+                let manifest = summary.manifest();
+                (&manifest.dataset.name, &manifest.backbone.architecture, summary.stage1_loss())
+            })
+        });
+        let Some((own, other)) = own.zip(other) else { return [false; 3] };
+        [own.0 == other.0, own.1 == other.1, own.2 == other.2]
+    }
+
+    /// The results to show of methods that have one result, worst mean accuracy first.
     ///
     /// Where nothing was selected a method with several grid points is left out: choosing one would be choosing by test
     /// accuracy.
+    pub(super) fn rows(&self) -> Vec<&'a Selected> {
+        let mut rows = single_rows(self.results);
+        rows.reverse();
+        rows
+    }
+
+    /// The records of a result of [`FigureInput::rows`], one for each seed.
+    pub(super) fn records(&self, row: &'a Selected) -> impl Iterator<Item = (&'a SeedResult, &RunRecord)> {
+        row.seeds().iter().filter_map(|seed| Some((seed, self.records.get(&*seed.run_id)?)))
+    }
+
+    /// The [`FigureInput::rows`] that have per-class numbers, with these.
     pub(super) fn methods(&self) -> Vec<MethodDetail<'_>> {
-        let shown = self.results.shown();
-        let alone =
-            |row: &&&Selected| shown.iter().filter(|other| other.method() == row.method()).count() == 1;
-        let details = shown.iter().filter(alone).filter_map(|row| {
-            let per_class: Vec<_> = row
-                .seeds()
-                .iter()
-                .filter_map(|seed| self.records.get(&*seed.run_id)?.per_class.as_ref())
-                .collect();
+        let details = self.rows().into_iter().filter_map(|row| {
+            let per_class: Vec<_> =
+                self.records(row).filter_map(|(_, record)| record.per_class.as_ref()).collect();
             let top1 = row.summary("top1.all")?.mean;
             (!per_class.is_empty()).then_some(MethodDetail { row, top1, per_class })
         });
-        let mut details: Vec<_> = details.collect();
-        details.reverse();
-        details
+        details.collect()
     }
 
     /// The few methods that everybody compares; else the worst and the best.
@@ -88,13 +136,22 @@ impl<'a> FigureInput<'a> {
         Some(classes)
     }
 
-    /// `epoch and hyper-parameters …; per-class numbers after the last epoch, means over 3 seeds`
+    /// `epoch and hyper-parameters …; 3 seeds; cache cifar100, …, select val`
     pub(super) fn how(&self) -> String {
         let seeds = self.results.selected.iter().map(|row| row.seeds().len()).max().unwrap_or(0);
         let plural = if seeds == 1 { "" } else { "s" };
-        let protocol = self.results.protocol;
-        format!("select {protocol}: {}; {seeds} seed{plural}", protocol.about())
+        format!("{}; {seeds} seed{plural}; cache {}", self.results.protocol.about(), self.results.title())
     }
+}
+
+/// The results to show of methods that have only one, best mean accuracy first.
+fn single_rows(results: &Results) -> Vec<&Selected> {
+    let shown = results.shown();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for row in &shown {
+        *counts.entry(row.method()).or_default() += 1;
+    }
+    shown.into_iter().filter(|row| counts.get(row.method()) == Some(&1)).collect()
 }
 
 /// One method with the per-class numbers of its seeds, test split, after the last epoch.
@@ -107,9 +164,8 @@ pub(super) struct MethodDetail<'a> {
 }
 
 impl MethodDetail<'_> {
-    /// `lort 54.3`
     pub(super) fn heading(&self) -> String {
-        format!("{}  {:.1}", self.row.method(), 100.0 * self.top1)
+        heading(self.row)
     }
 
     /// Mean over the seeds of a per-class number; `None` for a class without any.
@@ -128,6 +184,12 @@ impl MethodDetail<'_> {
             })
             .collect()
     }
+}
+
+/// `lort  54.3`: the method with its accuracy in percent.
+pub(super) fn heading(row: &Selected) -> String {
+    let accuracy = row.summary("top1.all").map(|summary| format!("  {:.1}", 100.0 * summary.mean));
+    row.method().to_owned() + &accuracy.unwrap_or_default()
 }
 
 /// The colour of a group.

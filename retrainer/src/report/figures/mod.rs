@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A figure is one file and one line of [`FIGURES`]. It draws what the protocol selected, as the leaderboard does, and is
-//! absent where the runs lack what it needs. The same records give the same bytes.
+//! absent where the runs lack what it needs. Of several caches it shows the first long-tailed one that has it, and its words
+//! name the cache. The same records give the same bytes.
 
 mod axes;
 mod class_size;
@@ -19,6 +20,7 @@ mod predictors;
 mod rate_and_decay;
 mod reliability;
 mod svg;
+mod training_curves;
 
 pub use input::FigureInput;
 pub use png::png;
@@ -47,6 +49,13 @@ pub struct FigureKind {
     pub build: fn(&FigureInput<'_>) -> Option<Figure>,
 }
 
+impl FigureKind {
+    /// The figure of the first cache whose runs have what it needs.
+    pub fn draw(&self, caches: &[FigureInput<'_>]) -> Option<Figure> {
+        caches.iter().find_map(self.build)
+    }
+}
+
 /// Every figure, in the order of the report.
 pub const FIGURES: &[FigureKind] = &[
     logit_distributions::FIGURE,
@@ -55,6 +64,7 @@ pub const FIGURES: &[FigureKind] = &[
     perturbation::FIGURE,
     label_smooth::FIGURE,
     rate_and_decay::FIGURE,
+    training_curves::FIGURE,
     class_size::FIGURE,
     reliability::FIGURE,
     predictors::FIGURE,

@@ -9,7 +9,7 @@
 mod html_table;
 mod summary;
 
-use super::{Format, ReportError, Style, TableKind, results::Results, table::Table};
+use super::{Format, ReportError, Style, TableKind, figures::Figure, results::Results, table::Table};
 
 /// The format of single tables; the whole page is [`page`].
 pub(super) const FORMAT: Format = Format { name: "html", extension: "html", cautions: true, render };
@@ -25,22 +25,7 @@ pub struct Page<'a> {
     /// Kinds of tables with the tables of each.
     pub tables: Vec<(&'static TableKind, Vec<Table>)>,
     /// The figures, in order.
-    pub figures: Vec<Drawing>,
-}
-
-/// A figure with its words.
-#[derive(Debug)]
-pub struct Drawing {
-    /// Name of the cache.
-    pub cache: String,
-    /// Name of the figure on the command line.
-    pub name: String,
-    /// Heading.
-    pub title: String,
-    /// What is seen.
-    pub caption: String,
-    /// A whole SVG document.
-    pub svg: String,
+    pub figures: Vec<Figure>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every format")]
@@ -95,7 +80,7 @@ fn sentence(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn figure(place: usize, figure: &Drawing) -> String {
+fn figure(place: usize, figure: &Figure) -> String {
     // The document's own header is no HTML.
     let svg = figure.svg.find("<svg").and_then(|start| figure.svg.get(start..)).unwrap_or_default();
     let id = format!("figure-{place}");
@@ -106,10 +91,9 @@ fn figure(place: usize, figure: &Drawing) -> String {
         .replace("href=\"#", &format!("href=\"#{id}-"))
         .replacen("<svg", &format!("<svg role=\"img\" aria-labelledby=\"{id}\""), 1);
     format!(
-        "<figure>\n<h3 id=\"{id}\">{}</h3>\n{svg}\n<figcaption>{} <br>{}; <code>retrainer report RUNS --figure {} --out {}.png</code></figcaption>\n</figure>\n",
+        "<figure>\n<h3 id=\"{id}\">{}</h3>\n{svg}\n<figcaption>{} <br><code>retrainer report RUNS --figure {} --out {}.png</code></figcaption>\n</figure>\n",
         escaped(&figure.title),
         escaped(&figure.caption),
-        escaped(&figure.cache),
         figure.name,
         figure.name,
     )
