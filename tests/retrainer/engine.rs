@@ -2,7 +2,7 @@
 
 use retrainer::{
     methods::{METHODS, Training},
-    plan::{Grid, Resources, SweepPlan, Work},
+    plan::{Grid, Precision, Resources, SweepPlan, Work},
     train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
 use shared::synthetic::{Pattern, SyntheticCache};
@@ -20,7 +20,8 @@ fn open(synthetic: &SyntheticCache) -> (tempfile::TempDir, FeatureCache) {
 fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<FittedHead> {
     let grid = Grid::parse("grid.toml", grid).unwrap();
     let bytes = 8 * cache.dim() * cache.class_counts().classes() * heads_per_group;
-    let plan = SweepPlan::new(&grid, cache, "f32", Resources { workers: 1, group_bytes: bytes }).unwrap();
+    let plan =
+        SweepPlan::new(&grid, cache, grid.precision, Resources { workers: 1, group_bytes: bytes }).unwrap();
     assert!(plan.work.iter().all(|work| work.heads() <= heads_per_group));
     let data = Data::new(cache, tch::Device::Cpu, plan.test_time_augmentation, true).unwrap();
     let run = |work: Work| run_work(work, &data, plan.protocols, &Interrupt::never(), &|_| ()).unwrap();
@@ -105,6 +106,29 @@ fn every_method_in_a_group_equals_itself_alone() {
         let difference = relative_difference(&weights(one), &weights(two));
         assert!(difference < 2e-5, "{}: {difference}", one.task.point.method.name);
     }
+}
+
+/// 8 bits of mantissa in the products move weights a little and accuracies hardly.
+#[test]
+fn heads_trained_on_bf16_products_are_nearly_those_of_f32() {
+    let (_folder, cache) = open(&SyntheticCache { test_per_class: 200, ..SyntheticCache::default() });
+    let grid = format!("epochs = 4\nbatch_size = 32\nlr = [1e-3, 3e-2]\n{}", every_trained_method());
+    let (full, narrow) =
+        (train(&cache, &grid, 64), train(&cache, &format!("precision = \"bf16\"\n{grid}"), 64));
+    let (mut accuracy, mut moved) = (0.0_f64, 0);
+    for (one, two) in full.iter().zip(&narrow) {
+        assert_eq!(one.task.point, two.task.point);
+        assert_ne!(one.task.run_id, two.task.run_id);
+        let (name, difference) =
+            (one.task.point.method.name, relative_difference(&weights(one), &weights(two)));
+        assert!(difference < 0.03, "{name}: {difference}");
+        moved += usize::from(difference > 1e-6);
+        assert!((top1(one) - top1(two)).abs() < 0.02, "{name}: {} {}", top1(one), top1(two));
+        accuracy += (top1(one) - top1(two)) / full.len() as f64;
+    }
+    assert!(accuracy.abs() < 2e-3, "on average {accuracy}");
+    // All but those on the fixed stage-1 logits, which have no wide product.
+    assert_eq!(moved, full.len() - 4);
 }
 
 #[test]
@@ -460,7 +484,9 @@ fn a_class_balancing_sampler_on_top_of_a_prior_or_weights_is_a_warning() {
     let (_folder, cache) = open(&SyntheticCache::default());
     let warnings = |methods: &str| {
         let grid = Grid::parse("grid.toml", methods).unwrap();
-        SweepPlan::new(&grid, &cache, "f32", Resources { workers: 1, group_bytes: 1 << 20 }).unwrap().warnings
+        SweepPlan::new(&grid, &cache, Precision::F32, Resources { workers: 1, group_bytes: 1 << 20 })
+            .unwrap()
+            .warnings
     };
     let twice = warnings(
         "sampler = [\"class-aware\", \"power\"]\nlr = [1e-3, 1e-2]\n[[method]]\nname = \"balanced-softmax\"\n[[method]]\nname = \"cb-ce\"\n[[method]]\nname = \"lort\"\n",

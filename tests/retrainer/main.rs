@@ -9,6 +9,7 @@
     reason = "tests are named by sentences, and a failed assumption is a failed test"
 )]
 
+mod bench;
 mod browser;
 mod engine;
 mod errors;

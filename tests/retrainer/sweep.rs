@@ -141,6 +141,39 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
 }
 
 #[test]
+fn precision_is_part_of_a_runs_identity_and_of_its_row() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let grid = "seeds = [0, 1]\nepochs = 2\n[[method]]\nname = \"lort\"\n";
+    let sweep = |precision: &str| {
+        let output = place.sweep_command(grid, "runs").args(["--precision", precision]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(sweep("f32").contains("2 to do"));
+    assert!(sweep("bf16").contains("of bf16 inputs"));
+    // A CPU's products are f32: what was asked for is there already.
+    let tf32 = sweep("tf32");
+    assert!(tf32.contains("note: a CPU has no tf32") && tf32.contains("nothing to do"), "{tf32}");
+    // The grid may say it too.
+    assert!(stderr(&place.sweep(&format!("precision = \"bf16\"\n{grid}"), "runs")).contains("nothing to do"));
+    let records = place.records("runs");
+    let of = |precision: &str| records.values().filter(|record| record["precision"] == precision).count();
+    assert_eq!((of("f32"), of("bf16"), records.len()), (2, 2, 4));
+    let output = place.run(&["report", "runs", "--select", "last", "--format", "json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&stdout(&output)).unwrap();
+    let narrow = rows.iter().filter(|row| row["params"]["precision"] == "bf16").count();
+    assert_eq!((rows.len(), narrow), (2, 1), "two rows of two seeds each");
+    // Exported weights are those that were measured.
+    let (id, record) = records.iter().find(|(_, record)| record["precision"] == "bf16").unwrap();
+    let output =
+        place.run(&["export", "runs", "--run", id, "--out", "head", "--select", "last", "--device", "cpu"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = place.run(&["evaluate", "--head", "head", "--cache", "cache", "--format", "json"]);
+    let metrics: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(metrics["top1.all"], record["metrics"]["last"]["top1.all"]);
+}
+
+#[test]
 fn a_sweep_with_nothing_left_needs_nothing_and_keeps_the_manifest() {
     let place = Workplace::new(&SyntheticCache::default());
     place.sweep(GRID, "runs");

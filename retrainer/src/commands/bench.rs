@@ -3,15 +3,18 @@
 use super::{End, print, say, sweep};
 use crate::{
     error::RetrainError,
-    plan::{CacheShape, Grid, Resources, SweepPlan, Work},
-    train,
+    plan::{CacheShape, Grid, Precision, Resources, SweepPlan, Work},
+    train::{self, Device},
 };
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use serde::Deserialize;
 use shared::{CacheError, device::DeviceChoice};
 use std::{
+    fmt::Write,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -34,6 +37,9 @@ pub struct BenchArgs {
     /// Samples in a step
     #[arg(long, default_value_t = 64)]
     pub batch_size: usize,
+    /// What matrix products read: f32, tf32 (CUDA only) or bf16
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "f32")]
+    pub precision: Precision,
     /// Group sizes
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32, 64, 128, 256])]
     pub heads: Vec<usize>,
@@ -50,14 +56,16 @@ pub struct BenchArgs {
 /// # Errors
 /// [`RetrainError`].
 pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
-    let cache = sweep::open_cache(&args.cache, false)?;
     let (device, why) = train::resolve_device(args.device)?;
+    let precision = sweep::possible(args.precision, device);
+    train::restart_for(precision, device)?;
+    let cache = sweep::open_cache(&args.cache, false)?;
     say(&format!("device: {} ({why})", sweep::name(device)));
     let workers = sweep::workers(args.workers, device);
     let budget = Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::from_secs(2));
     let mut measured = Vec::new();
     for &heads in &args.heads {
-        let Some(work) = group(&cache, heads.max(1), args.batch_size)? else { continue };
+        let Some(work) = group(&cache, heads.max(1), args.batch_size, precision)? else { continue };
         if let Work::Sgd { key, heads } = work {
             measured.push(train::measure(&cache, device, workers, key, &heads, budget)?);
             say(&format!("{} heads in a group: measured", heads.len()));
@@ -90,14 +98,19 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     print(&format!(
-        "N = {}, D = {}, C = {}, batch {}, {workers} workers, f32\n{table}",
-        shape.samples, shape.dim, shape.classes, args.batch_size
+        "N = {}, D = {}, C = {}, batch {}, {workers} workers, {}\n{table}",
+        shape.samples,
+        shape.dim,
+        shape.classes,
+        args.batch_size,
+        precision.name()
     ));
     if let Some(memory) = peak_memory() {
         print(&format!("peak memory {:.0} MB, the mapped cache included", memory as f64 / 1e6));
     }
+    let rate = measured.iter().map(|row| row.training_rate).fold(0.0, f64::max);
     match &args.peer {
-        Some(python) => peer(python, args),
+        Some(python) => peer(python, args, device, head_epoch / rate),
         None => Ok(End::Done),
     }
 }
@@ -107,6 +120,7 @@ fn group(
     cache: &shared::FeatureCache,
     heads: usize,
     batch_size: usize,
+    precision: Precision,
 ) -> Result<Option<Work>, RetrainError> {
     let deltas: Vec<String> =
         (0..heads).map(|head| format!("{:.6}", 0.9 + 0.099 * head as f64 / heads as f64)).collect();
@@ -116,17 +130,82 @@ fn group(
     );
     let grid = Grid::parse("bench", &text)?;
     let resources = Resources { workers: 1, group_bytes: usize::MAX };
-    Ok(SweepPlan::new(&grid, cache, sweep::PRECISION, resources)?.work.into_iter().next())
+    Ok(SweepPlan::new(&grid, cache, precision, resources)?.work.into_iter().next())
 }
 
-/// Runs the same work in PyTorch; its lines go to stdout as they come.
-fn peer(python: &Path, args: &BenchArgs) -> Result<End, RetrainError> {
+/// Seconds that PyTorch needs for one head and epoch in one way of doing it, as the script tells.
+#[derive(Debug, Deserialize)]
+struct PeerRow {
+    work: String,
+    /// `one-at-a-time`, `side-by-side` or `loader`.
+    kind: Option<String>,
+    seconds: Option<f64>,
+    /// Why it was not measured.
+    left_out: Option<String>,
+    version: Option<String>,
+}
+
+/// Runs the same work in PyTorch and prints it beside `ours`, our fewest seconds for a head and epoch.
+fn peer(python: &Path, args: &BenchArgs, device: Device, ours: f64) -> Result<End, RetrainError> {
     let cache = args.cache.display().to_string();
-    let status = Command::new(python)
+    let mut child = Command::new(python)
         .args(["-c", PEER, "--cache", &cache, "--batch-size", &args.batch_size.to_string()])
-        .status()
+        .args(["--device", &sweep::name(device)])
+        .stdout(Stdio::piped())
+        .spawn()
         .map_err(|source| CacheError::io("run", python, source))?;
+    let mut rows: Vec<PeerRow> = Vec::new();
+    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
+        let line = line.map_err(|source| CacheError::io("read what is printed by", python, source))?;
+        match serde_json::from_str::<PeerRow>(&line) {
+            Ok(row) => {
+                say(&format!("{}: done", row.work));
+                rows.push(row);
+            }
+            Err(_) => say(&line),
+        }
+    }
+    let status = child.wait().map_err(|source| CacheError::io("run", python, source))?;
+    print(&peer_table(&rows, ours));
     Ok(if status.success() { End::Done } else { End::DoneWithFailures })
+}
+
+fn peer_table(rows: &[PeerRow], ours: f64) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["the same work in PyTorch", "s/head-epoch", "over ours"]);
+    for row in rows {
+        match (row.seconds, &row.left_out) {
+            (Some(seconds), _) => {
+                table.add_row([
+                    row.work.clone(),
+                    format!("{seconds:.4}"),
+                    format!("{:.1} ×", seconds / ours),
+                ]);
+            }
+            (None, Some(reason)) => {
+                table.add_row([format!("{}: left out, {reason}", row.work), "-".to_owned(), "-".to_owned()]);
+            }
+            (None, None) => {}
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let version = rows.iter().find_map(|row| row.version.as_deref()).unwrap_or("unknown");
+    let best = |kind: &str, pick: fn(f64, f64) -> f64| {
+        let seconds =
+            rows.iter().filter(|row| row.kind.as_deref() == Some(kind)).filter_map(|row| row.seconds);
+        seconds.reduce(pick).map(|seconds| seconds / ours)
+    };
+    let mut text = format!("PyTorch {version}, same run; ours is {ours:.5} s/head-epoch\n{table}");
+    if let Some(ratio) = best("one-at-a-time", f64::min) {
+        let _ = write!(text, "\n{ratio:.1} × over the best loop of one head at a time");
+    }
+    if let (Some(least), Some(most)) = (best("loader", f64::min), best("loader", f64::max)) {
+        let _ = write!(text, "\n{least:.1} to {most:.1} × over the loops with a DataLoader");
+    }
+    text
 }
 
 /// The most memory that this process has held, where the system tells.

@@ -5,8 +5,8 @@ use crate::{
     error::RetrainError,
     head_file,
     methods::{Given, Method, Params},
-    plan::{Grid, Point, Resources, SweepPlan},
-    records::{RunRecord, RunStore, TEST_TIME_AUGMENTATION},
+    plan::{Grid, Point, Precision, Resources, SweepPlan},
+    records::{PRECISION, RunRecord, RunStore, TEST_TIME_AUGMENTATION},
     train::{self, Data, StateKind},
 };
 use clap::{Args, ValueEnum};
@@ -62,11 +62,18 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
         return Err(refuse(format!("`{}` holds other features", cache.path().display())));
     }
     let (point, test_time_augmentation) = point(&record).map_err(&refuse)?;
+    let precision = Precision::find(&record.precision)
+        .ok_or_else(|| refuse(format!("this version knows no precision `{}`", record.precision)))?;
     let (device, why) = train::resolve_device(args.device)?;
+    if sweep::possible(precision, device) != precision {
+        return Err(refuse(format!("{} needs a CUDA device", precision.name())));
+    }
+    train::restart_for(precision, device)?;
     say(&format!("device: {} ({why})", sweep::name(device)));
-    let grid = Grid { points: vec![point], test_time_augmentation, protocols: None, duplicates: 0 };
+    let grid =
+        Grid { points: vec![point], test_time_augmentation, protocols: None, precision, duplicates: 0 };
     let resources = Resources { workers: 1, group_bytes: 1 };
-    let plan = SweepPlan::new(&grid, &cache, &record.precision, resources)?;
+    let plan = SweepPlan::new(&grid, &cache, precision, resources)?;
     let data = Data::new(&cache, device, plan.test_time_augmentation, true)?;
     let Some(work) = plan.work.into_iter().next() else { return Err(refuse("it holds no work".to_owned())) };
     if work.tasks().any(|task| task.run_id != record.run_id) {
@@ -111,6 +118,8 @@ fn point(record: &RunRecord) -> Result<(Point, bool), String> {
                 test_time_augmentation = *flag;
                 continue;
             }
+            // The record's own field says it too.
+            serde_json::Value::String(_) if name == PRECISION => continue,
             serde_json::Value::Bool(flag) => Given::Flag(*flag),
             serde_json::Value::String(text) if text == "inf" => Given::Number(f64::INFINITY),
             serde_json::Value::String(text) => Given::Text(text.clone()),

@@ -3,7 +3,7 @@
 use super::{End, say};
 use crate::{
     error::RetrainError,
-    plan::{Grid, PRESETS, Preset, Resources, SweepPlan},
+    plan::{Grid, PRESETS, Precision, Preset, Resources, SweepPlan},
     records::{
         Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
         keep_manifest,
@@ -20,9 +20,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-
-/// Number format of features and products; part of a run's identity.
-pub(crate) const PRECISION: &str = "f32";
 
 /// The libtorch release that the pinned `tch` links.
 const TORCH_VERSION: &str = "2.11.0";
@@ -49,6 +46,9 @@ pub struct SweepArgs {
     /// Where to train: auto, cpu, cuda or cuda:i
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// What matrix products read: f32, tf32 (CUDA only) or bf16 [default: the grid's, else f32]
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub precision: Option<Precision>,
     /// Protocols to record states for: last, val, best-on-test [default: the grid's, else all that the cache allows]
     #[arg(long, value_name = "NAMES", value_enum, hide_possible_values = true, value_delimiter = ',')]
     pub protocols: Option<Vec<Protocol>>,
@@ -58,7 +58,7 @@ pub struct SweepArgs {
     /// Workers side by side on the CPU [default: one a core]
     #[arg(long)]
     pub workers: Option<usize>,
-    /// MB of weights and momentum in a group of heads [default: 4 on a CPU (its cache), 2000 on a GPU]
+    /// MB of weights and momentum in a group of heads [default: 4 on a CPU (its cache); on a GPU what its free memory allows]
     #[arg(long, value_name = "MB")]
     pub group_memory: Option<usize>,
     /// Check every checksum of the cache first
@@ -110,6 +110,17 @@ impl GridSource {
 /// [`RetrainError`] when it could not run; heads that were finished before are recorded.
 pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     let mut grid = args.source.read(args.seeds.as_deref())?;
+    let (device, why) = train::resolve_device(args.device)?;
+    let asked = args.precision.unwrap_or(grid.precision);
+    grid.precision = possible(asked, device);
+    train::restart_for(grid.precision, device)?;
+    if asked != grid.precision {
+        say(&format!(
+            "note: a CPU has no {}: its products are {}, and recorded so",
+            asked.name(),
+            grid.precision.name()
+        ));
+    }
     if let Some(protocols) = &args.protocols {
         grid.protocols = Some(Protocols::of(protocols));
     }
@@ -118,10 +129,9 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         say(&format!("note: the grid repeats points ({} {times}); each runs once", grid.duplicates));
     }
     let cache = open_cache(&args.cache, args.verify)?;
-    let (device, why) = train::resolve_device(args.device)?;
     say(&format!("device: {} ({why})", name(device)));
-    let resources = resources(args, device);
-    let plan = SweepPlan::new(&grid, &cache, PRECISION, resources)?;
+    let resources = resources(args, device, &cache);
+    let plan = SweepPlan::new(&grid, &cache, grid.precision, resources)?;
     for warning in &plan.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -169,7 +179,7 @@ fn sweep(
     let cache_key = plan.cache_key.clone();
     let mut progress = Progress::new("sweep", plan.head_epochs() as u64);
     let (mut heads, mut diverged) = (0_usize, 0_usize);
-    let tta = plan.test_time_augmentation;
+    let (tta, precision) = (plan.test_time_augmentation, plan.precision);
     let end = Sweep { cache, plan, device }.run(
         &interrupt,
         |head_epochs| progress.advance(head_epochs),
@@ -177,7 +187,7 @@ fn sweep(
             for head in fitted {
                 heads += 1;
                 diverged += usize::from(head.diverged_at.is_some());
-                writer.append(&record(&head, cache, &cache_key, device, tta))?;
+                writer.append(&record(&head, cache, &cache_key, device, tta, precision))?;
             }
             Ok::<(), RetrainError>(())
         },
@@ -233,9 +243,39 @@ pub(crate) fn workers(asked: Option<usize>, device: Device) -> usize {
     if device == Device::Cpu { asked.unwrap_or(cores).max(1) } else { 1 }
 }
 
-fn resources(args: &SweepArgs, device: Device) -> Resources {
-    let megabytes = args.group_memory.unwrap_or(if device == Device::Cpu { 4 } else { 2000 });
-    Resources { workers: workers(args.workers, device), group_bytes: megabytes.saturating_mul(1_000_000) }
+/// The precision that a device has: a CPU's products have no TF32.
+pub(crate) fn possible(precision: Precision, device: Device) -> Precision {
+    if precision == Precision::Tf32 && device == Device::Cpu { Precision::F32 } else { precision }
+}
+
+/// Bytes of weights and momentum that a group on a CPU may have: about its cache.
+const CPU_GROUP: usize = 4_000_000;
+
+/// The same on a GPU that does not tell its free memory.
+const GPU_GROUP: usize = 2_000_000_000;
+
+fn resources(args: &SweepArgs, device: Device, cache: &FeatureCache) -> Resources {
+    let megabytes = args.group_memory.map(|megabytes| megabytes.saturating_mul(1_000_000));
+    let group_bytes = megabytes.unwrap_or_else(|| match train::free_memory(device) {
+        _ if device == Device::Cpu => CPU_GROUP,
+        Some(free) => gpu_group(free, resident(cache)),
+        None => GPU_GROUP,
+    });
+    Resources { workers: workers(args.workers, device), group_bytes }
+}
+
+/// Bytes of weights and momentum for a GPU with `free` bytes, of which features take `resident`. A group needs five times
+/// as much at its end, when weights are chosen and measured; a fifth of the memory is left to others. Larger groups than
+/// of 8 GB gain nothing, and a stop loses more.
+fn gpu_group(free: u64, resident: u64) -> usize {
+    let usable = (free / 5 * 4).saturating_sub(resident) / 5;
+    usize::try_from(usable.clamp(50_000_000, 8_000_000_000)).unwrap_or(GPU_GROUP)
+}
+
+/// Bytes of all views.
+fn resident(cache: &FeatureCache) -> u64 {
+    let views = Split::ALL.into_iter().map(|split| cache.views(split).len() * cache.labels(split).len());
+    (views.sum::<usize>() * cache.dim() * cache.manifest().dtype.bytes()) as u64
 }
 
 fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
@@ -244,7 +284,8 @@ fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
     }
     let heads = plan.resources.heads_per_group(plan.shape);
     let columns = heads * plan.shape.classes;
-    let rate = train::matmul_rate(device, 64, plan.shape.dim, columns, Duration::from_millis(300))?;
+    let budget = Duration::from_millis(300);
+    let rate = train::matmul_rate(device, 64, plan.shape.dim, columns, plan.precision, budget)?;
     let total = rate * plan.resources.workers as f64;
     Ok(format!(
         "at least  {:.1} s at {:.0} GFLOP/s, measured now on one worker, times {} workers",
@@ -262,7 +303,14 @@ pub(crate) fn name(device: Device) -> String {
     }
 }
 
-fn record(head: &FittedHead, cache: &FeatureCache, cache_key: &str, device: Device, tta: bool) -> RunRecord {
+fn record(
+    head: &FittedHead,
+    cache: &FeatureCache,
+    cache_key: &str,
+    device: Device,
+    tta: bool,
+    precision: Precision,
+) -> RunRecord {
     let whole = |epochs: usize| u32::try_from(epochs).unwrap_or(u32::MAX);
     let state = |state: &State| StateMetrics::new(whole(state.epoch), state.val_top1, state.test.values);
     let commit = shared::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
@@ -271,7 +319,7 @@ fn record(head: &FittedHead, cache: &FeatureCache, cache_key: &str, device: Devi
         cache_key: cache_key.to_owned(),
         cache: cache.path().display().to_string(),
         method: head.task.point.method.name.to_owned(),
-        params: crate::plan::record_params(&head.task.point, tta),
+        params: crate::plan::record_params(&head.task.point, tta, precision),
         seed: head.task.point.seed,
         status: if head.diverged_at.is_some() { Status::Diverged } else { Status::Ok },
         diverged_at: head.diverged_at.map(whole),
@@ -290,6 +338,26 @@ fn record(head: &FittedHead, cache: &FeatureCache, cache_key: &str, device: Devi
             format: FORMAT_VERSION,
         },
         device: name(device),
-        precision: PRECISION.to_owned(),
+        precision: precision.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_on_a_gpu_leave_room_for_features_and_for_measuring() {
+        // 80 GB with 10 GB of features: (64 − 10)/5, at most 8.
+        assert_eq!(gpu_group(80_000_000_000, 10_000_000_000), 8_000_000_000);
+        assert_eq!(gpu_group(20_000_000_000, 1_000_000_000), 3_000_000_000);
+        assert_eq!(gpu_group(1_000_000_000, 10_000_000_000), 50_000_000);
+    }
+
+    #[test]
+    fn a_cpu_has_no_tf32() {
+        assert_eq!(possible(Precision::Tf32, Device::Cpu), Precision::F32);
+        assert_eq!(possible(Precision::Tf32, Device::Cuda(0)), Precision::Tf32);
+        assert_eq!(possible(Precision::Bf16, Device::Cpu), Precision::Bf16);
     }
 }

@@ -1,5 +1,6 @@
 //! Grid files: TOML in which lists are axes and scalars are fixed.
 
+use super::Precision;
 use crate::methods::{Given, Method, ParamError, Params, SGD_PARAMS, Training, suggestion};
 use crate::select::{Protocol, Protocols};
 use clap::ValueEnum;
@@ -43,6 +44,8 @@ pub struct Grid {
     pub test_time_augmentation: bool,
     /// What is recorded beside the last epoch; `None` for everything that the cache allows.
     pub protocols: Option<Protocols>,
+    /// What the products of training read.
+    pub precision: Precision,
     /// Points that the file gave more than once.
     pub duplicates: usize,
 }
@@ -113,12 +116,13 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
         hint: None,
     })?;
     let (mut seeds, mut common, mut methods) = (vec![0], Vec::new(), Vec::new());
-    let (mut test_time_augmentation, mut protocols) = (true, None);
+    let (mut test_time_augmentation, mut protocols, mut precision) = (true, None, Precision::default());
     for (key, value) in table.get_ref() {
         match key.get_ref().as_ref() {
             "seeds" => seeds = parse_seeds(value)?,
             "test_time_augmentation" => test_time_augmentation = parse_flag(value)?,
             "protocols" => protocols = Some(parse_protocols(value)?),
+            "precision" => precision = parse_precision(value)?,
             "method" => methods = parse_methods(value)?,
             name if SGD_PARAMS.iter().any(|param| param.name == name) => {
                 common.push(axis(name, key.span(), value)?);
@@ -155,7 +159,7 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
             }
         }
     }
-    Ok(Grid { points, test_time_augmentation, protocols, duplicates })
+    Ok(Grid { points, test_time_augmentation, protocols, precision, duplicates })
 }
 
 /// One `[[method]]` table.
@@ -311,6 +315,11 @@ fn parse_protocols(value: &Spanned<DeValue<'_>>) -> Result<Protocols, Fault> {
     Ok(Protocols::of(&protocols))
 }
 
+fn parse_precision(value: &Spanned<DeValue<'_>>) -> Result<Precision, Fault> {
+    let precision = value.get_ref().as_str().and_then(Precision::find);
+    precision.ok_or_else(|| fault(value.span(), "a precision is \"f32\", \"tf32\" or \"bf16\""))
+}
+
 fn parse_flag(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
     value.get_ref().as_bool().ok_or_else(|| fault(value.span(), "expected true or false"))
 }
@@ -324,7 +333,7 @@ fn param_fault(error: &ParamError, span: Range<usize>) -> Fault {
 }
 
 fn unknown_key(name: &str, span: Range<usize>) -> Fault {
-    let known = ["seeds", "test_time_augmentation", "protocols", "method"]
+    let known = ["seeds", "test_time_augmentation", "protocols", "precision", "method"]
         .into_iter()
         .chain(SGD_PARAMS.iter().map(|param| param.name));
     let hint = suggestion(name, known).map_or_else(
@@ -439,6 +448,7 @@ mod tests {
             "seeds = [-1]\n[[method]]\nname = \"ce\"\n",
             "epochs = 0\n[[method]]\nname = \"ce\"\n",
             "epochs = 3\n",
+            "precision = \"f16\"\n",
         ];
         let errors: Vec<String> = cases.into_iter().map(error).collect();
         insta::assert_snapshot!(errors.join("\n"), @r#"
@@ -453,6 +463,7 @@ mod tests {
         grid.toml:1:10: a seed is an integer of at least 0
         grid.toml:1:10: `epochs` of `ce` is 0, expected an integer of at least 1
         grid.toml:1:1: no `[[method]]` (add a table such as `[[method]]` with `name = "lort"`)
+        grid.toml:1:13: a precision is "f32", "tf32" or "bf16"
         "#);
     }
 

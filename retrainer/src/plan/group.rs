@@ -3,7 +3,7 @@
 use crate::{
     head::{Classifier, Family, Fit, HeadSpec, Recipe},
     methods::{Exact, Sampler, SgdSettings, TrainView},
-    plan::Point,
+    plan::{Point, Precision},
 };
 use std::sync::Arc;
 
@@ -36,11 +36,13 @@ pub struct GroupKey {
     pub whole_batches: bool,
     /// Momentum μ.
     pub momentum: Exact,
+    /// What the products read.
+    pub precision: Precision,
 }
 
 impl GroupKey {
     /// The group of a head.
-    pub fn new(recipe: &Recipe, settings: &SgdSettings, seed: u64) -> Self {
+    pub fn new(recipe: &Recipe, settings: &SgdSettings, seed: u64, precision: Precision) -> Self {
         let stream = StreamKey {
             view: settings.view,
             epochs: settings.epochs,
@@ -54,6 +56,7 @@ impl GroupKey {
             family: recipe.loss.family,
             whole_batches: recipe.loss.lader.is_some(),
             momentum: Exact::new(settings.momentum),
+            precision,
         }
     }
 }
@@ -125,7 +128,12 @@ impl Work {
 
 /// Cuts tasks into work: heads that share batches side by side, at most `heads_per_group` in a group, and as many groups of
 /// one key as fill all workers evenly.
-pub(super) fn group(tasks: Vec<HeadTask>, heads_per_group: usize, workers: usize) -> Vec<Work> {
+pub(super) fn group(
+    tasks: Vec<HeadTask>,
+    heads_per_group: usize,
+    workers: usize,
+    precision: Precision,
+) -> Vec<Work> {
     let mut post_hoc = Vec::new();
     let mut jobs: Vec<(GroupKey, HeadJob)> = Vec::new();
     for task in tasks {
@@ -133,7 +141,7 @@ pub(super) fn group(tasks: Vec<HeadTask>, heads_per_group: usize, workers: usize
             Fit::PostHoc(_) | Fit::ClosedForm(_) => post_hoc.push(task),
             Fit::Sgd(recipe) => {
                 let (recipe, settings) = (Arc::clone(recipe), SgdSettings::from_params(&task.point.params));
-                let key = GroupKey::new(&recipe, &settings, task.point.seed);
+                let key = GroupKey::new(&recipe, &settings, task.point.seed, precision);
                 jobs.push((key, HeadJob { task, recipe, settings }));
             }
         }

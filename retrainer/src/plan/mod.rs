@@ -2,11 +2,13 @@
 
 mod grid;
 mod group;
+mod precision;
 mod presets;
 mod sweep_plan;
 
 pub use grid::{Grid, GridError, MAX_HEADS, Point};
 pub use group::{GroupKey, HeadJob, HeadTask, StreamKey, Work};
+pub use precision::Precision;
 pub use presets::{PRESETS, Preset};
 pub use sweep_plan::{CacheShape, PlanError, Resources, SweepPlan};
 

@@ -3,6 +3,7 @@
 use super::{
     grid::Grid,
     group::{HeadTask, Work, group},
+    precision::Precision,
 };
 use crate::{
     head::{Classifier, ClosedForm, Fit, HeadSpec, PostHoc, Recipe},
@@ -144,6 +145,8 @@ pub struct SweepPlan {
     pub test_time_augmentation: bool,
     /// What is recorded beside the last epoch.
     pub protocols: Protocols,
+    /// What the products of training read.
+    pub precision: Precision,
 }
 
 impl SweepPlan {
@@ -154,7 +157,7 @@ impl SweepPlan {
     pub fn new(
         grid: &Grid,
         cache: &FeatureCache,
-        precision: &str,
+        precision: Precision,
         resources: Resources,
     ) -> Result<Self, PlanError> {
         let shape = CacheShape::of(cache);
@@ -179,15 +182,26 @@ impl SweepPlan {
                 // Equal neighbours share their vectors, which are long where classes are many.
                 let spec = previous.take().filter(|spec| *spec == built).unwrap_or(built);
                 previous = Some(spec.clone());
-                let params = record_params(point, test_time_augmentation);
-                let run_id = records::run_id(&cache_key, point.method.name, &params, point.seed, precision);
+                let params = record_params(point, test_time_augmentation, precision);
+                let run_id =
+                    records::run_id(&cache_key, point.method.name, &params, point.seed, precision.name());
                 let task = HeadTask { point: point.clone(), run_id, spec };
                 check(&task, cache).map(|()| task)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let warnings = warnings(&tasks);
-        let work = group(tasks, resources.heads_per_group(shape), resources.workers);
-        Ok(Self { cache_key, shape, work, done: 0, warnings, resources, test_time_augmentation, protocols })
+        let work = group(tasks, resources.heads_per_group(shape), resources.workers, precision);
+        Ok(Self {
+            cache_key,
+            shape,
+            work,
+            done: 0,
+            warnings,
+            resources,
+            test_time_augmentation,
+            protocols,
+            precision,
+        })
     }
 
     /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
@@ -307,8 +321,13 @@ pub(crate) fn epochs(work: &Work) -> usize {
     }
 }
 
-/// A point's parameters as records keep them: everything that decides the result.
-pub(crate) fn record_params(point: &super::Point, test_time_augmentation: bool) -> records::Params {
+/// A point's parameters as records keep them: everything that decides the result. Precision stands there where it is not
+/// the usual one, so that results of several never count as seeds of one.
+pub(crate) fn record_params(
+    point: &super::Point,
+    test_time_augmentation: bool,
+    precision: Precision,
+) -> records::Params {
     let json = |value: &Value| match value {
         Value::Number(number) if number.is_infinite() => serde_json::Value::from("inf"),
         Value::Number(number) => serde_json::Value::from(*number),
@@ -316,7 +335,11 @@ pub(crate) fn record_params(point: &super::Point, test_time_augmentation: bool) 
         Value::Flag(flag) => serde_json::Value::from(*flag),
     };
     let own = point.params.iter().map(|(name, value)| (name.to_owned(), json(value)));
-    own.chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())]).collect()
+    let precision =
+        (precision != Precision::F32).then(|| (records::PRECISION.to_owned(), precision.name().into()));
+    own.chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())])
+        .chain(precision)
+        .collect()
 }
 
 fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
@@ -386,6 +409,11 @@ impl fmt::Display for SweepPlan {
             self.resources.workers
         )?;
         writeln!(f, "memory    {:.0} MB beside the mapped cache", self.memory() as f64 / 1e6)?;
-        write!(f, "work      {:.3} GFLOP in matrix products", self.flops() / 1e9)
+        write!(f, "work      {:.3} GFLOP in matrix products", self.flops() / 1e9)?;
+        if self.precision == Precision::F32 {
+            Ok(())
+        } else {
+            write!(f, " of {} inputs", self.precision.name())
+        }
     }
 }

@@ -23,7 +23,7 @@ pub use caches::{CacheSummary, keep_manifest};
 pub use curve::Curve;
 pub use error::{RecordError, Warning};
 pub(crate) use params::ParamText;
-pub use params::{Params, TEST_TIME_AUGMENTATION, run_id};
+pub use params::{PRECISION, Params, TEST_TIME_AUGMENTATION, run_id};
 pub use record::{FORMAT_VERSION, RunMetrics, RunRecord, StateMetrics, Status, Versions};
 pub use store::{Run, RunStore};
 pub use writer::RunWriter;

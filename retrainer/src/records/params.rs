@@ -7,6 +7,9 @@ use std::fmt::{self, Write};
 /// The parameter that says whether logits of clean and flipped views were averaged.
 pub const TEST_TIME_AUGMENTATION: &str = "test_time_augmentation";
 
+/// The parameter that says what the products of training read, where that is not f32.
+pub const PRECISION: &str = "precision";
+
 /// Hyper-parameters by name, in the order of the method; values are numbers, strings or booleans.
 ///
 /// What JSON has no number for (an infinite threshold) is a string.

@@ -127,7 +127,7 @@ pub struct RunRecord<P = PerClass> {
     pub versions: Versions,
     /// `cpu`, `cuda:0`, …
     pub device: String,
-    /// Element type of features and products: `f32`, `bf16`, …
+    /// What the products of training read: `f32`, `tf32` or `bf16`.
     pub precision: String,
 }
 

@@ -3,7 +3,7 @@
 use super::{bridge::size, data::Data, device::Device, error::TrainError, fit, rows_at_once};
 use crate::{
     head::Classifier,
-    plan::{GroupKey, HeadJob},
+    plan::{GroupKey, HeadJob, Precision},
 };
 use shared::{
     FeatureCache,
@@ -36,14 +36,18 @@ pub fn matmul_rate(
     batch: usize,
     dim: usize,
     columns: usize,
+    precision: Precision,
     budget: Duration,
 ) -> Result<f64, TrainError> {
     let _guard = tch::no_grad_guard();
-    let options = (Kind::Float, device);
-    let features = Tensor::f_rand([size(batch), size(dim)], options)?;
-    let weight = Tensor::f_rand([size(dim), size(columns)], options)?;
-    let logits = Tensor::f_rand([size(batch), size(columns)], options)?;
-    let gradient = Tensor::f_rand([size(dim), size(columns)], options)?;
+    // A CPU multiplies in f32 whatever the precision.
+    let narrow = precision == Precision::Bf16 && device != Device::Cpu;
+    let kind = if narrow { Kind::BFloat16 } else { Kind::Float };
+    let random = |rows: usize, columns: usize| {
+        Tensor::f_rand([size(rows), size(columns)], (Kind::Float, device))?.f_to_kind(kind)
+    };
+    let (features, weight) = (random(batch, dim)?, random(dim, columns)?);
+    let (logits, gradient) = (random(batch, columns)?, random(dim, columns)?);
     let transposed = features.f_tr()?;
     let steps = repeat(device, budget, || {
         let _ = features.f_mm_out(&logits, &weight)?;
@@ -74,7 +78,7 @@ pub fn measure(
         }
         let _guard = tch::no_grad_guard();
         together.wait();
-        let matmul = matmul_rate(device, batch, dim, columns, budget);
+        let matmul = matmul_rate(device, batch, dim, columns, key.precision, budget);
         together.wait();
         let training = training_rate(cache, device, key, jobs, budget);
         Ok((matmul?, training?))

@@ -17,9 +17,13 @@ use super::{
     bridge::{from_f32, from_f64, size, to_f32},
     data::Inputs,
     error::TrainError,
+    product,
     weights::{Alignment, HeadForm, LinearHead},
 };
-use crate::head::{Classifier, Recipe};
+use crate::{
+    head::{Classifier, Recipe},
+    plan::Precision,
+};
 use tch::{Device, Kind, Tensor};
 
 /// The parameters of a group's heads.
@@ -155,12 +159,14 @@ impl Parameters {
         })
     }
 
-    /// Logits `[B, H·C]`.
-    pub(super) fn logits(&self, inputs: &Inputs) -> Result<Tensor, TrainError> {
+    /// Logits `[B, H·C]`; `precision` is that of the product with trained weights.
+    pub(super) fn logits(&self, inputs: &Inputs, precision: Precision) -> Result<Tensor, TrainError> {
         match (self, inputs) {
-            (Self::Linear { weight, bias }, Inputs::Features(x)) => Ok(bias.f_addmm(x, weight)?),
+            (Self::Linear { weight, bias }, Inputs::Features(x)) => {
+                product::forward(x, weight, Some(bias), precision)
+            }
             (Self::Cosine { weight, scale }, Inputs::Features(x)) => {
-                let mut logits = x.f_matmul(weight)?;
+                let mut logits = product::forward(x, weight, None, precision)?;
                 Ok(logits.f_mul_(&scale.f_div(&lengths(weight)?)?)?)
             }
             (Self::Rescaled { scale }, Inputs::BaseLogits(base)) => {
@@ -190,11 +196,11 @@ impl Parameters {
         logits: Option<&Tensor>,
         gradient: &Tensor,
         factor: f64,
+        precision: Precision,
     ) -> Result<(), TrainError> {
         match (self, momenta, inputs) {
             (Self::Linear { .. }, [weight_momentum, bias_momentum], Inputs::Features(x)) => {
-                // The factor goes into the small matrix.
-                let _ = weight_momentum.f_addmm_(&x.f_mul_scalar(factor)?.f_tr()?, gradient)?;
+                product::accumulate(weight_momentum, x, gradient, factor, precision)?;
                 let ones = Tensor::f_full([1, rows_of(gradient)], factor, (Kind::Float, x.device()))?;
                 let _ = bias_momentum.f_addmm_(&ones, gradient)?;
             }
@@ -204,7 +210,7 @@ impl Parameters {
                 let radial =
                     logits.f_mul(gradient)?.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float)?;
                 let columns = gradient.f_mul(&scale.f_div(&lengths)?)?;
-                let _ = momentum.f_addmm_(&x.f_mul_scalar(factor)?.f_tr()?, &columns)?;
+                product::accumulate(momentum, x, &columns, factor, precision)?;
                 let radial = radial.f_div(&lengths.f_square()?)?.f_mul_scalar(-factor)?;
                 let _ = momentum.f_addcmul_(weight, &radial)?;
             }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     head::Classifier,
     metrics::{Evaluation, Metrics},
+    plan::Precision,
 };
 use shared::{ClassCounts, ClassId};
 use std::ops::Range;
@@ -43,7 +44,8 @@ impl Heads<'_> {
         };
         if linear {
             // Linear in the features, so the mean of the features does.
-            return self.parameters.logits(&data.inputs(split.mean_view(range)?, classifier)?);
+            let inputs = data.inputs(split.mean_view(range)?, classifier)?;
+            return self.parameters.logits(&inputs, Precision::F32);
         }
         let mut mean: Option<Tensor> = None;
         for view in split.views(&range)? {
@@ -51,7 +53,7 @@ impl Heads<'_> {
                 Some(centre) => Inputs::Features(unit_rows(&view.f_sub(centre)?)?),
                 None => data.inputs(view, classifier)?,
             };
-            let logits = self.parameters.logits(&inputs)?;
+            let logits = self.parameters.logits(&inputs, Precision::F32)?;
             mean = Some(match mean {
                 None => logits,
                 Some(first) => first.f_lerp(&logits, 0.5)?,

@@ -260,5 +260,5 @@ pub(super) fn start_group(
         .collect::<Result<Vec<(Loss, Reduction)>, TrainError>>()?;
     let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
     let parameters = Parameters::start(key.classifier, start, &recipes, data.device)?;
-    HeadGroup::new(parameters, &members, losses, data.device)
+    HeadGroup::new(parameters, &members, losses, key.precision, data.device)
 }

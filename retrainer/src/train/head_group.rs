@@ -11,6 +11,7 @@ use super::{
 use crate::{
     head::{Loss, ProjectEvery, Recipe},
     methods::{Reduction, SgdSettings},
+    plan::Precision,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -35,6 +36,7 @@ pub(super) struct HeadGroup {
     /// Bounds of the weight vectors after steps and epochs, `[1, H·C]`, where any head has one.
     step_bounds: Option<Tensor>,
     epoch_bounds: Option<Tensor>,
+    precision: Precision,
     device: Device,
 }
 
@@ -53,6 +55,7 @@ impl HeadGroup {
         parameters: Parameters,
         members: &[Member<'_>],
         losses: Vec<(Loss, Reduction)>,
+        precision: Precision,
         device: Device,
     ) -> Result<Self, TrainError> {
         let settings: Vec<SgdSettings> = members.iter().map(|member| member.settings).collect();
@@ -99,6 +102,7 @@ impl HeadGroup {
             parameters,
             losses,
             settings,
+            precision,
             device,
         })
     }
@@ -151,10 +155,17 @@ impl HeadGroup {
         for start in (0..batch).step_by(usize::try_from(rows).unwrap_or(1)) {
             let length = rows.min(batch - start);
             let (x, y) = (inputs.narrow(start, length)?, labels.f_narrow(0, start, length)?);
-            let logits = self.parameters.logits(&x)?;
+            let logits = self.parameters.logits(&x, self.precision)?;
             let kept = self.parameters.keeps_logits().then(|| logits.f_alias_copy()).transpose()?;
             let gradient = self.loss.gradient(&logits, &y, &divisor)?;
-            self.parameters.add_gradients(&mut self.momenta, &x, kept.as_ref(), &gradient, factor)?;
+            self.parameters.add_gradients(
+                &mut self.momenta,
+                &x,
+                kept.as_ref(),
+                &gradient,
+                factor,
+                self.precision,
+            )?;
         }
         let trained = self.parameters.trained();
         let state = self.momenta.iter_mut().zip(&self.decays).zip(&self.rates);

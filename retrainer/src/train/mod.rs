@@ -34,6 +34,7 @@ mod head_group;
 mod loss;
 mod momentum;
 mod post_hoc;
+mod product;
 mod sampler;
 mod states;
 mod sweep;
@@ -41,7 +42,7 @@ mod weights;
 
 pub use bench::{Measured, matmul_rate, measure};
 pub use data::Data;
-pub use device::{Device, resolve as resolve_device};
+pub use device::{Device, free_memory, resolve as resolve_device, restart_for};
 pub use error::TrainError;
 pub use fit::{FittedHead, State, StateKind, run as run_work};
 pub use states::EpochScores;

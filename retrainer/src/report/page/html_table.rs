@@ -134,7 +134,8 @@ pub(super) fn grid(method: &str, params: &Params, seeds: &[String]) -> String {
             Value::String(text) if text == "inf" => text.clone(),
             other => other.to_string(),
         };
-        let lines = if name == crate::records::TEST_TIME_AUGMENTATION { &mut general } else { &mut own };
+        let is_general = [crate::records::TEST_TIME_AUGMENTATION, crate::records::PRECISION].contains(&name);
+        let lines = if is_general { &mut general } else { &mut own };
         lines.extend([format!("{name} = {text}\n")]);
     }
     general + &own
@@ -151,13 +152,17 @@ mod tests {
     #[test]
     fn the_grid_of_a_row_gives_the_row_again_for_every_method() {
         for method in METHODS.iter().filter(|method| method.name != "custom") {
-            let text = format!("seeds = [3]\n[[method]]\nname = \"{}\"\n", method.name);
+            let text = format!("seeds = [3]\nprecision = \"bf16\"\n[[method]]\nname = \"{}\"\n", method.name);
             let wanted = Grid::parse("wanted", &text).unwrap();
-            let params = record_params(&wanted.points[0], true);
+            let params = record_params(&wanted.points[0], true, wanted.precision);
             let again = grid(method.name, &params, &["3".to_owned()]);
             let got = Grid::parse("again", &again).unwrap_or_else(|error| panic!("{error}\n{again}"));
             assert_eq!(got.points.len(), 1);
-            assert_eq!(record_params(&got.points[0], true).canonical(), params.canonical(), "{again}");
+            assert_eq!(
+                record_params(&got.points[0], true, got.precision).canonical(),
+                params.canonical(),
+                "{again}"
+            );
         }
     }
 }
