@@ -3,6 +3,7 @@
 //! A copy of the page gets a script that uses it as a reader does and writes down what it saw.
 
 use crate::report;
+use retrainer::report::figures::FIGURES;
 use std::{fs, path::Path, process::Command};
 
 /// Errors, refused requests and messages are collected before anything else runs.
@@ -70,6 +71,17 @@ fn loaded(browser: &str, page: &Path, home: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What a reader with a browser sees: `html` with `script`, which writes its `result`.
+fn seen(browser: &str, html: &str, script: &str, folder: &Path) -> serde_json::Value {
+    let page = folder.join("watched.html");
+    let html = html.replacen("<meta charset", &format!("{WATCH}<meta charset"), 1);
+    fs::write(&page, html.replacen("</body>", &format!("{script}</body>"), 1)).unwrap();
+    let dom = loaded(browser, &page, &folder.join("home"));
+    let result = dom.split_once("<pre id=\"result\">").unwrap_or_else(|| panic!("no result in {dom}")).1;
+    let result = result.split_once("</pre>").unwrap().0.replace("&amp;", "&");
+    serde_json::from_str(&result).unwrap()
+}
+
 #[test]
 fn the_page_sorts_filters_and_asks_nobody_for_anything_in_a_browser() {
     let Some(browser) = chromium() else {
@@ -81,13 +93,7 @@ fn the_page_sorts_filters_and_asks_nobody_for_anything_in_a_browser() {
     report::write(&runs, true);
     let output = report::report(&runs, &["--select", "last", "--out", page.to_str().unwrap()]);
     assert!(output.status.success(), "{output:?}");
-    let html = fs::read_to_string(&page).unwrap();
-    let html = html.replacen("<meta charset", &format!("{WATCH}<meta charset"), 1);
-    fs::write(&page, html.replacen("</body>", &format!("{USE}</body>"), 1)).unwrap();
-    let dom = loaded(browser, &page, &folder.path().join("home"));
-    let result = dom.split_once("<pre id=\"result\">").unwrap_or_else(|| panic!("no result in {dom}")).1;
-    let result = result.split_once("</pre>").unwrap().0.replace("&amp;", "&");
-    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    let result = seen(browser, &fs::read_to_string(&page).unwrap(), USE, folder.path());
     insta::assert_snapshot!(serde_json::to_string_pretty(&result).unwrap(), @r#"
     {
       "descending": [
@@ -129,4 +135,60 @@ fn the_page_sorts_filters_and_asks_nobody_for_anything_in_a_browser() {
       "seen": []
     }
     "#);
+}
+
+/// What paper and screen show of runs and figures; the rules for paper are made those of the screen.
+const LOOK: &str = r#"<script>
+addEventListener("load", () => {
+  const cell = document.querySelector("td.runs");
+  const drawings = [...document.querySelectorAll("figure svg")];
+  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+  const result = {
+    folded: getComputedStyle(cell.querySelector("details")).display,
+    ids: getComputedStyle(cell, "::after").content,
+    runs: cell.querySelector("pre").textContent,
+    drawings: drawings.length,
+    headings: drawings.map((svg) => document.getElementById(svg.getAttribute("aria-labelledby")).textContent),
+    unique: new Set(ids).size === ids.length,
+    requests: performance.getEntriesByType("resource").map((entry) => entry.name),
+    seen,
+  };
+  const out = document.createElement("pre");
+  out.id = "result";
+  out.textContent = JSON.stringify(result);
+  document.body.append(out);
+});
+</script>"#;
+
+#[test]
+fn figures_are_headed_and_paper_has_the_run_ids() {
+    let Some(browser) = chromium() else {
+        println!("skipped: no Chromium here");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, page) = (folder.path().join("runs"), folder.path().join("page.html"));
+    crate::figures::write(&runs);
+    let output = report::report(&runs, &["--out", page.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let html = fs::read_to_string(&page).unwrap();
+    let on_screen = seen(browser, &html, LOOK, folder.path());
+    assert_eq!((&on_screen["folded"], &on_screen["ids"]), (&"block".into(), &"none".into()));
+    let on_paper = seen(browser, &html.replace("@media print", "@media all"), LOOK, folder.path());
+    assert_eq!(on_paper["folded"], "none");
+    let ids = on_paper["ids"].as_str().unwrap().trim_matches('"');
+    let runs = on_paper["runs"].as_str().unwrap();
+    assert_eq!(ids.split(' ').count(), 2, "{ids}");
+    assert!(ids.split(' ').all(|id| id.len() == 12 && runs.contains(id)), "{ids}: {runs}");
+    for result in [on_screen, on_paper] {
+        assert_eq!(result["drawings"], FIGURES.len());
+        assert_eq!(
+            result["headings"][0],
+            "Fig. 1: Distributions of positive and negative logits, many against few"
+        );
+        assert_eq!(
+            (&result["unique"], &result["requests"], &result["seen"]),
+            (&true.into(), &serde_json::json!([]), &serde_json::json!([]))
+        );
+    }
 }

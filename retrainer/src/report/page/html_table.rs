@@ -7,6 +7,9 @@ use crate::{
 };
 use serde_json::Value;
 
+/// Characters of a run id on paper: among a million runs two share so many with a chance of 2 in 1000.
+const ID_ON_PAPER: usize = 12;
+
 /// A section with the table, its notes and its cautions.
 pub(super) fn section(table: &Table, id: &str) -> String {
     let shown: Vec<(usize, &Column)> =
@@ -25,7 +28,8 @@ pub(super) fn section(table: &Table, id: &str) -> String {
         });
         let mut line: String = drawn.collect();
         if runs.is_some() {
-            line.extend([format!("<td class=\"runs\">{}</td>", evidence(table, cells))]);
+            let ids = ids_on_paper(table, cells);
+            line.extend([format!("<td class=\"runs\" data-runs=\"{ids}\">{}</td>", evidence(table, cells))]);
         }
         format!("<tr>{line}</tr>\n")
     });
@@ -104,6 +108,15 @@ fn cell(cell: &Cell, column: &Column, is_name: bool, is_best: bool) -> String {
 
 fn place(table: &Table, key: &str) -> Option<usize> {
     table.columns.iter().position(|column| column.key == key)
+}
+
+/// What stands on paper in place of the folded runs: the beginnings of their ids, by which the program finds them too.
+fn ids_on_paper(table: &Table, cells: &[Cell]) -> String {
+    let Some(Cell::List(runs)) = place(table, "run_ids").and_then(|index| cells.get(index)) else {
+        return String::new();
+    };
+    let ids: Vec<String> = runs.iter().map(|id| id.chars().take(ID_ON_PAPER).collect()).collect();
+    escaped(&ids.join(" "))
 }
 
 /// The runs of a row, and the grid that repeats them.

@@ -75,6 +75,12 @@ fn heading(name: &str) -> String {
     name.strip_prefix("table").map_or_else(|| sentence(name), |number| format!("Table {number}"))
 }
 
+/// The title of a figure, after its number where it is one of the paper's.
+fn figure_heading(figure: &Figure) -> String {
+    let number = figure.name.strip_prefix("fig").map(|number| format!("Fig. {number}: "));
+    number.unwrap_or_default() + &figure.title
+}
+
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -89,10 +95,10 @@ fn figure(place: usize, figure: &Figure) -> String {
         .replace("id=\"", &format!("id=\"{id}-"))
         .replace("url(#", &format!("url(#{id}-"))
         .replace("href=\"#", &format!("href=\"#{id}-"))
-        .replacen("<svg", &format!("<svg role=\"img\" aria-labelledby=\"{id}\""), 1);
+        .replace(&format!("\"{0}-title {0}-description\"", figure.name), &format!("\"{id}\""));
     format!(
-        "<figure>\n<h3 id=\"{id}\">{}</h3>\n{svg}\n<figcaption>{} <br><code>retrainer report RUNS --figure {} --out {}.png</code></figcaption>\n</figure>\n",
-        escaped(&figure.title),
+        "<figure>\n<h3 id=\"{id}\">{}</h3>\n<div class=\"drawing\" role=\"group\" aria-labelledby=\"{id}\" tabindex=\"0\">\n{svg}\n</div>\n<figcaption>{} <br><code>retrainer report RUNS --figure {} --out {}.png</code></figcaption>\n</figure>\n",
+        escaped(&figure_heading(figure)),
         escaped(&figure.caption),
         figure.name,
         figure.name,
