@@ -39,3 +39,5 @@ for (const section of document.querySelectorAll("section.table")) {
   };
   input.addEventListener("input", filter);
 }
+// Paper cannot be unfolded.
+addEventListener("beforeprint", () => document.querySelectorAll("details.more").forEach((more) => { more.open = true; }));
