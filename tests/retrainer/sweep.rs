@@ -141,6 +141,34 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
 }
 
 #[test]
+fn a_method_can_be_swept_over_its_default_grid_without_a_file() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let sweep = |methods: &str| {
+        place.run(&[
+            "sweep", "--device", "cpu", "--cache", "cache", "--out", "runs", "--seeds", "4", "--method",
+            methods,
+        ])
+    };
+    let output = sweep("los,tau-norm");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let records = place.records("runs");
+    let of = |method: &str| records.values().filter(|record| record["method"] == method).collect::<Vec<_>>();
+    assert_eq!((of("lort").len(), of("tau-norm").len(), records.len()), (6 * 4, 21, 45));
+    assert!(of("lort").iter().all(|record| record["seed"] == 4 && record["params"]["epochs"] == 20.0));
+    let output = sweep("lort,tau-nrom");
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(stderr(&output), @"
+    error: default grids:6:8: unknown method `tau-nrom`
+    hint: did you mean `tau-norm`?
+    ");
+    // What `methods --format json` says is what runs.
+    let output = place.run(&["methods", "--format", "json"]);
+    let methods: Vec<serde_json::Value> = serde_json::from_str(&stdout(&output)).unwrap();
+    let lort = methods.iter().find(|method| method["name"] == "lort").unwrap();
+    assert!(lort["grid"].as_str().unwrap().starts_with("delta = ["));
+}
+
+#[test]
 fn precision_is_part_of_a_runs_identity_and_of_its_row() {
     let place = Workplace::new(&SyntheticCache::default());
     let grid = "seeds = [0, 1]\nepochs = 2\n[[method]]\nname = \"lort\"\n";

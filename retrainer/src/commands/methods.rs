@@ -104,5 +104,6 @@ fn object(method: &Method) -> serde_json::Value {
         "reduces_to": method.reduces_to,
         "trained": method.training == crate::methods::Training::Sgd,
         "params": params,
+        "grid": method.grid,
     })
 }

@@ -3,7 +3,7 @@
 use super::{End, say};
 use crate::{
     error::RetrainError,
-    plan::{Grid, PRESETS, Precision, Preset, Resources, SweepPlan},
+    plan::{Grid, PRESETS, Precision, Preset, Resources, SweepPlan, default_grid},
     records::{
         Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
         keep_manifest,
@@ -79,6 +79,9 @@ pub struct GridSource {
     /// A grid file
     #[arg(long, value_name = "FILE.toml")]
     pub grid: Option<PathBuf>,
+    /// Methods, each over its default grid: lort,balanced-softmax
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub method: Vec<String>,
 }
 
 fn parse_partition(text: &str) -> Result<(usize, usize), String> {
@@ -94,6 +97,9 @@ impl GridSource {
             let text =
                 std::fs::read_to_string(path).map_err(|source| CacheError::io("read", path, source))?;
             return Ok(Grid::parse_with_seeds(&path.display().to_string(), &text, seeds)?);
+        }
+        if !self.method.is_empty() {
+            return Ok(Grid::parse_with_seeds("default grids", &default_grid(&self.method), seeds)?);
         }
         let name = self.preset.as_deref().unwrap_or_default();
         let preset: &Preset = PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {

@@ -14,6 +14,7 @@ pub(super) static METHOD: Method = Method {
     training: Training::Sgd,
     params: &[],
     sgd_defaults: &[],
+    grid: "lr = [5e-4, 5e-3, 5e-2, 0.2]",
     build: |class_counts, _| {
         let offset = prior_offset(class_counts, 1.0);
         HeadSpec::sgd(Loss { offset, ..Loss::cross_entropy(class_counts.classes()) })

@@ -27,6 +27,7 @@ pub(super) static METHOD: Method = Method {
         },
     ],
     sgd_defaults: &[("reduction", Value::Choice("batch-mean")), ("decay_bias", Value::Flag(false))],
+    grid: "beta = [0.999, 0.9999]\ngamma = [0, 0.5, 1]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         let classes = class_counts.classes();
         let loss = Loss {

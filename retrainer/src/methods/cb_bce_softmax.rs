@@ -24,6 +24,7 @@ pub(super) static METHOD: Method = Method {
         ("weight_decay", Value::Number(0.1)),
         ("epochs", Value::Number(10.0)),
     ],
+    grid: "beta = [0.999, 0.9999]\nweight_decay = [0, 0.1]\nlr = [1e-2, 0.1, 1, 5]",
     build: |class_counts, params| {
         HeadSpec::sgd(Loss {
             family: Family::SoftmaxBce,

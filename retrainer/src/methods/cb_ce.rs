@@ -20,6 +20,7 @@ pub(super) static METHOD: Method = Method {
         help: "overlap β; 1 means weights ∝ 1/n_k",
     }],
     sgd_defaults: &[],
+    grid: "beta = [0.99, 0.999, 0.9999]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         let weight = effective_number_weights(class_counts, params.number("beta"));
         HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })

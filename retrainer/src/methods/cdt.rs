@@ -20,6 +20,7 @@ pub(super) static METHOD: Method = Method {
         help: "exponent γ of the temperature",
     }],
     sgd_defaults: &[],
+    grid: "gamma = [0.1, 0.2, 0.3, 0.4]\nlr = [5e-4, 5e-3, 5e-2, 0.2]",
     build: |class_counts, params| {
         let scale = size_scale(class_counts, params.number("gamma"));
         HeadSpec::sgd(Loss { scale, ..Loss::cross_entropy(class_counts.classes()) })

@@ -14,5 +14,6 @@ pub(super) static METHOD: Method = Method {
     training: Training::Sgd,
     params: &[],
     sgd_defaults: &[],
+    grid: "lr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
 };

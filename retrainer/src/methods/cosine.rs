@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
         help: "scale s of the cosines",
     }],
     sgd_defaults: &[],
+    grid: "scale = [16, 30, 45]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         HeadSpec::recipe(Recipe {
             classifier: Classifier::Cosine,

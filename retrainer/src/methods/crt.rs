@@ -21,6 +21,7 @@ pub(super) static METHOD: Method = Method {
         ("epochs", Value::Number(10.0)),
         ("batch_size", Value::Number(512.0)),
     ],
+    grid: "lr = [2e-3, 2e-2, 0.2]",
     build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
 };
 

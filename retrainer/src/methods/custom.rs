@@ -96,6 +96,7 @@ pub(super) static METHOD: Method = Method {
         PROJECT_EVERY,
     ],
     sgd_defaults: &[],
+    grid: "",
     build: |class_counts, params| {
         let classes = class_counts.classes();
         let cosine = params.choice("classifier") == "cosine";

@@ -24,6 +24,7 @@ pub(super) static METHOD: Method = Method {
         ("epochs", Value::Number(10.0)),
         ("batch_size", Value::Number(256.0)),
     ],
+    grid: "rho = [0.8, 1, 1.2]\nlr = [1e-3, 1e-2, 0.1]",
     build: |class_counts, params| {
         let weight = inverse_prior_weights(class_counts, params.number("rho"));
         HeadSpec::recipe(Recipe {

@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
         help: "focusing exponent γ",
     }],
     sgd_defaults: &[],
+    grid: "gamma = [0.5, 1, 2, 3]\nlr = [5e-4, 5e-3, 5e-2, 0.2]",
     build: |class_counts, params| {
         HeadSpec::sgd(Loss { focal: params.number("gamma"), ..Loss::cross_entropy(class_counts.classes()) })
     },

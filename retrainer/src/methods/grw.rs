@@ -20,6 +20,7 @@ pub(super) static METHOD: Method = Method {
         help: "exponent ρ of the inverse prior",
     }],
     sgd_defaults: &[],
+    grid: "rho = [0.8, 1, 1.2]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         let weight = inverse_prior_weights(class_counts, params.number("rho"));
         HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })

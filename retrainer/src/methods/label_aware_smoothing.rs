@@ -41,6 +41,7 @@ pub(super) static METHOD: Method = Method {
         },
     ],
     sgd_defaults: &[],
+    grid: "head = [0.2, 0.3, 0.4]\ntail = [0, 0.1]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         let shape: fn(f64, f64) -> f64 = match params.choice("shape") {
             "linear" => |x, _| x,

@@ -20,6 +20,7 @@ pub(super) static METHOD: Method = Method {
         help: "share δ of the target that all classes get",
     }],
     sgd_defaults: &[],
+    grid: "delta = [0.05, 0.1, 0.2]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| smoothed(class_counts, params.number("delta")),
 };
 

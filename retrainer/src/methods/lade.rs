@@ -27,6 +27,7 @@ pub(super) static METHOD: Method = Method {
         },
     ],
     sgd_defaults: &[],
+    grid: "alpha = [0.01, 0.1]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         let alpha = params.number("alpha");
         let lader = (alpha != 0.0).then(|| Lader {

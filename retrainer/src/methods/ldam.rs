@@ -15,6 +15,7 @@ pub(super) static METHOD: Method = Method {
     training: Training::Sgd,
     params: &[MAX_MARGIN, SCALE],
     sgd_defaults: &[],
+    grid: "max_margin = [0.1, 0.3, 0.5]\nlr = [5e-4, 5e-3, 5e-2, 0.5]",
     build: |class_counts, params| HeadSpec::recipe(recipe(class_counts, params)),
 };
 

@@ -33,6 +33,7 @@ pub(super) static METHOD: Method = Method {
         },
     ],
     sgd_defaults: &[],
+    grid: "max_margin = [0.3, 0.5]\nlr = [5e-4, 5e-3, 5e-2, 0.5]",
     build: |class_counts, params| {
         let mut recipe = Recipe { weight_from: params.number("drw_start"), ..recipe(class_counts, params) };
         recipe.loss.weight = effective_number_weights(class_counts, params.number("beta"));

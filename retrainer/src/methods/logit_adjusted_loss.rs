@@ -20,6 +20,7 @@ pub(super) static METHOD: Method = Method {
         help: "strength τ of the adjustment",
     }],
     sgd_defaults: &[],
+    grid: "tau = [0.5, 1, 1.5]\nlr = [5e-4, 5e-3, 5e-2, 0.2]",
     build: |class_counts, params| {
         let offset = prior_offset(class_counts, params.number("tau"));
         HeadSpec::sgd(Loss { offset, ..Loss::cross_entropy(class_counts.classes()) })

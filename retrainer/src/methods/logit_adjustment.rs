@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
         help: "strength τ of the adjustment",
     }],
     sgd_defaults: &[],
+    grid: "tau = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2]",
     build: |class_counts, params| {
         let offset = prior_offset(class_counts, -params.number("tau"));
         HeadSpec::post_hoc(PostHoc { offset, ..PostHoc::identity(class_counts.classes()) })

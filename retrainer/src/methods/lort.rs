@@ -18,5 +18,6 @@ pub(super) static METHOD: Method = Method {
         help: "label-smooth value δ",
     }],
     sgd_defaults: &[],
+    grid: "delta = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99]\nlr = [1e-4, 5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| smoothed(class_counts, params.number("delta")),
 };

@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
         ("weight_decay", Value::Number(5e-4)),
         ("epochs", Value::Number(5.0)),
     ],
+    grid: "sampler = [\"instance-balanced\", \"class-aware\"]\nlr = [5e-3, 5e-2, 0.2]",
     build: |class_counts, _| {
         HeadSpec::recipe(Recipe {
             classifier: Classifier::Rescaled,

@@ -14,6 +14,7 @@ pub(super) static METHOD: Method = Method {
     training: Training::Sgd,
     params: &[THRESHOLD, PROJECT_EVERY],
     sgd_defaults: &[],
+    grid: "threshold = [0, 0.1, 0.3]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         let loss = Loss::cross_entropy(class_counts.classes());
         HeadSpec::recipe(Recipe { max_norm: Some(max_norm(params)), ..Recipe::linear(loss) })

@@ -36,6 +36,8 @@ pub struct Method {
     pub params: &'static [Param],
     /// Published values of SGD parameters that differ from the common defaults.
     pub sgd_defaults: &'static [(&'static str, Value)],
+    /// The axes to search first, as lines of a grid file: the published setting and what lies around it.
+    pub grid: &'static str,
     /// The head for given class counts and checked parameters.
     pub build: fn(&ClassCounts, &Params) -> HeadSpec,
 }

@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
         help: "exponent τ of the inverse prior",
     }],
     sgd_defaults: &[],
+    grid: "tau = [0.2, 0.35, 0.5, 0.65, 0.8]",
     build: |class_counts, params| {
         let tau = params.number("tau");
         let scale = class_counts.priors().iter().map(|prior| prior.powf(-tau)).collect();

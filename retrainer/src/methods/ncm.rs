@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
         help: "how features and means are compared",
     }],
     sgd_defaults: &[],
+    grid: r#"distance = ["l2", "cosine", "cl2n"]"#,
     build: |_, params| {
         let distance = match params.choice("distance") {
             "l2" => Distance::L2,

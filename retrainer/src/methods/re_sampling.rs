@@ -14,5 +14,6 @@ pub(super) static METHOD: Method = Method {
     training: Training::Sgd,
     params: &[],
     sgd_defaults: &[("sampler", Value::Choice("power")), ("q", Value::Number(0.0))],
+    grid: "q = [0, 0.5]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
 };

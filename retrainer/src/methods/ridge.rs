@@ -19,5 +19,6 @@ pub(super) static METHOD: Method = Method {
         help: "penalty λ, for the mean over samples",
     }],
     sgd_defaults: &[],
+    grid: "lambda = [1e-4, 1e-3, 1e-2, 0.1, 1, 10]",
     build: |_, params| HeadSpec::closed_form(ClosedForm::Ridge { lambda: params.number("lambda") }),
 };

@@ -14,5 +14,6 @@ pub(super) static METHOD: Method = Method {
     training: Training::PostHoc,
     params: &[],
     sgd_defaults: &[],
+    grid: "",
     build: |class_counts, _| HeadSpec::post_hoc(PostHoc::identity(class_counts.classes())),
 };

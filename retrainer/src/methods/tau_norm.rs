@@ -27,6 +27,7 @@ pub(super) static METHOD: Method = Method {
         },
     ],
     sgd_defaults: &[],
+    grid: "tau = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2]",
     build: |class_counts, params| {
         HeadSpec::post_hoc(PostHoc {
             norm_power: params.number("tau"),

@@ -27,6 +27,7 @@ pub(super) static METHOD: Method = Method {
         },
     ],
     sgd_defaults: &[],
+    grid: "gamma = [0.05, 0.15, 0.3]\ntau = [0.75, 1, 1.25]\nlr = [5e-4, 5e-3, 5e-2]",
     build: |class_counts, params| {
         HeadSpec::sgd(Loss {
             scale: size_scale(class_counts, params.number("gamma")),

@@ -1,5 +1,7 @@
 //! Grid files that come with the program; copy one and edit it.
 
+use crate::methods::Method;
+
 /// A named grid file.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
@@ -40,10 +42,23 @@ pub static PRESETS: &[Preset] = &[
     },
 ];
 
+/// The grid file of some methods over their default grids; a name that no method has stays in it, for the reader of grids
+/// to refuse.
+pub fn default_grid(methods: &[String]) -> String {
+    let table = |name: &String| {
+        let axes = Method::find(name).map_or("", |method| method.grid);
+        format!("[[method]]\nname = {name:?}\n{axes}\n")
+    };
+    methods.iter().map(table).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{methods::METHODS, plan::Grid};
+    use crate::{
+        methods::{METHODS, Params},
+        plan::Grid,
+    };
     use std::collections::HashSet;
 
     #[test]
@@ -51,6 +66,23 @@ mod tests {
         for preset in PRESETS {
             let grid = Grid::parse(preset.name, preset.text).unwrap();
             assert_eq!(grid.duplicates, 0, "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn the_default_grid_of_every_method_is_small_and_contains_its_published_setting() {
+        for method in METHODS {
+            let text = default_grid(&[method.name.to_owned()]);
+            let grid = Grid::parse(method.name, &text).unwrap_or_else(|error| panic!("{error}"));
+            let published = Params::resolve(method, &[]).unwrap();
+            let is_in = grid.points.iter().any(|point| point.params == published);
+            assert!(is_in, "{}: {}", method.name, method.grid);
+            assert!(
+                grid.duplicates == 0 && grid.points.len() <= 40,
+                "{}: {}",
+                method.name,
+                grid.points.len()
+            );
         }
     }
 
