@@ -1,10 +1,9 @@
 //! How fast groups train, against how fast this machine multiplies matrices.
 
-use super::{bridge::size, data::Data, device::Device, error::TrainError, fit, rows_at_once};
-use crate::{
-    head::Classifier,
-    plan::{GroupKey, HeadJob, Precision},
+use super::{
+    bridge::size, data::Data, device::Device, error::TrainError, fit, head_group::HeadGroup, rows_at_once,
 };
+use crate::plan::{GroupKey, HeadJob, Precision};
 use shared::{
     FeatureCache,
     random::{self, permutation},
@@ -27,7 +26,61 @@ pub struct Measured {
     pub training_rate: f64,
 }
 
-/// Floating-point operations a second of the two products of a step, `[B, D]·[D, K]` and `[D, B]·[B, K]`, on this thread.
+/// The two products of a step alone, `[B, D]·[D, K]` and `[D, B]·[B, K]`.
+#[derive(Debug)]
+pub struct Products {
+    features: Tensor,
+    transposed: Tensor,
+    weight: Tensor,
+    logits: Tensor,
+    gradient: Tensor,
+}
+
+impl Products {
+    /// Matrices of random numbers.
+    ///
+    /// # Errors
+    /// [`TrainError::Torch`].
+    pub fn new(
+        device: Device,
+        batch: usize,
+        dim: usize,
+        columns: usize,
+        precision: Precision,
+    ) -> Result<Self, TrainError> {
+        // A CPU multiplies in f32 whatever the precision.
+        let narrow = precision == Precision::Bf16 && device != Device::Cpu;
+        let kind = if narrow { Kind::BFloat16 } else { Kind::Float };
+        let random = |rows: usize, columns: usize| {
+            Tensor::f_rand([size(rows), size(columns)], (Kind::Float, device))?.f_to_kind(kind)
+        };
+        let features = random(batch, dim)?;
+        Ok(Self {
+            transposed: features.f_tr()?,
+            features,
+            weight: random(dim, columns)?,
+            logits: random(batch, columns)?,
+            gradient: random(dim, columns)?,
+        })
+    }
+
+    /// Floating-point operations of [`Products::multiply`].
+    pub fn flops(&self) -> f64 {
+        4.0 * self.features.numel() as f64 * self.logits.size().last().copied().unwrap_or(0) as f64
+    }
+
+    /// Both products, once.
+    ///
+    /// # Errors
+    /// [`TrainError::Torch`].
+    pub fn multiply(&self) -> Result<(), TrainError> {
+        let _ = self.features.f_mm_out(&self.logits, &self.weight)?;
+        let _ = self.transposed.f_mm_out(&self.gradient, &self.logits)?;
+        Ok(())
+    }
+}
+
+/// Floating-point operations a second of the two products of a step on this thread.
 ///
 /// # Errors
 /// [`TrainError::Torch`].
@@ -40,21 +93,8 @@ pub fn matmul_rate(
     budget: Duration,
 ) -> Result<f64, TrainError> {
     let _guard = tch::no_grad_guard();
-    // A CPU multiplies in f32 whatever the precision.
-    let narrow = precision == Precision::Bf16 && device != Device::Cpu;
-    let kind = if narrow { Kind::BFloat16 } else { Kind::Float };
-    let random = |rows: usize, columns: usize| {
-        Tensor::f_rand([size(rows), size(columns)], (Kind::Float, device))?.f_to_kind(kind)
-    };
-    let (features, weight) = (random(batch, dim)?, random(dim, columns)?);
-    let (logits, gradient) = (random(batch, columns)?, random(dim, columns)?);
-    let transposed = features.f_tr()?;
-    let steps = repeat(device, budget, || {
-        let _ = features.f_mm_out(&logits, &weight)?;
-        let _ = transposed.f_mm_out(&gradient, &logits)?;
-        Ok(())
-    })?;
-    Ok(4.0 * batch as f64 * dim as f64 * columns as f64 * steps)
+    let products = Products::new(device, batch, dim, columns, precision)?;
+    Ok(products.flops() * repeat(device, budget, || products.multiply())?)
 }
 
 /// Measures one group size: `workers` threads side by side, each with its own group, first the products alone, then steps.
@@ -103,23 +143,66 @@ fn training_rate(
     jobs: &[HeadJob],
     budget: Duration,
 ) -> Result<f64, TrainError> {
-    let data = Data::new(cache, device, false, false)?;
-    let mut group = fit::start_group(&key, jobs, &data)?;
-    group.start_epoch(0)?;
-    let stream = key.stream;
-    let order = permutation(&mut random::stream(stream.seed, "bench", 0), data.samples());
-    let batches: Vec<&[u32]> = order.chunks_exact(stream.batch_size.clamp(1, order.len().max(1))).collect();
-    let columns = jobs.len() * cache.class_counts().classes();
-    let mut position = 0;
-    let steps = repeat(device, budget, || {
-        if let Some(indices) = batches.get(position % batches.len().max(1)) {
-            let (features, labels) = data.batch(indices, None, Classifier::Linear)?;
-            group.step(&features, &labels, rows_at_once(columns))?;
-        }
-        position += 1;
-        Ok(())
-    })?;
-    Ok(4.0 * stream.batch_size.min(order.len()) as f64 * cache.dim() as f64 * columns as f64 * steps)
+    let mut steps = Steps::new(cache, device, key, jobs)?;
+    let flops = steps.flops();
+    Ok(flops * repeat(device, budget, || steps.step())?)
+}
+
+/// A group in training, one step at a time: what benches repeat.
+#[derive(Debug)]
+pub struct Steps<'cache> {
+    data: Data<'cache>,
+    group: HeadGroup,
+    key: GroupKey,
+    columns: usize,
+    order: Vec<u32>,
+    position: usize,
+}
+
+impl<'cache> Steps<'cache> {
+    /// Starts a group on the training split, in a random order of samples.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub fn new(
+        cache: &'cache FeatureCache,
+        device: Device,
+        key: GroupKey,
+        jobs: &[HeadJob],
+    ) -> Result<Self, TrainError> {
+        let _guard = tch::no_grad_guard();
+        let data = Data::new(cache, device, false, false)?;
+        let mut group = fit::start_group(&key, jobs, &data)?;
+        group.start_epoch(0)?;
+        let order = permutation(&mut random::stream(key.stream.seed, "bench", 0), data.samples());
+        let columns = jobs.len() * cache.class_counts().classes();
+        Ok(Self { data, group, key, columns, order, position: 0 })
+    }
+
+    /// Samples in a step.
+    fn batch(&self) -> usize {
+        self.key.stream.batch_size.min(self.order.len())
+    }
+
+    /// Floating-point operations of a step in its two products over features, which a linear head has.
+    pub fn flops(&self) -> f64 {
+        4.0 * self.batch() as f64 * self.data.dim as f64 * self.columns as f64
+    }
+
+    /// One step of all heads on the next batch.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub fn step(&mut self) -> Result<(), TrainError> {
+        let _guard = tch::no_grad_guard();
+        let batch = self.batch();
+        let whole = self.order.len() / batch.max(1);
+        let start = self.position % whole.max(1) * batch;
+        self.position += 1;
+        let indices = self.order.get(start..start + batch).unwrap_or(&self.order);
+        let (inputs, labels) = self.data.batch(indices, None, self.key.classifier)?;
+        self.group.step(&inputs, &labels, rows_at_once(self.columns))
+    }
 }
 
 /// Repetitions a second, after one to warm up.
