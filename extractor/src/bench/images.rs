@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const PHOTOGRAPH: (u32, u32) = (500, 375);
 /// Different photographs; names repeat them.
 const FILES: usize = 64;
-/// JPEG quality that makes files as large as ImageNet's, 110 KB in the mean.
+/// JPEG quality that makes files as large as those of ImageNet, 110 KB in the mean.
 const QUALITY: u8 = 90;
 const CLASSES: u32 = 10;
 const SMALL: usize = 32;
@@ -85,7 +85,7 @@ fn photograph(number: u64, path: &Path) -> Result<Vec<u8>, ExtractError> {
         for ((colour, noise), c) in colours.iter_mut().zip(noise).zip([0.9_f32, 1.3, 1.7]) {
             let smooth = (0.011 * c * x + phase).sin() + (0.017 * c * y - phase).cos();
             let edges = (0.003 * c * x * y / 10.0 + phase).sin();
-            let value = 128.0 + 40.0 * smooth + 20.0 * edges + (f32::from(noise) - 127.5) / 16.0;
+            let value = 128.0 + 40.0 * smooth + 20.0 * edges + (f32::from(noise) - 127.5) / 9.0;
             *colour = byte(value);
         }
         image::Rgb(colours)
