@@ -212,6 +212,12 @@ pub enum CacheError {
         /// The first setting that differs, with both values.
         difference: String,
     },
+    /// Another process is at the same dump, and one at a time may be.
+    #[error("another process is dumping into `{}`", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder holds files that are no cache.
     #[error("`{}` is not empty and holds no feature cache", path.display())]
     NotEmpty {
@@ -271,6 +277,9 @@ impl Hint for CacheError {
             }
             Self::OtherDump { .. } | Self::NotEmpty { .. } => {
                 "choose another `--out`, or remove the folder first"
+            }
+            Self::InUse { .. } => {
+                "wait for it, or stop it and run the same command again: it goes on at the first missing shard"
             }
             Self::InvalidClassCounts { .. } => "a training split needs at least one sample",
             Self::WrongRows { .. } => return None,

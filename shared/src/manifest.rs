@@ -88,6 +88,12 @@ pub struct BackboneInfo {
     pub weights_digest: String,
     /// The training recipe, or where the weights came from.
     pub recipe: Value,
+    /// The layer that was read, `stage3`; the last one before the head where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// How its map became features, `max`; the mean where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<String>,
 }
 
 /// Which statistics batch normalisation used during the dump.

@@ -10,16 +10,15 @@
 //!
 //! Wide types come first, as in every safetensors file, so that Python's readers find each tensor aligned too.
 
-use crate::{
-    atomic, classes::ClassId, dtype::Dtype, error::CacheError, manifest::FileInfo, mmap::FileMap,
-    writer::digest,
-};
+use crate::{atomic, classes::ClassId, dtype::Dtype, error::CacheError, manifest::FileInfo, mmap::FileMap};
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 use safetensors::SafeTensors;
 use std::{
-    io::{BufWriter, Write},
+    collections::BTreeMap,
+    io::{self, BufWriter, Write},
     ops::Range,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 use tempfile::NamedTempFile;
 
@@ -29,11 +28,50 @@ compile_error!("shards are little endian and mapped as they are");
 /// Features start at a multiple of this many bytes in the file.
 const ALIGNMENT: usize = 64;
 
+/// BLAKE3 of the shards that this process has written, by path: nobody has to read them again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digests(Arc<Mutex<BTreeMap<PathBuf, String>>>);
+
+impl Digests {
+    /// The digest of a shard; `None` where another process wrote it.
+    pub(crate) fn of(&self, path: &Path) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+
+    /// Keeps a digest, or forgets an older one.
+    fn set(&self, path: &Path, digest: Option<String>) {
+        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match digest {
+            Some(digest) => digests.insert(path.to_owned(), digest),
+            None => digests.remove(path),
+        };
+    }
+}
+
+/// A temporary file that is digested on its way to the disk.
+#[derive(Debug)]
+struct DigestedFile {
+    file: NamedTempFile,
+    hasher: blake3::Hasher,
+}
+
+impl Write for DigestedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Streams the rows of one shard to a temporary file that becomes the shard when it is whole.
 #[derive(Debug)]
 pub struct ShardWriter {
     path: PathBuf,
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<DigestedFile>,
     dtype: Dtype,
     dim: usize,
     rows: usize,
@@ -41,6 +79,7 @@ pub struct ShardWriter {
     buffer: Vec<u8>,
     /// What the shard must come out as, to take the place of a damaged one.
     replaces: Option<FileInfo>,
+    digests: Digests,
 }
 
 impl ShardWriter {
@@ -68,7 +107,8 @@ impl ShardWriter {
             expected: rows,
             got: usize::MAX,
         })?;
-        let mut file = BufWriter::with_capacity(1 << 20, atomic::temporary_beside(path)?);
+        let file = DigestedFile { file: atomic::temporary_beside(path)?, hasher: blake3::Hasher::new() };
+        let mut file = BufWriter::with_capacity(1 << 20, file);
         let label_bytes = labels.iter().flat_map(|label| i64::from(label.0).to_le_bytes());
         let id_bytes = sample_ids.iter().flat_map(|id| id.to_le_bytes());
         let head: Vec<u8> = header.into_iter().chain(label_bytes).chain(id_bytes).collect();
@@ -82,12 +122,18 @@ impl ShardWriter {
             written: 0,
             buffer: Vec::new(),
             replaces: None,
+            digests: Digests::default(),
         })
     }
 
     /// Lets the shard take the place of a damaged one, if it comes out with that checksum.
     pub(crate) fn replacing(self, replaces: Option<FileInfo>) -> Self {
         Self { replaces, ..self }
+    }
+
+    /// Keeps the shard's digest there.
+    pub(crate) fn digested(self, digests: Digests) -> Self {
+        Self { digests, ..self }
     }
 
     /// Appends whole rows, converted to the shard's format (round to nearest even).
@@ -140,12 +186,17 @@ impl ShardWriter {
         if self.written != expected {
             return Err(CacheError::WrongRows { path: self.path, expected, got: self.written });
         }
-        let file = self
+        let DigestedFile { file, hasher } = self
             .file
             .into_inner()
             .map_err(|error| CacheError::io("write", &self.path, error.into_error()))?;
-        let Some(before) = self.replaces else { return atomic::persist_new(file, &self.path).map(drop) };
-        let got = digest(file.path())?;
+        let got = hasher.finalize().to_hex().to_string();
+        let Some(before) = self.replaces else {
+            // The one that was there first stays, whatever its bytes are.
+            let ours = atomic::persist_new(file, &self.path)?;
+            self.digests.set(&self.path, ours.then_some(got));
+            return Ok(());
+        };
         if got != before.blake3 {
             return Err(CacheError::OtherBytes { path: self.path, expected: before.blake3, got });
         }

@@ -29,6 +29,11 @@ impl Stage1Head {
     /// # Errors
     /// [`CacheError::WrongTensor`] where sizes disagree, [`CacheError::Io`].
     pub fn write(&self, path: &Path) -> Result<(), CacheError> {
+        atomic::write_atomic(path, &self.encode(path)?)
+    }
+
+    /// The bytes of the file; equal heads have equal ones. `path` is for messages.
+    pub(crate) fn encode(&self, path: &Path) -> Result<Vec<u8>, CacheError> {
         let shape = |tensor: &str, error: &safetensors::SafeTensorError| CacheError::WrongTensor {
             path: path.to_owned(),
             tensor: tensor.to_owned(),
@@ -43,9 +48,8 @@ impl Stage1Head {
         let kind = serde_json::to_value(self.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
         // One key only: the crate writes several in random order, and equal heads must be equal bytes.
         let metadata = HashMap::from([("kind".to_owned(), kind.unwrap_or_default())]);
-        let bytes = safetensors::serialize([("weight", weight), ("bias", bias)], Some(metadata))
-            .map_err(|error| shape("weight", &error))?;
-        atomic::write_atomic(path, &bytes)
+        safetensors::serialize([("weight", weight), ("bias", bias)], Some(metadata))
+            .map_err(|error| shape("weight", &error))
     }
 
     /// Reads a head of f16, bf16 or f32; `bias` and `kind` may be absent (zeros, linear).

@@ -9,13 +9,13 @@ use crate::{
     error::CacheError,
     manifest::{FileInfo, MANIFEST_FILE, Manifest, ShardInfo, ViewInfo},
     plan::{self, ViewPlan},
-    shard::{Expected, Shard, ShardWriter},
+    shard::{Digests, Expected, Shard, ShardWriter},
     stage1_head::{HEAD_FILE, Stage1Head},
     view::ViewId,
 };
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{File, TryLockError},
     io::ErrorKind,
     ops::Range,
     path::{Path, PathBuf},
@@ -40,8 +40,9 @@ pub struct CacheWriter {
     path: PathBuf,
     manifest: Manifest,
     finished: bool,
-    /// Shards to write again, and what they were.
+    /// Files to write again, and what they were.
     damaged: BTreeMap<String, FileInfo>,
+    digests: Digests,
 }
 
 impl CacheWriter {
@@ -79,6 +80,7 @@ impl CacheWriter {
                     manifest,
                     finished: false,
                     damaged: BTreeMap::new(),
+                    digests: Digests::default(),
                 });
             }
             // Something is there: another process may have begun the same dump just now.
@@ -102,7 +104,7 @@ impl CacheWriter {
         }
     }
 
-    /// Writes shards of a finished cache again, with the settings and views that it was dumped with: only these are
+    /// Writes files of a finished cache again, with the settings and views that it was dumped with: only these shards are
     /// missing, and each takes its place where it comes out with the checksum of the manifest.
     ///
     /// # Errors
@@ -127,8 +129,13 @@ impl CacheWriter {
         let partial = read_settings(&path.join(PARTIAL_FILE))?;
         let whole = read_settings(&path.join(MANIFEST_FILE))?;
         let finished = whole.is_some();
-        let damaged = BTreeMap::new();
-        Ok(whole.or(partial).map(|manifest| Self { path: path.to_owned(), manifest, finished, damaged }))
+        Ok(whole.or(partial).map(|manifest| Self {
+            path: path.to_owned(),
+            manifest,
+            finished,
+            damaged: BTreeMap::new(),
+            digests: Digests::default(),
+        }))
     }
 
     fn refuse_other(&self, asked_for: &Manifest) -> Result<(), CacheError> {
@@ -197,7 +204,8 @@ impl CacheWriter {
             let _ = std::fs::remove_file(&path);
         }
         Ok(ShardWriter::create(&path, self.manifest.dtype, self.manifest.feature_dim, labels, ids)?
-            .replacing(before))
+            .replacing(before)
+            .digested(self.digests.clone()))
     }
 
     /// Writes the stage-1 head.
@@ -206,6 +214,53 @@ impl CacheWriter {
     /// As [`Stage1Head::write`].
     pub fn head(&mut self, head: &Stage1Head) -> Result<(), CacheError> {
         head.write(&self.path.join(HEAD_FILE))
+    }
+
+    /// Writes the head of a finished cache again, where it is damaged and comes out with the checksum of the manifest.
+    ///
+    /// # Errors
+    /// [`CacheError::OtherBytes`], and those of [`Stage1Head::write`].
+    pub fn repair_head(&self, head: &Stage1Head) -> Result<(), CacheError> {
+        let Some(before) = self.damaged.get(HEAD_FILE) else { return Ok(()) };
+        let path = self.path.join(HEAD_FILE);
+        let bytes = head.encode(&path)?;
+        let got = blake3::hash(&bytes).to_hex().to_string();
+        if got != before.blake3 {
+            return Err(CacheError::OtherBytes { path, expected: before.blake3.clone(), got });
+        }
+        atomic::write_atomic(&path, &bytes)
+    }
+
+    /// Removes the running statistics of a finished cache where they are damaged: the dump's passes make them again.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`].
+    pub fn drop_damaged_statistics(&self) -> Result<(), CacheError> {
+        let path = self.statistics_path();
+        if self.damaged.contains_key(STATISTICS_FILE) && path.exists() {
+            std::fs::remove_file(&path).map_err(|source| CacheError::io("remove", &path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps other processes out until the file returned is dropped, for what must not be computed twice at once; `None`
+    /// where another process has finished the dump meanwhile.
+    ///
+    /// # Errors
+    /// [`CacheError::InUse`], [`CacheError::Io`].
+    pub fn alone(&self) -> Result<Option<File>, CacheError> {
+        let path = self.path.join(PARTIAL_FILE);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|source| CacheError::io("open", &path, source))?,
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(CacheError::InUse { path: self.path.clone() }),
+            // Where a file system has no locks, the user must see to it.
+            Ok(()) | Err(TryLockError::Error(_)) => {
+                Ok((!self.path.join(MANIFEST_FILE).exists()).then_some(file))
+            }
+        }
     }
 
     /// Where the running statistics go that a dump with [`crate::BatchNormMode::Train`] moves: beside the unfinished dump they
@@ -220,7 +275,9 @@ impl CacheWriter {
         shards.filter(|shard| !self.is_there(shard)).map(|shard| shard.file.file.as_str()).collect()
     }
 
-    /// Checks that every shard is there, digests all files and writes the manifest: from now on the folder is a cache.
+    /// Checks that every shard is there and writes the manifest: from now on the folder is a cache.
+    ///
+    /// Shards that this writer has written were digested on their way to the disk; the others are read.
     ///
     /// # Errors
     /// [`CacheError::MissingShards`], [`CacheError::Io`].
@@ -287,7 +344,8 @@ impl CacheWriter {
     fn file_info(&self, file: String) -> Result<FileInfo, CacheError> {
         let path = self.path.join(&file);
         let bytes = std::fs::metadata(&path).map_err(|source| CacheError::io("read", &path, source))?.len();
-        Ok(FileInfo { file, bytes, blake3: digest(&path)? })
+        let blake3 = self.digests.of(&path).map_or_else(|| digest(&path), Ok)?;
+        Ok(FileInfo { file, bytes, blake3 })
     }
 
     /// The Hugging Face index of a view. Tensors of several shards share their names, which that convention does not know:

@@ -77,11 +77,11 @@ fn what_is_not_the_dumps_own_repairs_nothing() {
         let other_images = repair("not-repaired", "--batch-size 8").replace("--data data", "--data data-for-repair");
         insta::assert_snapshot!(refused(&other_images), @r#"
         error: `--repair`: expected the backbone and images of the dump, got others: `dataset.root_digest` is "[DIGEST]" there, "[DIGEST]" here
-        hint: give the checkpoint, data and `--precision` of the dump
+        hint: give the backbone, data, lists and `--precision` of the dump
         "#);
         insta::assert_snapshot!(refused(&repair("not-repaired", "--batch-size 8 --precision bf16")), @r#"
         error: `--repair`: expected the backbone and images of the dump, got others: `transforms.forward` is "activations(f32)" there, "activations(bf16)" here
-        hint: give the checkpoint, data and `--precision` of the dump
+        hint: give the backbone, data, lists and `--precision` of the dump
         "#);
     });
     let run = place.run("verify not-repaired --repair");

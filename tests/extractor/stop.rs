@@ -3,7 +3,7 @@
 use crate::{
     dump::{DATA, MACHINE, trained},
     images::cifar10,
-    program::{Files, Workplace, cache_files},
+    program::{Files, Workplace, cache_files, files},
 };
 use std::{
     process::{Child, Command, ExitStatus, Stdio},
@@ -205,4 +205,53 @@ fn a_full_disk_is_an_error_and_the_dump_goes_on_where_there_is_space() {
         place.ok(&line(&roomy));
         assert!(cache_files(&place.path(&full)) == cache_files(&place.path(&roomy)), "the caches differ");
     }
+}
+
+/// As above, with files of 16 blocks at most: a checkpoint is larger.
+#[test]
+fn a_full_disk_leaves_no_checkpoint_and_the_training_goes_on_where_there_is_space() {
+    let place = trained_without_a_stop();
+    let program = env!("CARGO_BIN_EXE_extractor");
+    let script = format!("trap '' XFSZ; ulimit -f 16; exec '{program}' {TRAIN} full");
+    let run = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
+    let stderr = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains("error: could not write") && stderr.contains("hint: free some space"),
+        "{stderr}"
+    );
+    let left: Vec<_> =
+        std::fs::read_dir(place.path("full")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["train.jsonl"]);
+    let refused = place
+        .run("dump --checkpoint full --dataset cifar10 --data data --device cpu --threads 1 --out no-cache");
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    place.ok(&format!("{TRAIN} full"));
+    let checkpoint = |folder: &str| std::fs::read(place.path(folder).join("checkpoint.safetensors")).unwrap();
+    assert!(checkpoint("full") == checkpoint("whole"), "checkpoints differ");
+    assert_eq!(log_without_times(place, "full"), log_without_times(place, "whole"));
+}
+
+/// The lock is a file lock on what announces the dump; here the test holds it.
+#[test]
+fn two_dumps_in_training_mode_do_not_write_one_cache_at_once() {
+    let place = trained();
+    let line = dump_line("locked --batch-norm train");
+    let shard = place.path("locked/train.augmented-00/00002.safetensors");
+    stop_when(place, &line, Stop::Kill, || shard.exists());
+    let announced = std::fs::File::open(place.path("locked/manifest.partial.json")).unwrap();
+    announced.lock().unwrap();
+    let before = unfinished_files(place, "locked");
+    let run = place.run(&line);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("error: another process is dumping into `locked`"), "{}", run.stderr);
+    assert!(unfinished_files(place, "locked") == before, "something was changed");
+    drop(announced);
+    place.ok(&line);
+    assert!(cache_files(&place.path("locked")) == *dumped_without_a_stop("train"), "the caches differ");
+}
+
+/// The files of an unfinished dump, without those that a killed writer left.
+fn unfinished_files(place: &Workplace, folder: &str) -> Files {
+    files(&place.path(folder)).into_iter().filter(|(name, _)| !name.contains(".tmp")).collect()
 }

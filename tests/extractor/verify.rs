@@ -64,3 +64,11 @@ fn what_is_no_cache_could_not_be_checked() {
     hint: make one with `extractor dump` or `extractor import`
     ");
 }
+
+#[test]
+fn the_progress_ends_at_its_length() {
+    let run = imported().ok("verify cache");
+    let line = run.stderr.lines().find_map(|line| line.strip_prefix("verify: ")).unwrap();
+    let (done, length) = line.split_once(' ').unwrap().0.split_once('/').unwrap();
+    assert_eq!(done, length, "{}", run.stderr);
+}

@@ -145,3 +145,37 @@ fn of_two_that_write_the_same_shard_the_first_stays_and_a_damaged_one_goes() {
     write(2.0).finish().unwrap();
     assert!(fs::read(&shard).unwrap() == bytes, "the damaged one is written again");
 }
+
+/// The digest is of what was written, not of what the disk made of it: `verify` finds a shard that changed before the end.
+#[test]
+fn a_shard_that_changes_before_the_manifest_is_written_is_found_by_verify() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, path) = (folder.path().join("whole"), folder.path().join("cache"));
+    SyntheticCache::default().write(&whole).unwrap();
+    let plans = plans(&whole);
+    let writer = CacheWriter::begin(&path, manifest(&whole), &plans).unwrap();
+    let cache = FeatureCache::open(&whole).unwrap();
+    for plan in &plans {
+        let view = cache.view(plan.id.split, plan.id.view).unwrap();
+        for index in writer.missing_shards(plan).unwrap() {
+            let rows = plan.shards()[index].clone();
+            let mut features = vec![0.0; rows.len() * cache.dim()];
+            view.read_rows(rows, &mut features).unwrap();
+            let mut shard = writer.shard(plan, index).unwrap();
+            shard.push(&features).unwrap();
+            shard.finish().unwrap();
+        }
+    }
+    let shard = path.join("train.clean/00000.safetensors");
+    let mut bytes = fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&shard, &bytes).unwrap();
+    let written = writer.finish().unwrap();
+    let shards = |manifest: &Manifest| -> Vec<String> {
+        manifest.views.values().flat_map(|view| &view.shards).map(|shard| shard.file.blake3.clone()).collect()
+    };
+    assert_eq!(shards(&written), shards(cache.manifest()));
+    let damages = FeatureCache::verify(&path, |_| ()).unwrap();
+    let files: Vec<&str> = damages.iter().map(|damage| damage.file.file.as_str()).collect();
+    assert_eq!(files, ["train.clean/00000.safetensors"]);
+}

@@ -13,6 +13,7 @@ mod imagenet_resnet50;
 mod imagenet_resnext50_32x4d;
 mod layers;
 pub mod pretrained;
+mod readout;
 #[cfg(test)]
 pub(crate) mod recorded;
 mod resnet;
@@ -21,6 +22,7 @@ mod resnet32;
 mod resnet34;
 pub mod torchscript;
 
+pub use readout::{Layer, Pooling, Readout};
 pub use resnet::Stem;
 
 use crate::{
@@ -89,11 +91,19 @@ type Built = Result<Box<dyn Network>, TchError>;
 
 /// The layers of a backbone, up to and with the pooling.
 trait Network: fmt::Debug + Send {
-    /// `[B, 3, H, W]` in the number format of activations to `[B, D]` in the same format.
-    fn forward(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError>;
+    /// `[B, 3, H, W]` in the number format of activations to `[B, D]` in the same format; the layer is one that there is.
+    fn forward(
+        &self,
+        images: &Tensor,
+        batch_norm: BatchNormMode,
+        readout: Readout,
+    ) -> Result<Tensor, TchError>;
 
-    /// Number of features D.
+    /// Number of features D of the last layer.
     fn feature_dim(&self) -> usize;
+
+    /// Channels of each stage that can be read; none for a network that is read at its end only.
+    fn stages(&self) -> &[usize];
 }
 
 /// Where and in which number format and memory order a network computes.
@@ -112,6 +122,7 @@ pub struct Compute {
 pub struct Backbone {
     architecture: String,
     compute: Compute,
+    readout: Readout,
     parameters: Parameters,
     network: Box<dyn Network>,
 }
@@ -153,12 +164,58 @@ impl Backbone {
         let network = (kind.build)(&mut builder, width)
             .map_err(ExtractError::torch(format!("build backbone `{name}`")))?;
         let architecture = if width == 1.0 { name.to_owned() } else { format!("{name} x{width}") };
-        Ok(Self { architecture, compute, parameters: builder.finish(), network })
+        let parameters = builder.finish();
+        Ok(Self { architecture, compute, readout: Readout::default(), parameters, network })
     }
 
     /// A network without parameters that the extractor could name.
     fn of_network(architecture: &str, compute: Compute, network: Box<dyn Network>) -> Self {
-        Self { architecture: architecture.to_owned(), compute, parameters: Parameters::default(), network }
+        Self {
+            architecture: architecture.to_owned(),
+            compute,
+            readout: Readout::default(),
+            parameters: Parameters::default(),
+            network,
+        }
+    }
+
+    /// Reads features elsewhere from now on; the last stage is the penultimate layer.
+    ///
+    /// # Errors
+    /// [`ExtractError::InvalidSetting`] for a layer or pooling that the network does not have.
+    pub fn read_at(&mut self, readout: Readout) -> Result<(), ExtractError> {
+        let stages = self.network.stages().len();
+        let wrong = |name, expected: String, got: String, hint: &str| {
+            Err(ExtractError::InvalidSetting { name, expected, got, hint: hint.to_owned() })
+        };
+        let export = "export a module that ends there, and dump it";
+        match readout {
+            Readout { layer: Layer::Stage(stage), .. } if stages == 0 => {
+                let expected = format!("penultimate for {}", self.architecture);
+                wrong("--layer", expected, Layer::Stage(stage).to_string(), export)
+            }
+            Readout { pooling: Pooling::Max, .. } if stages == 0 => {
+                let expected = format!("average for {}, which pools by itself", self.architecture);
+                wrong("--pooling", expected, Pooling::Max.to_string(), export)
+            }
+            Readout { layer: Layer::Stage(stage), .. } if stage == 0 || stage > stages => {
+                let expected = format!("penultimate or stage1 to stage{stages} for {}", self.architecture);
+                wrong("--layer", expected, Layer::Stage(stage).to_string(), "")
+            }
+            Readout { layer: Layer::Stage(stage), pooling } if stage == stages => {
+                self.readout = Readout { layer: Layer::Penultimate, pooling };
+                Ok(())
+            }
+            readout => {
+                self.readout = readout;
+                Ok(())
+            }
+        }
+    }
+
+    /// Where features are read.
+    pub fn readout(&self) -> Readout {
+        self.readout
     }
 
     /// Features of a batch.
@@ -174,12 +231,17 @@ impl Backbone {
     pub fn features(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError> {
         let images =
             self.compute.layout.apply(&images.f_to_dtype(self.compute.precision.kind(), false, false)?)?;
-        self.network.forward(&images, batch_norm)?.f_to_dtype(Kind::Float, false, false)
+        self.network.forward(&images, batch_norm, self.readout)?.f_to_dtype(Kind::Float, false, false)
     }
 
     /// Number of features D.
     pub fn feature_dim(&self) -> usize {
-        self.network.feature_dim()
+        match self.readout.layer {
+            Layer::Penultimate => self.network.feature_dim(),
+            Layer::Stage(stage) => {
+                self.network.stages().get(stage.saturating_sub(1)).copied().unwrap_or_default()
+            }
+        }
     }
 
     /// Name and width: `resnet34`, `resnet18 x0.25`; `torchscript` for an exported module.

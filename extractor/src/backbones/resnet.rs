@@ -4,6 +4,7 @@ use super::{
     Built, Network,
     block::{Block, ShortcutKind},
     layers::{BatchNorm, Conv, ConvShape},
+    readout::{Layer, Readout},
 };
 use crate::weights::{Init, ParameterBuilder};
 use shared::BatchNormMode;
@@ -100,14 +101,15 @@ impl Shape {
     }
 }
 
-/// A stem, the blocks of all stages in order, and the pooling.
+/// A stem, the stages of blocks in order, and the pooling.
 #[derive(Debug)]
 pub(super) struct ResNet {
     stem: Stem,
     conv1: Conv,
     bn1: BatchNorm,
-    blocks: Vec<Block>,
-    feature_dim: i64,
+    stages: Vec<Vec<Block>>,
+    /// Channels of each stage.
+    channels: Vec<usize>,
 }
 
 impl ResNet {
@@ -119,8 +121,9 @@ impl ResNet {
         };
         let conv1 = Conv::new(builder, "conv1", conv1, shape.init)?;
         let bn1 = BatchNorm::new(builder, "bn1", channels)?;
-        let (mut blocks, mut inputs) = (Vec::new(), channels);
+        let (mut stages, mut outputs, mut inputs) = (Vec::new(), Vec::new(), channels);
         for (stage, (&count, &channels)) in shape.blocks.iter().zip(&shape.channels).enumerate() {
+            let mut blocks = Vec::with_capacity(count);
             for index in 0..count {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{index}", stage + 1);
@@ -128,24 +131,39 @@ impl ResNet {
                 inputs = convolutions.last().map_or(inputs, |last| last.outputs);
                 blocks.push(Block::build(builder, &name, &convolutions, shape.shortcut, shape.init)?);
             }
+            stages.push(blocks);
+            outputs.push(usize::try_from(inputs).unwrap_or(0));
         }
-        Ok(Box::new(Self { stem: shape.stem, conv1, bn1, blocks, feature_dim: inputs }))
+        Ok(Box::new(Self { stem: shape.stem, conv1, bn1, stages, channels: outputs }))
     }
 }
 
 impl Network for ResNet {
-    fn forward(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError> {
+    fn forward(
+        &self,
+        images: &Tensor,
+        batch_norm: BatchNormMode,
+        readout: Readout,
+    ) -> Result<Tensor, TchError> {
         let mut map = self.bn1.forward(&self.conv1.forward(images)?, batch_norm)?.f_relu_()?;
         if self.stem == Stem::ImageNet {
             map = map.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
         }
-        for block in &self.blocks {
+        let stages = match readout.layer {
+            Layer::Penultimate => self.stages.len(),
+            Layer::Stage(stage) => stage,
+        };
+        for block in self.stages.iter().take(stages).flatten() {
             map = block.forward(&map, batch_norm)?; // [B, C, H, W]
         }
-        map.f_mean_dim([2_i64, 3].as_slice(), false, None) // [B, D]
+        readout.pooling.pool(&map) // [B, D]
     }
 
     fn feature_dim(&self) -> usize {
-        usize::try_from(self.feature_dim).unwrap_or(0)
+        self.channels.last().copied().unwrap_or(0)
+    }
+
+    fn stages(&self) -> &[usize] {
+        &self.channels
     }
 }

@@ -4,7 +4,7 @@
 //! found among the parameters and replaced by the identity, so that one forward pass gives its input; that logits are
 //! those features times the layer's weight is then checked on numbers, and where it does not hold nothing is replaced.
 
-use super::{Backbone, Compute, Network};
+use super::{Backbone, Compute, Network, Readout};
 use crate::ExtractError;
 use shared::{BatchNormMode, HeadKind, Stage1Head};
 use std::{fmt, path::Path};
@@ -218,7 +218,7 @@ impl fmt::Debug for Scripted {
 }
 
 impl Network for Scripted {
-    fn forward(&self, images: &Tensor, batch_norm: BatchNormMode) -> Result<Tensor, TchError> {
+    fn forward(&self, images: &Tensor, batch_norm: BatchNormMode, _: Readout) -> Result<Tensor, TchError> {
         if batch_norm == BatchNormMode::Train {
             return Err(TchError::Torch("a TorchScript module runs in evaluation mode only".to_owned()));
         }
@@ -227,5 +227,9 @@ impl Network for Scripted {
 
     fn feature_dim(&self) -> usize {
         self.feature_dim
+    }
+
+    fn stages(&self) -> &[usize] {
+        &[]
     }
 }

@@ -1,7 +1,7 @@
 //! Arguments of the commands that work on a finished cache.
 
-use super::train::MachineArgs;
-use clap::Args;
+use super::train::{ListArgs, MachineArgs};
+use clap::{ArgGroup, Args};
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// How `extractor inspect` prints.
@@ -28,11 +28,13 @@ pub struct InspectArgs {
 
 /// `extractor verify`.
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("network").args(["checkpoint", "weights", "torchscript"]))]
 #[command(after_help = "\
 Exit status 1 where something is damaged; every damaged file is named.
 
-With --repair damaged shards are computed again from the backbone and images that the cache was dumped from; the
-settings are those of its manifest. A shard is replaced only by one with the checksum that the manifest has.
+With --repair damaged files are computed again from the backbone and images that the cache was dumped from; the settings
+are those of its manifest, lists of images are given again. A shard is replaced only by one with the checksum that the
+manifest has.
 
 Examples:
   extractor verify caches/c100
@@ -40,18 +42,27 @@ Examples:
 pub struct VerifyArgs {
     /// Folder of the feature cache
     pub cache: PathBuf,
-    /// Write damaged shards again
-    #[arg(long, requires_all = ["checkpoint", "data"])]
+    /// Write damaged files again
+    #[arg(long, requires_all = ["network", "data"])]
     pub repair: bool,
     /// Checkpoint that the cache was dumped with
     #[arg(long, value_name = "CKPT", requires = "repair", help_heading = "Repair")]
     pub checkpoint: Option<PathBuf>,
+    /// Weights file that the cache was dumped with
+    #[arg(long, value_name = "FILE", requires = "repair", help_heading = "Repair")]
+    pub weights: Option<PathBuf>,
+    /// TorchScript module that the cache was dumped with
+    #[arg(long, value_name = "FILE", requires = "repair", help_heading = "Repair")]
+    pub torchscript: Option<PathBuf>,
     /// Folder with the files of the data set
     #[arg(long, value_name = "DIR", requires = "repair", help_heading = "Repair")]
     pub data: Option<PathBuf>,
     /// List of the training images, where the subset is one of an index file
     #[arg(long, value_name = "FILE", requires = "repair", help_heading = "Repair")]
     pub index_file: Option<PathBuf>,
+    /// Which image file is of which split, as in the dump.
+    #[command(flatten, next_help_heading = "Repair")]
+    pub lists: ListArgs,
     /// Images of a forward pass, as in the dump
     #[arg(long, value_name = "B", default_value = "256", help_heading = "Repair")]
     pub batch_size: NonZeroUsize,

@@ -1,7 +1,10 @@
 //! Arguments of `dump`.
 
 use super::train::{DataArgs, MachineArgs, RecipeArgs};
-use crate::dump::Partition;
+use crate::{
+    backbones::{Layer, Pooling, Readout},
+    dump::Partition,
+};
 use clap::Args;
 use shared::{BatchNormMode, Dtype};
 use std::{num::NonZeroUsize, path::PathBuf};
@@ -57,6 +60,12 @@ pub struct DumpArgs {
     /// Random crop-and-flip views of the training images
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Features")]
     pub augmented: u32,
+    /// Layer that is read: `penultimate`, or `stage1`, `stage2` … of a network of stages, without stage-1 head then
+    #[arg(long, value_name = "LAYER", default_value_t = Layer::Penultimate, help_heading = "Features")]
+    pub layer: Layer,
+    /// How the map of that layer becomes features; with `max` there is no stage-1 head
+    #[arg(long, value_enum, default_value_t = Pooling::Average, help_heading = "Features")]
+    pub pooling: Pooling,
     /// Number format of the features: `f32`, `f16` or `bf16`
     #[arg(long, default_value_t = Dtype::F16, help_heading = "Features")]
     pub dtype: Dtype,
@@ -72,6 +81,13 @@ pub struct DumpArgs {
     /// Folder of the feature cache
     #[arg(long, value_name = "CACHE")]
     pub out: PathBuf,
+}
+
+impl DumpArgs {
+    /// Where the features are read.
+    pub fn readout(&self) -> Readout {
+        Readout { layer: self.layer, pooling: self.pooling }
+    }
 }
 
 /// Statistics of batch normalisation during a dump.

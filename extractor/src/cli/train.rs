@@ -15,8 +15,47 @@ use serde::Deserialize;
 use shared::device::DeviceChoice;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
+
+/// Which image file is of which split, for data sets of image files.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// List of the training images, `relative/path.jpg label` a line, or iNaturalist's JSON [default: the usual file in --data]
+    #[arg(long, value_name = "FILE")]
+    pub train_list: Option<PathBuf>,
+    /// List of the validation images
+    #[arg(long, value_name = "FILE")]
+    pub val_list: Option<PathBuf>,
+    /// List of the test images
+    #[arg(long, value_name = "FILE")]
+    pub test_list: Option<PathBuf>,
+    /// Test images of each class of a folder, as a fraction, drawn by --split-seed
+    #[arg(long, value_name = "F")]
+    pub test_fraction: Option<f64>,
+    /// Seed of --test-fraction
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub split_seed: u64,
+    /// Split of a folder, `relative/path train|val|test` a line
+    #[arg(long, value_name = "FILE")]
+    pub split_file: Option<PathBuf>,
+}
+
+impl ListArgs {
+    /// Where the images are.
+    pub fn source_files(&self, root: &Path, broken: Broken) -> SourceFiles {
+        SourceFiles {
+            root: root.to_owned(),
+            train_list: self.train_list.clone(),
+            val_list: self.val_list.clone(),
+            test_list: self.test_list.clone(),
+            test_fraction: self.test_fraction,
+            split_seed: self.split_seed,
+            split_file: self.split_file.clone(),
+            broken,
+        }
+    }
+}
 
 /// Which samples: a data set and the long-tailed subset of it.
 #[derive(Clone, Debug, Args)]
@@ -46,24 +85,9 @@ pub struct DataArgs {
     /// Validation images of each class, from training images that the subset does not use
     #[arg(long, value_name = "N")]
     pub val_per_class: Option<u64>,
-    /// List of the training images, `relative/path.jpg label` a line, or iNaturalist's JSON [default: the usual file in --data]
-    #[arg(long, value_name = "FILE")]
-    pub train_list: Option<PathBuf>,
-    /// List of the validation images
-    #[arg(long, value_name = "FILE")]
-    pub val_list: Option<PathBuf>,
-    /// List of the test images
-    #[arg(long, value_name = "FILE")]
-    pub test_list: Option<PathBuf>,
-    /// Test images of each class of a folder, as a fraction, drawn by --split-seed
-    #[arg(long, value_name = "F")]
-    pub test_fraction: Option<f64>,
-    /// Seed of --test-fraction
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    pub split_seed: u64,
-    /// Split of a folder, `relative/path train|val|test` a line
-    #[arg(long, value_name = "FILE")]
-    pub split_file: Option<PathBuf>,
+    /// Which image file is of which split.
+    #[command(flatten)]
+    pub lists: ListArgs,
     /// Leave out images that cannot be read, and list them in the manifest
     #[arg(long)]
     pub skip_broken: bool,
@@ -78,16 +102,7 @@ pub struct DataArgs {
 impl DataArgs {
     /// Where the images are.
     pub fn source_files(&self) -> SourceFiles {
-        SourceFiles {
-            root: self.data.clone(),
-            train_list: self.train_list.clone(),
-            val_list: self.val_list.clone(),
-            test_list: self.test_list.clone(),
-            test_fraction: self.test_fraction,
-            split_seed: self.split_seed,
-            split_file: self.split_file.clone(),
-            broken: if self.skip_broken { Broken::Skip } else { Broken::Refuse },
-        }
+        self.lists.source_files(&self.data, if self.skip_broken { Broken::Skip } else { Broken::Refuse })
     }
 
     /// The data set's transform, with the sizes asked for.

@@ -2,7 +2,7 @@
 
 use super::{Outcome, import::report, install_interrupt, output::say, train};
 use crate::{
-    backbones::{Compute, pretrained, torchscript},
+    backbones::{Backbone, Compute, pretrained, torchscript},
     cli::{BatchNormArg, DumpArgs},
     datasets::Dataset,
     dump::{DumpSettings, Frozen, check_out, dump, rows_per_shard},
@@ -29,13 +29,24 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
         (Some(path), _, _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
-        (None, Some(path), _) => from_weights(path, &recipe, compute, dataset.class_names.len())?,
-        (None, None, Some(path)) => from_torchscript(path, args, &recipe.transform, compute, &dataset)?,
+        (None, Some(path), _) => {
+            let Recipe { backbone, width, transform, .. } = &recipe;
+            from_weights(path, (backbone, *width), transform, compute, dataset.class_names.len())?
+        }
+        (None, None, Some(path)) => {
+            refuse_training_mode(args)?;
+            from_torchscript(path, args.keep_last_linear, &recipe.transform, compute, &dataset)?
+        }
         (None, None, None) => {
             let checkpoint = train_first(args, &recipe, device, &dataset, &interrupt)?;
             from_checkpoint(&checkpoint, compute, &dataset, false)?
         }
     };
+    let had_head = frozen.head.is_some();
+    let frozen = frozen.read_at(args.readout())?;
+    if had_head && frozen.head.is_none() {
+        say("the head reads averages of the penultimate layer: the cache gets no stage-1 head");
+    }
     let dim = frozen.backbone.feature_dim();
     let settings = DumpSettings {
         augmented: args.augmented,
@@ -76,6 +87,9 @@ fn train_first(
     let mut folder = args.out.clone().into_os_string();
     folder.push(".checkpoint");
     let folder = PathBuf::from(folder);
+    // A layer that the network lacks is found before a long training.
+    let place = Compute { device: Device::Cpu, precision: recipe.precision, layout: recipe.layout };
+    Backbone::unset(&recipe.backbone, recipe.width, place)?.read_at(args.readout())?;
     let options = TrainOptions { device, eval_every: NonZeroU32::MIN };
     let outcome = stage1::train(dataset, recipe, &options, &folder, interrupt)?;
     if !outcome.was_finished {
@@ -145,32 +159,28 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, ExtractError> {
 }
 
 /// A backbone with the weights of a file; the file's head comes along where it fits the classes.
-fn from_weights(
+pub(super) fn from_weights(
     path: &Path,
-    recipe: &Recipe,
+    (name, width): (&str, f64),
+    transform: &Transform,
     compute: Compute,
     classes: usize,
 ) -> Result<Frozen, ExtractError> {
-    let (backbone, head) = pretrained::load(path, &recipe.backbone, recipe.width, compute)?;
+    let (backbone, head) = pretrained::load(path, name, width, compute)?;
     let weights_digest =
         digest(backbone.parameters().named()).map_err(ExtractError::torch("read the weights"))?;
     let info = BackboneInfo {
         architecture: backbone.architecture(),
         weights_digest,
         recipe: serde_json::json!({ "source": "weights file" }),
+        ..BackboneInfo::default()
     };
     let head = fitting_head(head, path, classes);
-    Ok(Frozen { backbone, info, head, transform: recipe.transform.clone() })
+    Ok(Frozen { backbone, info, head, transform: transform.clone() })
 }
 
-/// An exported module; its last linear layer becomes the head where it fits the classes.
-fn from_torchscript(
-    path: &Path,
-    args: &DumpArgs,
-    transform: &Transform,
-    compute: Compute,
-    dataset: &Dataset,
-) -> Result<Frozen, ExtractError> {
+/// An exported module has one mode.
+fn refuse_training_mode(args: &DumpArgs) -> Result<(), ExtractError> {
     if args.batch_norm == BatchNormArg::Train {
         return Err(ExtractError::InvalidSetting {
             name: "--batch-norm",
@@ -179,8 +189,19 @@ fn from_torchscript(
             hint: "an exported module runs as it was exported; other backbones take `--weights`".to_owned(),
         });
     }
+    Ok(())
+}
+
+/// An exported module; its last linear layer becomes the head where it fits the classes.
+pub(super) fn from_torchscript(
+    path: &Path,
+    keep_last_linear: bool,
+    transform: &Transform,
+    compute: Compute,
+    dataset: &Dataset,
+) -> Result<Frozen, ExtractError> {
     let size = transform.photo.as_ref().map_or(dataset.train.size(), |photo| (photo.crop, photo.crop));
-    let module = torchscript::load(path, compute, size, args.keep_last_linear)?;
+    let module = torchscript::load(path, compute, size, keep_last_linear)?;
     let info = BackboneInfo {
         architecture: module.backbone.architecture(),
         weights_digest: module.digest,
@@ -188,6 +209,7 @@ fn from_torchscript(
             "source": "TorchScript module",
             "features": if module.head.is_some() { "input of the last linear layer" } else { "output" },
         }),
+        ..BackboneInfo::default()
     };
     let head = fitting_head(module.head, path, dataset.class_names.len());
     Ok(Frozen { backbone: module.backbone, info, head, transform: transform.clone() })

@@ -62,7 +62,13 @@ fn summary(cache: &FeatureCache) -> String {
         "features",
         &format!("{} x {}, batch norm {}", manifest.feature_dim, manifest.dtype, plain(&manifest.batch_norm)),
     );
-    line("backbone", &manifest.backbone.architecture);
+    let backbone = &manifest.backbone;
+    let layer = backbone.layer.iter().map(|layer| format!(", read at {layer}"));
+    let pooling = backbone.pooling.iter().map(|pooling| format!(", {pooling} pooling"));
+    line(
+        "backbone",
+        &std::iter::once(backbone.architecture.clone()).chain(layer).chain(pooling).collect::<String>(),
+    );
     if !manifest.backbone.weights_digest.is_empty() {
         line("weights", &manifest.backbone.weights_digest);
     }

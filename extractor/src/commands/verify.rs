@@ -1,4 +1,4 @@
-//! `extractor verify`: reads every byte of a cache, and computes damaged shards again.
+//! `extractor verify`: reads every byte of a cache, and computes damaged files again.
 
 use super::{
     Outcome, dump, install_interrupt,
@@ -8,8 +8,8 @@ use super::{
 use crate::{
     backbones::Compute,
     cli::VerifyArgs,
-    datasets::{Broken, Dataset, SourceFiles, subset::SubsetSpec},
-    dump::{repair, settings_of},
+    datasets::{Broken, Dataset, subset::SubsetSpec},
+    dump::{Source, repair, settings_of, source_of},
     error::ExtractError,
 };
 use indicatif::HumanBytes;
@@ -19,12 +19,12 @@ use std::path::Path;
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
     let mut report = check(&args.cache)?;
     print_damages(&report)?;
-    if let (true, Some(checkpoint), Some(data)) = (args.repair, &args.checkpoint, &args.data)
-        && !report.shards.is_empty()
+    if let (true, Some(data)) = (args.repair, &args.data)
+        && !report.damaged.is_empty()
     {
-        let shards = std::mem::take(&mut report.shards);
-        say(&format!("shards to compute again: {}", shards.len()));
-        write_again(args, checkpoint, data, shards)?;
+        let damaged = std::mem::take(&mut report.damaged);
+        say(&format!("files to compute again: {}", damaged.len()));
+        write_again(args, data, damaged)?;
         report = check(&args.cache)?;
         print_damages(&report)?;
     }
@@ -33,7 +33,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
         print(&format!("ok: {files} files, {bytes}: every checksum is right, every feature is finite"))?;
         return Ok(Outcome::Done);
     }
-    say("hint: copy these files or dump the cache again; `--repair` computes damaged shards again");
+    say("hint: copy these files or dump the cache again; `--repair` computes damaged files again");
     Ok(Outcome::Failed)
 }
 
@@ -41,13 +41,8 @@ fn print_damages(report: &Report) -> Result<(), ExtractError> {
     report.damages.iter().try_for_each(|damage| print(&format!("damaged: {damage}")))
 }
 
-/// Computes damaged shards again, with the settings of the manifest.
-fn write_again(
-    args: &VerifyArgs,
-    checkpoint: &Path,
-    data: &Path,
-    shards: Vec<FileInfo>,
-) -> Result<(), ExtractError> {
+/// Computes damaged files again, with the settings of the manifest.
+fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result<(), ExtractError> {
     let there =
         manifest(&args.cache).ok_or_else(|| CacheError::MissingManifest { path: args.cache.clone() })?;
     let settings = settings_of(&there, args.batch_size.get(), args.machine.precision)?;
@@ -55,13 +50,24 @@ fn write_again(
     let interrupt = install_interrupt()?;
     let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
     let broken = if there.dataset.skipped.is_empty() { Broken::Refuse } else { Broken::Skip };
-    let files = SourceFiles { broken, ..SourceFiles::from(data) };
-    let dataset = Dataset::load(&there.dataset.name, files, &spec)?;
+    let source = source_of(&there)?;
+    let dataset = Dataset::load(&there.dataset.name, args.lists.source_files(data, broken), &spec)?;
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
-    // The manifest says which images the cache is of, whatever the backbone was trained on.
-    let frozen = dump::from_checkpoint(checkpoint, compute, &dataset, true)?;
-    repair(&frozen, &dataset, &settings, &args.cache, shards, &interrupt)
+    let Source { backbone: (name, width), readout, keep_last_linear, transform } = &source;
+    let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
+        // The manifest says which images the cache is of, whatever the backbone was trained on.
+        (Some(path), _, _) => dump::from_checkpoint(path, compute, &dataset, true)?,
+        (None, Some(path), _) => {
+            dump::from_weights(path, (name, *width), transform, compute, dataset.class_names.len())?
+        }
+        (None, None, Some(path)) => {
+            dump::from_torchscript(path, *keep_last_linear, transform, compute, &dataset)?
+        }
+        // The command line asks for one of them.
+        (None, None, None) => return Ok(()),
+    };
+    repair(&frozen.read_at(*readout)?, &dataset, &settings, &args.cache, damaged, &interrupt)
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +76,8 @@ struct Report {
     bytes: u64,
     /// One text for each thing that is wrong, with the file's name.
     damages: Vec<String>,
-    /// The damaged files that are shards.
-    shards: Vec<FileInfo>,
+    /// The damaged files.
+    damaged: Vec<FileInfo>,
 }
 
 /// Files first, and features only where the files are in order.
@@ -84,8 +90,7 @@ fn check(path: &Path) -> Result<Report, ExtractError> {
         progress.advance(file.bytes);
     })?;
     progress.finish();
-    let shards = damages.iter().map(|damage| &damage.file).filter(|file| file.file.contains('/'));
-    report.shards = shards.cloned().collect();
+    report.damaged = damages.iter().map(|damage| damage.file.clone()).collect();
     report.damages = damages.into_iter().map(|damage| damage.error.to_string()).collect();
     if report.damages.is_empty() {
         report.damages = match FeatureCache::open(path) {
@@ -105,8 +110,7 @@ fn non_finite(cache: &FeatureCache) -> Vec<String> {
 /// Length of the progress bar; an unreadable manifest is an error of the check itself.
 fn expected_bytes(path: &Path) -> u64 {
     let manifest = manifest(path);
-    let shards = manifest.iter().flat_map(|manifest| manifest.views.values().flat_map(|view| &view.shards));
-    shards.fold(0, |sum, shard| sum.saturating_add(shard.file.bytes))
+    manifest.iter().flat_map(Manifest::files).fold(0, |sum, file| sum.saturating_add(file.bytes))
 }
 
 fn manifest(path: &Path) -> Option<Manifest> {

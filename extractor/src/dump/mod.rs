@@ -13,12 +13,12 @@ mod views;
 mod work;
 
 pub use partition::Partition;
-pub use repair::{repair, settings_of};
+pub use repair::{Source, repair, settings_of, source_of};
 pub use views::rows_per_shard;
 
 use crate::{
     ExtractError,
-    backbones::Backbone,
+    backbones::{Backbone, Readout},
     config::{Precision, program},
     datasets::Dataset,
     transform::Transform,
@@ -40,6 +40,22 @@ pub struct Frozen {
     pub head: Option<Stage1Head>,
     /// From pixels to the backbone's input.
     pub transform: Transform,
+}
+
+impl Frozen {
+    /// Reads features elsewhere, which the manifest then says; the head, which reads the penultimate layer, goes.
+    ///
+    /// # Errors
+    /// Those of [`Backbone::read_at`].
+    pub fn read_at(mut self, readout: Readout) -> Result<Self, ExtractError> {
+        self.backbone.read_at(readout)?;
+        let readout = self.backbone.readout();
+        (self.info.layer, self.info.pooling) = readout.recorded();
+        if readout != Readout::default() {
+            self.head = None;
+        }
+        Ok(self)
+    }
 }
 
 /// What a dump writes beside the clean and flipped views, and how.
@@ -123,6 +139,14 @@ pub fn dump(
     if writer.is_finished() {
         return Ok(Written::Before);
     }
+    // The running statistics go through one process at a time.
+    let alone = match settings.batch_norm {
+        BatchNormMode::Eval => None,
+        BatchNormMode::Train => match writer.alone()? {
+            Some(lock) => Some(lock),
+            None => return Ok(Written::Before),
+        },
+    };
     if let Some(head) = &frozen.head {
         writer.head(head)?;
     }
@@ -132,6 +156,7 @@ pub fn dump(
         return Ok(Written::Part { missing });
     }
     writer.finish()?;
+    drop(alone);
     Ok(Written::Now)
 }
 

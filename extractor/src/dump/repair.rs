@@ -1,8 +1,14 @@
 //! Damaged shards of a finished cache, computed again.
 
 use super::{DumpSettings, Frozen, Partition, manifest, pipeline, views};
-use crate::{ExtractError, config::Precision, datasets::Dataset};
-use shared::{CacheError, CacheWriter, FileInfo, Manifest, View, interrupt::Interrupt};
+use crate::{
+    ExtractError,
+    backbones::Readout,
+    config::Precision,
+    datasets::{Dataset, DatasetKind},
+    transform::Transform,
+};
+use shared::{BackboneInfo, CacheError, CacheWriter, FileInfo, Manifest, View, interrupt::Interrupt};
 use std::path::Path;
 
 /// The settings of the dump that a manifest is of; `batch_size` and `precision` are those of the machine.
@@ -42,13 +48,57 @@ pub fn settings_of(
     })
 }
 
+/// What of the network's making a manifest records, beside its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Name and width of the backbone.
+    pub backbone: (String, f64),
+    /// Where its features were read.
+    pub readout: Readout,
+    /// Whether a TorchScript module's own output was taken.
+    pub keep_last_linear: bool,
+    /// From pixels to its input: the data set's transform in the sizes of the dump.
+    pub transform: Transform,
+}
+
+/// How the network of a manifest was made.
+///
+/// # Errors
+/// [`ExtractError::UnknownName`] for its data set; [`ExtractError::InvalidSetting`] for a layer or pooling of another
+/// program version.
+pub fn source_of(there: &Manifest) -> Result<Source, ExtractError> {
+    let BackboneInfo { architecture, recipe, layer, pooling, .. } = &there.backbone;
+    let scaled = architecture.split_once(" x").and_then(|(name, width)| Some((name, width.parse().ok()?)));
+    let (name, width) = scaled.unwrap_or((architecture, 1.0));
+    let readout = Readout::from_recorded(layer.as_deref(), pooling.as_deref()).ok_or_else(|| {
+        ExtractError::InvalidSetting {
+            name: "--repair",
+            expected: "a layer and pooling that this program knows".to_owned(),
+            got: format!("{} and {}", layer.as_deref().unwrap_or("-"), pooling.as_deref().unwrap_or("-")),
+            hint: "use the program version that wrote the cache".to_owned(),
+        }
+    })?;
+    let mut transform = DatasetKind::named(&there.dataset.name)?.transform.clone();
+    if let (Some(photo), Some(steps)) = (&mut transform.photo, there.transforms.get("clean")) {
+        let size = |step| number(steps, step).and_then(|size| usize::try_from(size).ok());
+        photo.resize = size("resize").unwrap_or(photo.resize);
+        photo.crop = size("centre-crop").unwrap_or(photo.crop);
+    }
+    Ok(Source {
+        backbone: (name.to_owned(), width),
+        readout,
+        keep_last_linear: recipe.get("features").and_then(|features| features.as_str()) == Some("output"),
+        transform,
+    })
+}
+
 /// The number of a step, for example 3 of `seed(3)|flip(0.5)`.
 fn number(steps: &str, name: &str) -> Option<u64> {
     let argument = |step: &str| step.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?.parse().ok();
     steps.split('|').find_map(argument)
 }
 
-/// Computes damaged shards again; each takes its place only where it comes out with the checksum of the manifest.
+/// Computes damaged shards, the head and the running statistics again; each takes its place only where it comes out with the checksum of the manifest.
 ///
 /// # Errors
 /// [`ExtractError::InvalidSetting`] where backbone, images or settings are not those of the dump,
@@ -69,11 +119,15 @@ pub fn repair(
                 name: "--repair",
                 expected: "the backbone and images of the dump".to_owned(),
                 got: format!("others: {difference}"),
-                hint: "give the checkpoint, data and `--precision` of the dump".to_owned(),
+                hint: "give the backbone, data, lists and `--precision` of the dump".to_owned(),
             },
             other => other.into(),
         },
     )?;
+    if let Some(head) = &frozen.head {
+        writer.repair_head(head)?;
+    }
+    writer.drop_damaged_statistics()?;
     pipeline::run(frozen, settings, &writer, &views, interrupt)?;
     Ok(writer.restore_indices()?)
 }

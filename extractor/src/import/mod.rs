@@ -201,6 +201,7 @@ fn manifest(
             architecture: import.backbone.clone(),
             weights_digest: String::new(),
             recipe: serde_json::json!({ "source": "import", "head_digest": head_digest }),
+            ..BackboneInfo::default()
         },
         transforms,
         batch_norm: BatchNormMode::Eval,

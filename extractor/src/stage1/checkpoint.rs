@@ -137,6 +137,7 @@ impl Checkpoint {
                 "epochs_done": self.info.position.epochs,
                 "train_transform": self.info.train_transform,
             }),
+            ..BackboneInfo::default()
         })
     }
 }
