@@ -17,4 +17,5 @@ mod figures;
 mod help;
 mod program;
 mod report;
+mod reproduction;
 mod sweep;
