@@ -9,10 +9,6 @@ const BINS: usize = 48;
 const FINEST: f64 = 1.0 / 1_048_576.0;
 
 /// Counts of values in equal bins: bin i holds low + i·width ≤ x < low + (i + 1)·width.
-///
-/// Widths are powers of two and edges are their multiples. When a value does not fit, neighbouring bins are merged until it
-/// does, so one pass is enough, and the result does not depend on the order of the values: it has the smallest width at
-/// which all of them fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     /// Lower edge of the first bin.
@@ -21,12 +17,6 @@ pub struct Histogram {
     pub width: f64,
     /// Values in each bin.
     pub counts: Vec<u64>,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { low: 0.0, width: FINEST, counts: vec![0; BINS] }
-    }
 }
 
 impl Histogram {
@@ -40,6 +30,36 @@ impl Histogram {
         let scale = self.width * self.total().max(1) as f64;
         let middle = move |bin: usize| self.low + (bin as f64 + 0.5) * self.width;
         self.counts.iter().enumerate().map(move |(bin, &count)| (middle(bin), count as f64 / scale))
+    }
+}
+
+/// A histogram under construction.
+///
+/// Widths are powers of two and edges are their multiples. When a value does not fit, neighbouring bins are merged until it
+/// does, so one pass is enough, and the result does not depend on the order of the values: it has the smallest width at
+/// which all of them fit.
+#[derive(Clone, Debug)]
+pub(super) struct StreamingHistogram {
+    /// Lower edge of the first bin in units of the width: a whole number.
+    first: f64,
+    width: f64,
+    /// 1 / width, exact as the width is.
+    per_width: f64,
+    /// `first` where that is a whole number of this type, else its nearest.
+    first_whole: i64,
+    counts: [u64; BINS],
+}
+
+impl Default for StreamingHistogram {
+    fn default() -> Self {
+        Self::empty(0.0, FINEST)
+    }
+}
+
+impl StreamingHistogram {
+    #[expect(clippy::cast_possible_truncation, reason = "casts of floating-point numbers take the nearest")]
+    fn empty(first: f64, width: f64) -> Self {
+        Self { first, width, per_width: width.recip(), first_whole: first as i64, counts: [0; BINS] }
     }
 
     /// Adds one finite value.
@@ -58,12 +78,22 @@ impl Histogram {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "the value is checked to lie in 0..BINS first"
+        reason = "whole numbers below 2^52 fit; a place below 0 becomes one beyond the bins"
     )]
     fn bin(&mut self, value: f64) -> Option<&mut u64> {
-        // Both divisions are exact, the width being a power of two; the difference of the values would not be.
-        let place = (value / self.width).floor() - self.low / self.width;
-        if (0.0..BINS as f64).contains(&place) { self.counts.get_mut(place as usize) } else { None }
+        /// Beyond it a number has no fraction, and may not fit the whole numbers.
+        const WHOLE: f64 = 4_503_599_627_370_496.0;
+        // Exact, the width being a power of two; so is the difference after rounding down, and not before.
+        let scaled = value * self.per_width;
+        let place = if scaled.abs() < WHOLE {
+            // As `floor`, which many processors' common subset has no instruction for.
+            let whole = scaled as i64;
+            (whole - i64::from(whole as f64 > scaled)).wrapping_sub(self.first_whole) as usize
+        } else {
+            let place = scaled - self.first;
+            if (0.0..BINS as f64).contains(&place) { place as usize } else { BINS }
+        };
+        self.counts.get_mut(place)
     }
 
     /// Widens the bins until the value and all before it fit, and centres the range.
@@ -72,21 +102,18 @@ impl Histogram {
             Some((counts.iter().position(|&n| n > 0)?, counts.iter().rposition(|&n| n > 0)?))
         };
         loop {
-            // Edges in units of the width; integers in f64.
-            let first = (self.low / self.width).floor();
-            let own = (value / self.width).floor();
+            let first = self.first;
+            let own = (value * self.per_width).floor();
             let (low, high) = match occupied(&self.counts) {
                 Some((low, high)) => (own.min(first + low as f64), own.max(first + high as f64)),
                 None => (own, own),
             };
             let fits = high - low < BINS as f64;
-            let (factor, start) = if fits {
-                (1.0, low - ((BINS as f64 - 1.0 - (high - low)) / 2.0).floor())
+            let mut moved = if fits {
+                Self::empty(low - ((BINS as f64 - 1.0 - (high - low)) / 2.0).floor(), self.width)
             } else {
-                (2.0, (first / 2.0).floor())
+                Self::empty((first / 2.0).floor(), 2.0 * self.width)
             };
-            let mut moved =
-                Self { low: start * factor * self.width, width: factor * self.width, ..Self::default() };
             for (bin, &count) in self.counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
                 if let Some(slot) = moved.bin((first + bin as f64) * self.width) {
                     *slot += count;
@@ -100,11 +127,11 @@ impl Histogram {
     }
 
     /// Without the empty bins at both ends; `None` of no value.
-    pub(super) fn trimmed(&self) -> Option<Self> {
+    pub(super) fn finish(&self) -> Option<Histogram> {
         let first = self.counts.iter().position(|&count| count > 0)?;
         let last = self.counts.iter().rposition(|&count| count > 0)?;
         let counts = self.counts.get(first..=last)?.to_vec();
-        Some(Self { low: self.low + first as f64 * self.width, width: self.width, counts })
+        Some(Histogram { low: (self.first + first as f64) * self.width, width: self.width, counts })
     }
 }
 
@@ -114,11 +141,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn histogram(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::default();
+        let mut histogram = StreamingHistogram::default();
         for &value in values {
             histogram.add(value);
         }
-        histogram.trimmed().unwrap()
+        histogram.finish().unwrap()
     }
 
     #[test]
@@ -136,7 +163,7 @@ mod tests {
     #[test]
     fn one_value_is_one_bin_and_no_value_no_histogram() {
         assert_eq!(histogram(&[7.25; 9]).counts, [9]);
-        assert_eq!(Histogram::default().trimmed(), None);
+        assert_eq!(StreamingHistogram::default().finish(), None);
     }
 
     proptest! {
