@@ -51,7 +51,7 @@ pub enum EvaluationError {
 
 /// Accumulates every metric of [`super::METRICS`] over chunks of logits, in f64 and in one pass.
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// # use retrainer::metrics::Evaluation;
 /// # use shared::{ClassCounts, ClassId};
 /// let class_counts = ClassCounts::new(vec![200, 10])?;
