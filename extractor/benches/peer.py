@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 settings = json.loads(sys.argv[1])
 torch.set_num_threads(settings["threads"])
+torch.backends.cudnn.benchmark = True  # as `extractor` does: sizes do not change
 device, batch_size, side = settings["device"], settings["batch_size"], settings["side"]
 memory_format = torch.channels_last if settings["channels_last"] else torch.contiguous_format
 

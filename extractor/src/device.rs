@@ -1,6 +1,6 @@
 //! From the device that the user asks for to the one that libtorch gets.
 
-use crate::ExtractError;
+use crate::{ExtractError, config::Precision};
 use shared::device::{ChosenDevice, DeviceChoice};
 use tch::{Cuda, Device};
 
@@ -24,10 +24,32 @@ pub fn choose(choice: DeviceChoice) -> Result<Chosen, ExtractError> {
     let (chosen, why) = choice.resolve(cuda_devices).map_err(|reason| ExtractError::Device { reason })?;
     let device = match chosen {
         ChosenDevice::Cpu => Device::Cpu,
-        ChosenDevice::Cuda(index) => Device::Cuda(index),
+        ChosenDevice::Cuda(index) => {
+            // Batches of one size come by the thousand: the fastest algorithm for their shapes is worth a search.
+            Cuda::cudnn_set_benchmark(true);
+            Device::Cuda(index)
+        }
     };
     let reason = (choice == DeviceChoice::Auto).then(|| format!("device: {chosen} ({why})"));
     Ok(Chosen { device, reason })
+}
+
+/// A sentence for the user where `precision` is a bad choice on `device`.
+pub fn caution(precision: Precision, device: Device) -> Option<&'static str> {
+    (precision == Precision::Bf16 && device == Device::Cpu && !multiplies_bf16()).then_some(
+        "warning: this CPU computes in bf16 many times more slowly than in f32: take `--precision f32`",
+    )
+}
+
+/// Whether oneDNN has bf16 kernels for this CPU; where it has none, libtorch multiplies one number after the other.
+fn multiplies_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = std::is_x86_feature_detected!("avx512bw");
+    #[cfg(target_arch = "aarch64")]
+    let has = std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let has = false;
+    has
 }
 
 #[cfg(test)]
@@ -38,6 +60,13 @@ mod tests {
     fn the_cpu_needs_no_explanation_and_auto_gives_one() {
         assert_eq!(choose(DeviceChoice::Cpu).unwrap(), Chosen { device: Device::Cpu, reason: None });
         assert!(choose(DeviceChoice::Auto).unwrap().reason.unwrap().starts_with("device: "));
+    }
+
+    #[test]
+    fn only_bf16_on_a_cpu_can_be_a_bad_choice() {
+        assert_eq!(caution(Precision::F32, Device::Cpu), None);
+        assert_eq!(caution(Precision::Bf16, Device::Cuda(0)), None);
+        assert_eq!(caution(Precision::Bf16, Device::Cpu).is_none(), multiplies_bf16());
     }
 
     #[test]

@@ -230,7 +230,7 @@ pub struct MachineArgs {
 /// `extractor train`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-A run that was stopped or killed continues from its last finished epoch when the same command is given again.
+A run that was stopped or killed continues from its last checkpoint when the same command is given again.
 
 Examples:
   extractor train --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 \\

@@ -53,6 +53,9 @@ pub(super) fn prepare(machine: &MachineArgs) -> Result<Device, ExtractError> {
     if let Some(reason) = &chosen.reason {
         say(reason);
     }
+    if let Some(caution) = device::caution(machine.precision, chosen.device) {
+        say(caution);
+    }
     Ok(chosen.device)
 }
 

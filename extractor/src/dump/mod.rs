@@ -10,6 +10,7 @@ mod pipeline;
 mod repair;
 mod scratch;
 mod views;
+mod waiting;
 mod work;
 
 pub use partition::Partition;

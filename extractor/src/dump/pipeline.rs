@@ -9,6 +9,7 @@ use super::{
     batch_norm::{self, Drift},
     scratch::Scratch,
     views::PlannedView,
+    waiting::Waiting,
     work::{self, Statistics, Work},
 };
 use crate::{
@@ -22,7 +23,7 @@ use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
-use tch::{Device, TchError};
+use tch::{TchError, Tensor};
 
 /// Batches that wait for the writer at most.
 const WAITING_BATCHES: usize = 4;
@@ -128,10 +129,16 @@ impl DeviceSide<'_> {
         let order: Vec<u32> = (0_u32..).take(planned.images.len()).collect();
         let cuts = rows.clone().step_by(step).map(|start| start..rows.end.min(start.saturating_add(step)));
         let mut batches = source.batches(self.look(planned), &order, cuts.clone())?;
+        let mut waiting = Waiting::default();
         for cut in cuts {
             let Some(features) = self.features(planned, batches.next(), BatchNormMode::Eval)? else { break };
-            self.send(Piece::Rows { view, shard, features, last_of_shard: cut.end == rows.end })?;
-            self.progress.advance(cut.len() as u64);
+            let last_of_shard = cut.end == rows.end;
+            waiting.push(cut, features);
+            if last_of_shard || waiting.is_full() {
+                let (cuts, features) = waiting.take().map_err(failed(planned))?;
+                self.send(Piece::Rows { view, shard, features, last_of_shard })?;
+                self.progress.advance(cuts.iter().map(|cut| cut.len() as u64).sum());
+            }
         }
         Ok(())
     }
@@ -150,12 +157,19 @@ impl DeviceSide<'_> {
         let order = batch_norm::order(self.settings.seed, planned.plan.id, planned.images.len());
         let cuts = batch_norm::batches(order.len(), self.settings.train_batch_size);
         let mut batches = source.batches(self.look(planned), &order, cuts.iter().cloned())?;
+        let mut waiting = Waiting::default();
         for cut in cuts {
             let Some(features) = self.features(planned, batches.next(), BatchNormMode::Train)? else { break };
-            self.progress.advance(cut.len() as u64);
-            let rows = order.get(cut).unwrap_or_default().iter().map(|&row| row as usize).collect();
-            if !shards.is_empty() {
-                self.send(Piece::Scattered { rows, features })?;
+            let last = cut.end == order.len();
+            waiting.push(cut, features);
+            if last || waiting.is_full() {
+                let (cuts, features) = waiting.take().map_err(failed(planned))?;
+                let rows = cuts.into_iter().flat_map(|cut| order.get(cut).unwrap_or_default());
+                let rows: Vec<usize> = rows.map(|&row| row as usize).collect();
+                self.progress.advance(rows.len() as u64);
+                if !shards.is_empty() {
+                    self.send(Piece::Scattered { rows, features })?;
+                }
             }
         }
         match statistics {
@@ -195,24 +209,24 @@ impl DeviceSide<'_> {
         }
     }
 
-    /// Features of a batch of a view, `[rows, D]`, row-major; `None` after the last one.
+    /// Features of a batch of a view, `[B, D]` f32 on the device, which may still be at it; `None` after the last one.
     fn features(
         &self,
         planned: &PlannedView<'_>,
         batch: Option<Result<Batch, ExtractError>>,
         batch_norm: BatchNormMode,
-    ) -> Result<Option<Vec<f32>>, ExtractError> {
+    ) -> Result<Option<Tensor>, ExtractError> {
         if self.interrupt.requested() {
             return Err(ExtractError::Interrupted { state: "finished shards are on disk".to_owned() });
         }
         let Some(batch) = batch.transpose()? else { return Ok(None) };
-        let compute = || -> Result<Vec<f32>, TchError> {
-            let features = self.frozen.backbone.features(&batch.input, batch_norm)?; // [B, D] f32
-            // Waits for the device.
-            Vec::try_from(features.f_to(Device::Cpu)?.f_reshape([-1])?)
-        };
-        compute().map(Some).map_err(ExtractError::torch(format!("compute features of `{}`", planned.plan.id)))
+        let features = self.frozen.backbone.features(&batch.input, batch_norm);
+        features.map(Some).map_err(failed(planned))
     }
+}
+
+fn failed(planned: &PlannedView<'_>) -> impl FnOnce(TchError) -> ExtractError {
+    ExtractError::torch(format!("compute features of `{}`", planned.plan.id))
 }
 
 /// The disk's side: ends when the sender is gone; a shard that is not whole then is dropped.

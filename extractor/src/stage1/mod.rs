@@ -8,6 +8,7 @@
 //! epoch and, on a CPU with the same number of threads, ends with the same bits as one that was not.
 
 mod accuracy;
+mod cadence;
 mod checkpoint;
 mod head;
 mod log;

@@ -2,6 +2,7 @@
 
 use super::{
     accuracy::Accuracy,
+    cadence::Cadence,
     checkpoint::{self, CheckpointInfo, Position},
     head::Head,
     log::{self, EpochRecord},
@@ -40,7 +41,8 @@ pub struct TrainOutcome {
 
 /// Trains a backbone and its head, or continues the run that `folder` holds.
 ///
-/// Writes `checkpoint.safetensors` and a line of `train.jsonl` after each epoch.
+/// Writes a line of `train.jsonl` after each epoch, and `checkpoint.safetensors` where that costs little of the time since
+/// the last one, at a stop and at the end.
 ///
 /// # Errors
 /// [`ExtractError::OtherSettings`] when `folder` holds another run; [`ExtractError::Diverged`] when the loss is no longer
@@ -93,6 +95,7 @@ struct Run {
     test: Source,
     /// Sums over the samples of the current epoch, on the device: loss, right answers; f64 `[2]`.
     sums: Tensor,
+    cadence: Cadence,
 }
 
 impl Run {
@@ -116,28 +119,33 @@ impl Run {
             sgd,
             sums,
             info,
+            cadence: Cadence::new(),
         })
     }
 
     /// Every tensor that decides how the run goes on, under its name in the checkpoint.
-    fn state(&self) -> Vec<(String, Tensor)> {
+    fn state(&self) -> Result<Vec<(String, Tensor)>, ExtractError> {
         let parameters = self.backbone.parameters().named().chain(self.head.parameters().named());
-        parameters
+        let momenta = self.sgd.momenta().map_err(ExtractError::torch("collect the momenta"))?;
+        Ok(parameters
             .map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()))
-            .chain(self.sgd.momenta().map(|(name, tensor)| (name, tensor.shallow_clone())))
+            .chain(momenta)
             .chain([("epoch.sums".to_owned(), self.sums.shallow_clone())])
-            .collect()
+            .collect())
     }
 
     fn restore(&mut self, position: Position, file: &TensorFile) -> Result<(), ExtractError> {
-        let state = self.state();
+        let state = self.state()?;
         file.copy_into(state.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
         self.info.position = position;
         Ok(())
     }
 
-    fn save(&self, folder: &Path) -> Result<(), ExtractError> {
-        checkpoint::save(folder, &self.info, &self.state())
+    fn save(&mut self, folder: &Path) -> Result<(), ExtractError> {
+        let started = Instant::now();
+        checkpoint::save(folder, &self.info, &self.state()?)?;
+        self.cadence.saved(started.elapsed());
+        Ok(())
     }
 
     /// Runs the rest of the current epoch, tests, and stores the result.
@@ -201,7 +209,7 @@ impl Run {
         log::append(folder, &record)?;
         self.info.position = Position { epochs: done, steps: 0, seconds: 0.0 };
         let _ = self.sums.f_zero_().map_err(ExtractError::torch("clear the sums of an epoch"))?;
-        self.save(folder)
+        if self.info.finished() || self.cadence.is_worth_another() { self.save(folder) } else { Ok(()) }
     }
 
     /// One step on a batch, in parts; nothing here waits for the device.

@@ -25,16 +25,19 @@ impl Normalise {
 
     /// `[B, 3, H, W]` u8 to f32, in the order of operations of torchvision's `ToTensor` and `Normalize`.
     ///
+    /// Colour by colour with numbers that travel with the operation: a tensor of them would make a GPU wait for its copy.
+    ///
     /// # Errors
     /// libtorch's.
     pub fn apply(&self, images: &Tensor) -> Result<Tensor, TchError> {
-        let row =
-            |values: &[f32; 3]| Tensor::f_from_slice(values)?.f_reshape([1, 3, 1, 1])?.f_to(images.device());
-        images
-            .f_to_dtype(Kind::Float, false, false)?
-            .f_div_scalar(255.0)?
-            .f_sub(&row(&self.mean)?)?
-            .f_div(&row(&self.std)?)
+        let images = images.f_to_dtype(Kind::Float, false, false)?.f_div_scalar(255.0)?;
+        for (colour, (&mean, &std)) in (0..).zip(self.mean.iter().zip(&self.std)) {
+            let _ = images
+                .f_narrow(1, colour, 1)?
+                .f_sub_scalar_(f64::from(mean))?
+                .f_div_scalar_(f64::from(std))?;
+        }
+        Ok(images)
     }
 }
 
