@@ -11,6 +11,7 @@
 
 mod bench;
 mod browser;
+mod cuda;
 mod engine;
 mod errors;
 mod figures;

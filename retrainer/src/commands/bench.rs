@@ -1,6 +1,6 @@
 //! `retrainer bench`: how near training is to the matrix products that it cannot do without.
 
-use super::{End, print, say, sweep};
+use super::{End, print, resources, say, sweep};
 use crate::{
     error::RetrainError,
     plan::{CacheShape, Grid, Precision, Resources, SweepPlan, Work},
@@ -31,7 +31,7 @@ pub struct BenchArgs {
     /// Where to train: auto, cpu, cuda or cuda:i
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
-    /// Workers side by side on the CPU [default: one a core]
+    /// Workers side by side [default: one a core on the CPU, one on a GPU]
     #[arg(long)]
     pub workers: Option<usize>,
     /// Samples in a step
@@ -61,7 +61,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     train::restart_for(precision, device)?;
     let cache = sweep::open_cache(&args.cache, false)?;
     say(&format!("device: {} ({why})", sweep::name(device)));
-    let workers = sweep::workers(args.workers, device);
+    let workers = resources::workers(args.workers, device);
     let budget = Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::from_secs(2));
     let mut measured = Vec::new();
     for &heads in &args.heads {
@@ -74,25 +74,35 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     let best = measured.iter().map(|row| row.matmul_rate).fold(0.0, f64::max);
     let shape = CacheShape::of(&cache);
     let head_epoch = 4.0 * shape.samples as f64 * shape.dim as f64 * shape.classes as f64;
+    // A GPU's groups are larger than its caches: a step cannot be faster than its weights come and go.
+    let copy_rate = (device != Device::Cpu).then(|| train::copy_rate(device, budget)).transpose()?;
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
+    let header = [
         "heads in a group",
         "products GFLOP/s",
         "training GFLOP/s",
         "s/head-epoch",
         "time / products",
         "time / best products",
-    ]);
+    ];
+    table.set_header(header.into_iter().chain(copy_rate.map(|_| "time / floor")));
     for row in &measured {
-        table.add_row([
+        let columns = row.heads * shape.classes;
+        let step = 4.0 * (args.batch_size * shape.dim * columns) as f64; // floating-point operations
+        let floor = copy_rate.map(|rate| {
+            let floor = (step / best).max(train::step_bytes(shape.dim, columns) / rate);
+            format!("{:.2}", step / row.training_rate / floor)
+        });
+        let cells = [
             row.heads.to_string(),
             format!("{:.1}", row.matmul_rate / 1e9),
             format!("{:.1}", row.training_rate / 1e9),
-            format!("{:.5}", head_epoch / row.training_rate),
+            format!("{:.6}", head_epoch / row.training_rate),
             format!("{:.2}", row.matmul_rate / row.training_rate),
             format!("{:.2}", best / row.training_rate),
-        ]);
+        ];
+        table.add_row(cells.into_iter().chain(floor));
     }
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
@@ -105,6 +115,12 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
         args.batch_size,
         precision.name()
     ));
+    if let Some(rate) = copy_rate {
+        print(&format!(
+            "a copy moves {:.0} GB/s; floor: the longer of best products and weight traffic",
+            rate / 1e9
+        ));
+    }
     if let Some(memory) = peak_memory() {
         print(&format!("peak memory {:.0} MB, the mapped cache included", memory as f64 / 1e6));
     }

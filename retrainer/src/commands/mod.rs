@@ -6,6 +6,7 @@ pub mod export;
 pub mod manual;
 pub mod methods;
 pub mod report;
+mod resources;
 pub mod sweep;
 
 use crate::{cli::Command, error::RetrainError};

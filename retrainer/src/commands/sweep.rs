@@ -1,9 +1,9 @@
 //! `retrainer sweep`: every head of a grid, once.
 
-use super::{End, say};
+use super::{End, resources::resources, say};
 use crate::{
     error::RetrainError,
-    plan::{Grid, PRESETS, Precision, Preset, Resources, SweepPlan, default_grid},
+    plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
     records::{
         Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
         keep_manifest,
@@ -55,10 +55,10 @@ pub struct SweepArgs {
     /// Do the i-th of n parts of the work
     #[arg(long, value_name = "I/N", value_parser = parse_partition)]
     pub partition: Option<(usize, usize)>,
-    /// Workers side by side on the CPU [default: one a core]
+    /// Workers side by side [default: one a core on the CPU, one on a GPU]
     #[arg(long)]
     pub workers: Option<usize>,
-    /// MB of weights and momentum in a group of heads [default: 4 on a CPU (its cache); on a GPU what its free memory allows]
+    /// MB of weights and momentum in a group of heads [default: a quarter of its share of a CPU's last cache; on a GPU what its free memory allows]
     #[arg(long, value_name = "MB")]
     pub group_memory: Option<usize>,
     /// Check every checksum of the cache first
@@ -136,7 +136,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     }
     let cache = open_cache(&args.cache, args.verify)?;
     say(&format!("device: {} ({why})", name(device)));
-    let resources = resources(args, device, &cache);
+    let resources = resources(args.workers, args.group_memory, device, &cache);
     let plan = SweepPlan::new(&grid, &cache, grid.precision, resources)?;
     for warning in &plan.warnings {
         say(&format!("warning: {warning}"));
@@ -243,45 +243,9 @@ fn existing_records(out: &Path) -> Result<Option<RunStore>, RetrainError> {
     Ok(Some(store))
 }
 
-/// Workers side by side: one a core on the CPU, one on a GPU.
-pub(crate) fn workers(asked: Option<usize>, device: Device) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if device == Device::Cpu { asked.unwrap_or(cores).max(1) } else { 1 }
-}
-
 /// The precision that a device has: a CPU's products have no TF32.
 pub(crate) fn possible(precision: Precision, device: Device) -> Precision {
     if precision == Precision::Tf32 && device == Device::Cpu { Precision::F32 } else { precision }
-}
-
-/// Bytes of weights and momentum that a group on a CPU may have: about its cache.
-const CPU_GROUP: usize = 4_000_000;
-
-/// The same on a GPU that does not tell its free memory.
-const GPU_GROUP: usize = 2_000_000_000;
-
-fn resources(args: &SweepArgs, device: Device, cache: &FeatureCache) -> Resources {
-    let megabytes = args.group_memory.map(|megabytes| megabytes.saturating_mul(1_000_000));
-    let group_bytes = megabytes.unwrap_or_else(|| match train::free_memory(device) {
-        _ if device == Device::Cpu => CPU_GROUP,
-        Some(free) => gpu_group(free, resident(cache)),
-        None => GPU_GROUP,
-    });
-    Resources { workers: workers(args.workers, device), group_bytes }
-}
-
-/// Bytes of weights and momentum for a GPU with `free` bytes, of which features take `resident`. A group needs five times
-/// as much at its end, when weights are chosen and measured; a fifth of the memory is left to others. Larger groups than
-/// of 8 GB gain nothing, and a stop loses more.
-fn gpu_group(free: u64, resident: u64) -> usize {
-    let usable = (free / 5 * 4).saturating_sub(resident) / 5;
-    usize::try_from(usable.clamp(50_000_000, 8_000_000_000)).unwrap_or(GPU_GROUP)
-}
-
-/// Bytes of all views.
-fn resident(cache: &FeatureCache) -> u64 {
-    let views = Split::ALL.into_iter().map(|split| cache.views(split).len() * cache.labels(split).len());
-    (views.sum::<usize>() * cache.dim() * cache.manifest().dtype.bytes()) as u64
 }
 
 fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
@@ -292,12 +256,12 @@ fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
     let columns = heads * plan.shape.classes;
     let budget = Duration::from_millis(300);
     let rate = train::matmul_rate(device, 64, plan.shape.dim, columns, plan.precision, budget)?;
-    let total = rate * plan.resources.workers as f64;
+    // Workers have a core each, but share a GPU.
+    let side_by_side = if device == Device::Cpu { plan.resources.workers } else { 1 };
     Ok(format!(
-        "at least  {:.1} s at {:.0} GFLOP/s, measured now on one worker, times {} workers",
-        plan.flops() / total,
+        "at least  {:.1} s at {:.0} GFLOP/s, measured now on one worker, times {side_by_side} workers",
+        plan.flops() / (rate * side_by_side as f64),
         rate / 1e9,
-        plan.resources.workers
     ))
 }
 
@@ -351,14 +315,6 @@ fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn groups_on_a_gpu_leave_room_for_features_and_for_measuring() {
-        // 80 GB with 10 GB of features: (64 − 10)/5, at most 8.
-        assert_eq!(gpu_group(80_000_000_000, 10_000_000_000), 8_000_000_000);
-        assert_eq!(gpu_group(20_000_000_000, 1_000_000_000), 3_000_000_000);
-        assert_eq!(gpu_group(1_000_000_000, 10_000_000_000), 50_000_000);
-    }
 
     #[test]
     fn a_cpu_has_no_tf32() {

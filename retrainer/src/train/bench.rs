@@ -1,7 +1,13 @@
 //! How fast groups train, against how fast this machine multiplies matrices.
 
 use super::{
-    bridge::size, data::Data, device::Device, error::TrainError, fit, head_group::HeadGroup, rows_at_once,
+    bridge::size,
+    data::{Data, Pass},
+    device::Device,
+    error::TrainError,
+    fit,
+    head_group::HeadGroup,
+    rows_at_once,
 };
 use crate::plan::{GroupKey, HeadJob, Precision};
 use shared::{
@@ -97,6 +103,24 @@ pub fn matmul_rate(
     Ok(products.flops() * repeat(device, budget, || products.multiply())?)
 }
 
+/// Bytes of weights and momentum that a step of `columns` columns reads and writes at least: weights for the product forward,
+/// momentum twice for the product backward, momentum and twice the weights for the step.
+pub fn step_bytes(dim: usize, columns: usize) -> f64 {
+    6.0 * size_of::<f32>() as f64 * dim as f64 * columns as f64
+}
+
+/// Bytes a second, read and written, of a copy that no cache holds.
+///
+/// # Errors
+/// [`TrainError::Torch`].
+pub fn copy_rate(device: Device, budget: Duration) -> Result<f64, TrainError> {
+    let _guard = tch::no_grad_guard();
+    let from = Tensor::f_rand([1 << 28], (Kind::Float, device))?;
+    let mut to = from.f_zeros_like()?;
+    let copies = repeat(device, budget, || Ok(to.f_copy_(&from)?))?;
+    Ok(copies * 2.0 * 4.0 * from.numel() as f64)
+}
+
 /// Measures one group size: `workers` threads side by side, each with its own group, first the products alone, then steps.
 ///
 /// # Errors
@@ -155,7 +179,7 @@ pub struct Steps<'cache> {
     group: HeadGroup,
     key: GroupKey,
     columns: usize,
-    order: Vec<u32>,
+    pass: Pass,
     position: usize,
 }
 
@@ -176,12 +200,13 @@ impl<'cache> Steps<'cache> {
         group.start_epoch(0)?;
         let order = permutation(&mut random::stream(key.stream.seed, "bench", 0), data.samples());
         let columns = jobs.len() * cache.class_counts().classes();
-        Ok(Self { data, group, key, columns, order, position: 0 })
+        let pass = data.pass(order, None, key.classifier)?;
+        Ok(Self { data, group, key, columns, pass, position: 0 })
     }
 
     /// Samples in a step.
     fn batch(&self) -> usize {
-        self.key.stream.batch_size.min(self.order.len())
+        self.key.stream.batch_size.min(self.pass.len())
     }
 
     /// Floating-point operations of a step in its two products over features, which a linear head has.
@@ -196,11 +221,10 @@ impl<'cache> Steps<'cache> {
     pub fn step(&mut self) -> Result<(), TrainError> {
         let _guard = tch::no_grad_guard();
         let batch = self.batch();
-        let whole = self.order.len() / batch.max(1);
+        let whole = self.pass.len() / batch.max(1);
         let start = self.position % whole.max(1) * batch;
         self.position += 1;
-        let indices = self.order.get(start..start + batch).unwrap_or(&self.order);
-        let (inputs, labels) = self.data.batch(indices, None, self.key.classifier)?;
+        let (inputs, labels) = self.data.batch(&self.pass, start..start + batch)?;
         self.group.step(&inputs, &labels, rows_at_once(self.columns))
     }
 }

@@ -46,18 +46,17 @@ impl<'cache> Features<'cache> {
         Ok(Self::Resident(Tensor::f_cat(&shards, 0)?))
     }
 
-    /// The rows of `indices` as f32, `[indices.len(), D]`.
-    fn gather(&self, indices: &[u32], device: Device) -> Result<Tensor, TrainError> {
+    /// The rows of a pass in `range`, as f32 `[range.len(), D]`.
+    fn gather(&self, pass: &Pass, range: Range<usize>) -> Result<Tensor, TrainError> {
         match self {
             Self::Mapped(view) => {
+                let indices = pass.order.get(range).unwrap_or_default();
                 let mut rows = vec![0.0; indices.len() * view.dim()];
                 view.gather(indices, &mut rows)?;
-                from_f32(&rows, &[size(indices.len()), size(view.dim())], device)
+                from_f32(&rows, &[size(indices.len()), size(view.dim())], Device::Cpu)
             }
             Self::Resident(features) => {
-                let indices: Vec<i64> = indices.iter().map(|&index| i64::from(index)).collect();
-                let indices = from_i64(&indices, &[size(indices.len())], device)?;
-                Ok(features.f_index_select(0, &indices)?.f_to_kind(Kind::Float)?)
+                Ok(features.f_index_select(0, &pass.indices(&range)?)?.f_to_kind(Kind::Float)?)
             }
         }
     }
@@ -194,31 +193,37 @@ impl<'cache> Data<'cache> {
         self.clean.rows(range, self.device)
     }
 
-    /// What a classifier of a group reads of a batch, and labels `[B]`; `augmented` names the epoch whose view is read.
-    pub(super) fn batch(
+    /// The training samples of an epoch in this order, for a classifier; `augmented` names the epoch whose view is read.
+    pub(super) fn pass(
         &self,
-        indices: &[u32],
+        order: Vec<u32>,
         augmented: Option<usize>,
         classifier: Classifier,
-    ) -> Result<(Inputs, Tensor), TrainError> {
-        let count = self.augmented.len().max(1);
-        let augmented = augmented.and_then(|epoch| self.augmented.get(epoch % count));
-        let labels: Vec<i64> = indices
+    ) -> Result<Pass, TrainError> {
+        let numbers: Vec<i64> = order.iter().map(|&index| i64::from(index)).collect();
+        let indices = from_i64(&numbers, &[size(numbers.len())], self.device)?;
+        let labels: Vec<i64> = order
             .iter()
             .filter_map(|&index| self.labels.get(index as usize))
             .map(|label| i64::from(label.0))
             .collect();
-        let labels = from_i64(&labels, &[size(indices.len())], self.device)?;
+        let labels = from_i64(&labels, &[size(order.len())], self.device)?;
+        Ok(Pass { order, indices, labels, augmented, classifier })
+    }
+
+    /// What the pass's classifier reads of its samples in `range`, and labels `[B]`; nothing here waits for the device.
+    pub(super) fn batch(&self, pass: &Pass, range: Range<usize>) -> Result<(Inputs, Tensor), TrainError> {
+        let count = self.augmented.len().max(1);
+        let augmented = pass.augmented.and_then(|epoch| self.augmented.get(epoch % count));
+        let labels = pass.labels.f_narrow(0, size(range.start), size(range.len()))?;
         // Classifiers on the stage-1 logits alone need no features: that is what makes them cheap.
         // The kept logits are asked for by these alone: N × C numbers are not computed for anybody else.
-        let scaled = classifier == Classifier::Rescaled && augmented.is_none();
+        let scaled = pass.classifier == Classifier::Rescaled && augmented.is_none();
         if let Some(kept) = if scaled { self.kept_base_logits()? } else { None } {
-            let indices: Vec<i64> = indices.iter().map(|&index| i64::from(index)).collect();
-            let indices = from_i64(&indices, &[size(indices.len())], self.device)?;
-            return Ok((Inputs::BaseLogits(kept.f_index_select(0, &indices)?), labels));
+            return Ok((Inputs::BaseLogits(kept.f_index_select(0, &pass.indices(&range)?)?), labels));
         }
-        let features = augmented.unwrap_or(&self.clean).gather(indices, self.device)?;
-        Ok((self.inputs(features, classifier)?, labels))
+        let features = augmented.unwrap_or(&self.clean).gather(pass, range)?;
+        Ok((self.inputs(features, pass.classifier)?, labels))
     }
 
     /// What a classifier reads of features `[B, D]`.
@@ -271,6 +276,29 @@ impl<'cache> Data<'cache> {
         });
         let kept = kept.transpose()?;
         Ok(self.base_logits.get_or_init(|| kept).as_ref())
+    }
+}
+
+/// The samples of an epoch in order, on the device as a whole: a copy for each batch would make the device wait each time.
+#[derive(Debug)]
+pub(super) struct Pass {
+    order: Vec<u32>,
+    /// `order`, `[n]` i64.
+    indices: Tensor,
+    /// `[n]` i64.
+    labels: Tensor,
+    augmented: Option<usize>,
+    classifier: Classifier,
+}
+
+impl Pass {
+    /// Number of samples.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn indices(&self, range: &Range<usize>) -> Result<Tensor, TrainError> {
+        Ok(self.indices.f_narrow(0, size(range.start), size(range.len()))?)
     }
 }
 
@@ -329,14 +357,13 @@ mod tests {
         let cache = FeatureCache::open(&path).unwrap();
         let data = Data::new(&cache, Device::Cpu, false, false).unwrap();
         for classifier in [Classifier::Linear, Classifier::Cosine, Classifier::Aligned] {
-            let _ = data.batch(&[0, 1], None, classifier).unwrap();
+            let _ = data.batch(&data.pass(vec![0, 1], None, classifier).unwrap(), 0..2).unwrap();
             assert!(data.base_logits.get().is_none(), "{classifier:?}");
         }
-        let Inputs::BaseLogits(kept) = data.batch(&[3, 1], None, Classifier::Rescaled).unwrap().0 else {
-            panic!()
-        };
+        let pass = data.pass(vec![0, 3, 1], None, Classifier::Rescaled).unwrap();
+        let Inputs::BaseLogits(kept) = data.batch(&pass, 1..3).unwrap().0 else { panic!() };
         let Inputs::BaseLogits(fresh) =
-            data.inputs(data.clean.gather(&[3, 1], Device::Cpu).unwrap(), Classifier::Rescaled).unwrap()
+            data.inputs(data.clean.gather(&pass, 1..3).unwrap(), Classifier::Rescaled).unwrap()
         else {
             panic!()
         };

@@ -14,9 +14,10 @@ use crate::{
     metrics::{Evaluation, Metrics},
     plan::Precision,
 };
+use rayon::prelude::*;
 use shared::{ClassCounts, ClassId};
 use std::ops::Range;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Heads that are measured together.
 #[derive(Debug)]
@@ -101,12 +102,19 @@ pub(super) fn metrics(
     class_counts: &ClassCounts,
 ) -> Result<Vec<Metrics>, TrainError> {
     let classes = class_counts.classes();
+    let stride = heads.count * classes;
     let mut evaluations = vec![Evaluation::new(class_counts); heads.count];
-    for range in evaluation_pieces(split.labels.len(), heads.count * classes) {
+    for range in evaluation_pieces(split.labels.len(), stride) {
         let labels: &[ClassId] = split.labels.get(range.clone()).unwrap_or_default();
         let logits = to_f32(&heads.logits(data, split, range)?)?;
-        for (head, evaluation) in evaluations.iter_mut().enumerate() {
-            evaluation.update_strided(&logits, labels, head * classes, heads.count * classes)?;
+        let update = |(head, evaluation): (usize, &mut Evaluation)| {
+            evaluation.update_strided(&logits, labels, head * classes, stride)
+        };
+        if data.device == Device::Cpu {
+            // Workers keep all cores busy.
+            evaluations.iter_mut().enumerate().try_for_each(update)?;
+        } else {
+            evaluations.par_iter_mut().enumerate().try_for_each(update)?;
         }
     }
     for (evaluation, head) in evaluations.iter_mut().zip(linear) {

@@ -4,7 +4,7 @@ use super::{
     bridge::{from_f32, size},
     classifier::Parameters,
     closed_form,
-    data::Data,
+    data::{Data, pieces},
     error::TrainError,
     evaluate::Heads,
     head_group::{HeadGroup, Member},
@@ -179,8 +179,9 @@ fn run_sgd(
             epoch,
         );
         let augmented = (stream.view == TrainView::Augmented).then_some(epoch);
-        for indices in order.chunks(stream.batch_size.max(1)) {
-            let (inputs, labels) = data.batch(indices, augmented, key.classifier)?;
+        let pass = data.pass(order, augmented, key.classifier)?;
+        for range in pieces(pass.len(), stream.batch_size) {
+            let (inputs, labels) = data.batch(&pass, range)?;
             group.step(&inputs, &labels, rows)?;
             if interrupt.requested() {
                 return Err(TrainError::Interrupted);

@@ -40,7 +40,7 @@ mod states;
 mod sweep;
 mod weights;
 
-pub use bench::{Measured, Products, Steps, matmul_rate, measure};
+pub use bench::{Measured, Products, Steps, copy_rate, matmul_rate, measure, step_bytes};
 pub use data::Data;
 pub use device::{Device, free_memory, resolve as resolve_device, restart_for};
 pub use error::TrainError;

@@ -40,8 +40,11 @@ pub(super) struct LossRows {
     /// γ, `[1, H, 1]`.
     focal: Option<Tensor>,
     lader: Option<LaderRows>,
-    /// What each head's batch loss is divided by.
-    reductions: Vec<Reduction>,
+    /// Whether all heads' losses are divided by the batch size.
+    batch_means: bool,
+    /// What is divided by where they are not: `by_weight · Σ weight + by_sample · B`, `[1, H]` each.
+    by_weight: Tensor,
+    by_sample: Tensor,
 }
 
 /// What the losses of a batch are divided by.
@@ -93,6 +96,14 @@ impl LossRows {
         let smoothing = rows(|loss| &loss.smoothing);
         let spread = needed(smoothing.iter().map(|delta| delta / classes as f64).collect(), 0.0);
         let focal = needed(losses.iter().map(|(loss, _)| loss.focal).collect(), 0.0);
+        let weight = needed(rows(|loss| &loss.weight), 1.0).map(by_label).transpose()?;
+        let divisor = |reduction: &Reduction| match reduction {
+            Reduction::WeightedMean if weight.is_some() => (1.0, 0.0),
+            Reduction::WeightedMean | Reduction::BatchMean => (0.0, 1.0),
+            Reduction::ElementMean => (0.0, classes as f64),
+        };
+        let divisors: Vec<(f64, f64)> = losses.iter().map(|(_, reduction)| divisor(reduction)).collect();
+        let (by_weight, by_sample): (Vec<f64>, Vec<f64>) = divisors.iter().copied().unzip();
         Ok(Self {
             family: losses.first().map(|(loss, _)| loss.family).unwrap_or_default(),
             heads,
@@ -102,36 +113,26 @@ impl LossRows {
             margin: needed(rows(|loss| &loss.margin), 0.0).map(by_label).transpose()?,
             target: by_label(smoothing.iter().map(|delta| 1.0 - delta).collect())?,
             spread: spread.map(by_label).transpose()?,
-            weight: needed(rows(|loss| &loss.weight), 1.0).map(by_label).transpose()?,
+            weight,
             focal: focal.map(|values| from_f64(&values, &[1, heads, 1], device)).transpose()?,
             lader: LaderRows::new(losses, classes, device)?,
-            reductions: losses.iter().map(|(_, reduction)| *reduction).collect(),
+            batch_means: divisors.iter().all(|&divisor| divisor == (0.0, 1.0)),
+            by_weight: from_f64(&by_weight, &[1, heads], device)?,
+            by_sample: from_f64(&by_sample, &[1, heads], device)?,
         })
     }
 
     /// What the losses of a batch with these labels `[B]` are divided by.
     pub(super) fn divisor(&self, labels: &Tensor) -> Result<Divisor, TrainError> {
         let batch = labels.size().first().copied().unwrap_or(0) as f64;
-        let uniform = self.weight.is_none() && !self.reductions.contains(&Reduction::ElementMean);
-        let batch_only = self.reductions.iter().all(|reduction| *reduction == Reduction::BatchMean);
-        if uniform || batch_only {
+        if self.batch_means {
             return Ok(Divisor::Shared(batch));
         }
-        let weights = match &self.weight {
-            None => Tensor::f_full([1, self.heads], batch, (Kind::Float, self.target.device()))?,
-            Some(weight) => {
-                weight.f_index_select(0, labels)?.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float)?
-            }
-        };
-        for (head, reduction) in self.reductions.iter().enumerate() {
-            let constant = match reduction {
-                Reduction::WeightedMean => continue,
-                Reduction::BatchMean => batch,
-                Reduction::ElementMean => batch * self.classes as f64,
-            };
-            let _ = weights.f_narrow(1, size(head), 1)?.f_fill_(constant)?;
-        }
-        Ok(Divisor::PerHead(weights))
+        let samples = self.by_sample.f_mul_scalar(batch)?;
+        let Some(weight) = &self.weight else { return Ok(Divisor::PerHead(samples)) };
+        let weights = weight.f_index_select(0, labels)?;
+        let weights = weights.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float)?;
+        Ok(Divisor::PerHead(samples.f_addcmul(&weights, &self.by_weight)?))
     }
 
     /// Gradient of each head's loss by its raw logits, times the shared divisor where there is one: `[B, H·C]`.
