@@ -12,6 +12,7 @@ mod axes;
 mod class_size;
 mod input;
 mod label_smooth;
+mod labels;
 mod logit_distributions;
 mod magnitude;
 mod perturbation;

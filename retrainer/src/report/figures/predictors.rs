@@ -3,7 +3,7 @@
 use super::{
     Figure, FigureInput, FigureKind,
     axes::{Grid, Scale},
-    svg::Anchor,
+    labels,
 };
 use crate::statistics::{pearson, spearman};
 
@@ -58,25 +58,20 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
             &format!("spread of the {name} over classes (0 is balanced)"),
             if index == 0 { "accuracy, %" } else { "" },
         );
-        let mut taken: Vec<(f64, f64)> = Vec::new();
+        let mut dots: Vec<(f64, f64, &str)> = Vec::new();
         for (method, spreads, percent) in &points {
             let (x, y) = panel.at(place(spreads), *percent);
+            dots.push((x, y, method));
+        }
+        for (&(x, y, method), (_, spreads, percent)) in dots.iter().zip(&points) {
             let tip = format!("{method}: spread {:.3}, accuracy {percent:.2} %", place(spreads));
             svg.circle("dot s0", (x, y), 4.0, &tip);
-            // A name that would cover another is left to the tip.
-            let width = 6.0 * method.len() as f64;
-            let (anchor, start) = if x + width + 8.0 > panel.right() {
-                (Anchor::End, x - width - 7.0)
-            } else {
-                (Anchor::Start, x + 7.0)
-            };
-            let free = taken.iter().all(|&(other, height)| {
-                (height - y).abs() > 11.0 || other > start + width || start > other + width
-            });
-            if free {
-                let at = if matches!(anchor, Anchor::End) { x - 7.0 } else { x + 7.0 };
-                svg.text("muted", (at, y + 4.0), anchor, method);
-                taken.push((start, y));
+        }
+        // A name without a place is left to the tip.
+        let names = labels::place(&dots, panel.left(), panel.right());
+        for ((_, _, method), place) in dots.iter().zip(names) {
+            if let Some((x, y, anchor)) = place {
+                svg.text("muted", (x, y + 4.0), anchor, method);
             }
         }
     }
