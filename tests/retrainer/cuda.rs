@@ -23,6 +23,8 @@ fn a_cuda_device_and_the_cpu_agree() {
     let place = Workplace::new(&SyntheticCache::default());
     let mut command = place.sweep_command(GRID, "on-cpu");
     assert!(command.output().is_ok_and(|output| output.status.success()));
+    let cpu = place.records("on-cpu");
+    assert_eq!(cpu.len(), 18);
     let grid = place.path("grid.toml");
     let output = place.run(&[
         "sweep",
@@ -40,8 +42,8 @@ fn a_cuda_device_and_the_cpu_agree() {
         return;
     }
     assert!(output.status.success(), "{}", stderr(&output));
-    let (cpu, cuda) = (place.records("on-cpu"), place.records("on-cuda"));
-    assert!(cpu.len() == 18 && cpu.keys().eq(cuda.keys()));
+    let cuda = place.records("on-cuda");
+    assert!(cpu.keys().eq(cuda.keys()));
     for (id, record) in &cpu {
         let last = |record: &Value, name: &str| record["metrics"]["last"][name].as_f64().unwrap();
         let (one, other) = (record, &cuda[id]);

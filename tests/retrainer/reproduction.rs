@@ -10,8 +10,9 @@ fn folder(scale: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/reproduction").join(scale)
 }
 
-/// What `fixtures/reproduction/report.sh` asks for a file of this stem, `NAME-PROTOCOL`: its runs and the kind of report.
-fn arguments(stem: &str) -> (&'static str, Vec<String>) {
+/// What `fixtures/reproduction/report.sh` asks for a file of this stem, `NAME-PROTOCOL`, of the runs in a folder: which of
+/// them, and the kind of report.
+fn arguments(stem: &str, runs: &Path) -> (&'static str, Vec<String>) {
     let (name, select) = ["-val", "-best-on-test"]
         .iter()
         .find_map(|end| Some((stem.strip_suffix(end)?, &end[1..])))
@@ -22,6 +23,7 @@ fn arguments(stem: &str) -> (&'static str, Vec<String>) {
         "causes" => ("causes", "--table"),
         "fig4" => ("fig4", "--figure"),
         "fig5" => ("fig5", "--figure"),
+        "fig3" if runs.join("fig3").is_dir() => ("fig3", "--figure"),
         _ => ("table1", "--figure"),
     };
     let name = if name == "causes" { "leaderboard" } else { name };
@@ -50,7 +52,7 @@ fn compare(scale: &str) -> usize {
         if !["md", "svg"].contains(&extension) {
             continue;
         }
-        let (runs, arguments) = arguments(stem);
+        let (runs, arguments) = arguments(stem, &folder(scale).join("runs"));
         let written = out.path().join(path.file_name().unwrap());
         let output = Command::new(env!("CARGO_BIN_EXE_retrainer"))
             .current_dir(folder(scale))
