@@ -65,6 +65,17 @@ fn physical_cores() -> u32 {
     u32::try_from(cores).unwrap_or(1)
 }
 
+/// Fixes libtorch's threads for a test whose numbers depend on them; others that fix them wait until the guard is gone.
+///
+/// Part of libtorch has one number for the whole process, so a test that only set it could be disturbed by another.
+#[cfg(test)]
+pub(crate) fn fixed(threads: i32) -> std::sync::MutexGuard<'static, ()> {
+    static FIXED: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let guard = FIXED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tch::set_num_threads(threads);
+    guard
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

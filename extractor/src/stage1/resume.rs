@@ -9,6 +9,7 @@ use crate::{
     backbones::Compute,
     config::Precision,
     datasets::{Dataset, ImageSet, Images, PixelSet},
+    threads,
     transform::Transform,
     weights::{Layout, TensorFile, tensor_bytes},
 };
@@ -73,7 +74,7 @@ fn run_until(
     recipe: &Recipe,
     stop: &dyn Fn(u32, u32) -> bool,
 ) -> Result<TrainOutcome, ExtractError> {
-    tch::set_num_threads(1);
+    let _threads = threads::fixed(1);
     let options = TrainOptions { device: Device::Cpu, eval_every: NonZeroU32::MIN };
     train_until(dataset, recipe, &options, folder, stop)
 }

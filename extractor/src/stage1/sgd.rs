@@ -127,6 +127,7 @@ mod tests {
         },
         config::Precision,
         stage1::loss::{Loss, LossSettings},
+        threads,
         weights::Layout,
     };
     use shared::{BatchNormMode, ClassCounts};
@@ -173,15 +174,16 @@ mod tests {
         }
     }
 
-    /// bfloat16 keeps 8 bits (rounding to 0.4 %); through the layers the loss stays within 2 % of f32's, and within 4 %
-    /// after a step (which sums it takes in which order, and so what is rounded, depends on the threads).
+    /// bfloat16 keeps 8 bits (rounding to 0.4 %); through the layers and a step the loss stays within 2 % of f32's.
     #[test]
     fn bfloat16_losses_are_near_those_of_f32() {
+        // What is rounded depends on how many threads share a sum: on some CPUs one thread is 2.5 % off, two are 1.1 %.
+        let _threads = threads::fixed(2);
         for (name, width) in NETWORKS {
             let ([first, second], ..) = two_steps(name, width, Precision::Bf16);
             let ([exact_first, exact_second], ..) = two_steps(name, width, Precision::F32);
             assert!((first / exact_first - 1.0).abs() < 0.02, "{name}: {first} and {exact_first}");
-            assert!((second / exact_second - 1.0).abs() < 0.04, "{name}: {second} and {exact_second}");
+            assert!((second / exact_second - 1.0).abs() < 0.02, "{name}: {second} and {exact_second}");
             assert!(first.to_bits() != exact_first.to_bits(), "{name} computed in f32");
         }
     }
