@@ -120,27 +120,16 @@ impl DeviceSide<'_> {
         shard: usize,
         rows: &Range<usize>,
     ) -> Result<(), ExtractError> {
-        let source = self.source(planned)?;
-        let step = self.settings.batch_size.max(1);
         // A shard without rows is written, too: one empty batch.
         if rows.is_empty() {
             return self.send(Piece::Rows { view, shard, features: Vec::new(), last_of_shard: true });
         }
+        let step = self.settings.batch_size.max(1);
         let order: Vec<u32> = (0_u32..).take(planned.images.len()).collect();
         let cuts = rows.clone().step_by(step).map(|start| start..rows.end.min(start.saturating_add(step)));
-        let mut batches = source.batches(self.look(planned), &order, cuts.clone())?;
-        let mut waiting = Waiting::default();
-        for cut in cuts {
-            let Some(features) = self.features(planned, batches.next(), BatchNormMode::Eval)? else { break };
-            let last_of_shard = cut.end == rows.end;
-            waiting.push(cut, features);
-            if last_of_shard || waiting.is_full() {
-                let (cuts, features) = waiting.take().map_err(failed(planned))?;
-                self.send(Piece::Rows { view, shard, features, last_of_shard })?;
-                self.progress.advance(cuts.iter().map(|cut| cut.len() as u64).sum());
-            }
-        }
-        Ok(())
+        self.each(planned, &order, cuts.collect(), BatchNormMode::Eval, |side, done, features| {
+            side.send(Piece::Rows { view, shard, features, last_of_shard: done.end == rows.end })
+        })
     }
 
     /// A training view in shuffled batches, each normalised by its own statistics.
@@ -153,25 +142,15 @@ impl DeviceSide<'_> {
         drift: &mut Drift,
     ) -> Result<(), ExtractError> {
         let before = drift.values().map_err(ExtractError::torch("copy the running statistics"))?;
-        let source = self.source(planned)?;
         let order = batch_norm::order(self.settings.seed, planned.plan.id, planned.images.len());
         let cuts = batch_norm::batches(order.len(), self.settings.train_batch_size);
-        let mut batches = source.batches(self.look(planned), &order, cuts.iter().cloned())?;
-        let mut waiting = Waiting::default();
-        for cut in cuts {
-            let Some(features) = self.features(planned, batches.next(), BatchNormMode::Train)? else { break };
-            let last = cut.end == order.len();
-            waiting.push(cut, features);
-            if last || waiting.is_full() {
-                let (cuts, features) = waiting.take().map_err(failed(planned))?;
-                let rows = cuts.into_iter().flat_map(|cut| order.get(cut).unwrap_or_default());
-                let rows: Vec<usize> = rows.map(|&row| row as usize).collect();
-                self.progress.advance(rows.len() as u64);
-                if !shards.is_empty() {
-                    self.send(Piece::Scattered { rows, features })?;
-                }
+        self.each(planned, &order, cuts, BatchNormMode::Train, |side, done, features| {
+            if shards.is_empty() {
+                return Ok(());
             }
-        }
+            let rows = order.get(done).unwrap_or_default().iter().map(|&row| row as usize).collect();
+            side.send(Piece::Scattered { rows, features })
+        })?;
         match statistics {
             Statistics::Move => drift.advance()?,
             Statistics::Stay => {
@@ -179,6 +158,33 @@ impl DeviceSide<'_> {
             }
         }
         if shards.is_empty() { Ok(()) } else { self.send(Piece::Gathered { view, shards: shards.to_vec() }) }
+    }
+
+    /// Computes the batches of a view that consecutive `cuts` take from `order`; `deliver` gets the features of several at a
+    /// time, with their range of `order`.
+    fn each(
+        &mut self,
+        planned: &PlannedView<'_>,
+        order: &[u32],
+        cuts: Vec<Range<usize>>,
+        batch_norm: BatchNormMode,
+        deliver: impl Fn(&Self, Range<usize>, Vec<f32>) -> Result<(), ExtractError>,
+    ) -> Result<(), ExtractError> {
+        let source = self.source(planned)?;
+        let end = cuts.last().map_or(0, |cut| cut.end);
+        let mut batches = source.batches(self.look(planned), order, cuts.iter().cloned())?;
+        let mut waiting = Waiting::default();
+        for cut in cuts {
+            let Some(features) = self.features(planned, batches.next(), batch_norm)? else { break };
+            let last = cut.end == end;
+            waiting.push(cut, features);
+            if last || waiting.is_full() {
+                let (done, features) = waiting.take().map_err(failed(planned))?;
+                self.progress.advance(done.len() as u64);
+                deliver(self, done, features)?;
+            }
+        }
+        Ok(())
     }
 
     fn send(&self, piece: Piece) -> Result<(), ExtractError> {
