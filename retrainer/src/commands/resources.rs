@@ -37,7 +37,7 @@ pub(super) fn resources(
 }
 
 /// Bytes of weights and momentum for a worker with `cache` bytes of the last cache. A quarter of them: twice as much was
-/// slower by a fifth to a third on two workers with 8 MB each of a virtual machine's, whose neighbours use the same cache.
+/// slower by a tenth to a third on two workers with 8 MB each of a virtual machine's, whose neighbours use the same cache.
 fn cpu_group(cache: usize) -> usize {
     (cache / 4).clamp(1_000_000, 4_000_000)
 }
