@@ -1,21 +1,22 @@
 //! The program `extractor`.
 
-use clap::Parser;
 use extractor::{
     cli::Cli,
     commands::{self, Outcome},
 };
-use shared::{Hint, error::render};
-use std::{io::Write, process::ExitCode};
+use shared::{console, interrupt};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match commands::run(&Cli::parse()) {
+    interrupt::refuse_large_files_by_error();
+    let cli = match console::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
+    match commands::run(&cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Failed | Outcome::Stopped) => ExitCode::from(1),
-        Err(error) => {
-            // Nothing is left to say where stderr is closed.
-            let _ = writeln!(std::io::stderr(), "{}", render(&error, error.hint()));
-            ExitCode::from(2)
-        }
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Ok(Outcome::Stopped) => interrupt::exit_status(),
+        Err(error) => console::fail(&error),
     }
 }

@@ -1,18 +1,22 @@
 //! `retrainer`: feature cache to results.
 
-use clap::Parser;
-use retrainer::{cli::Cli, commands};
-use shared::Hint;
+use retrainer::{
+    cli::Cli,
+    commands::{self, End},
+};
+use shared::{console, interrupt};
 use std::process::ExitCode;
 
-#[expect(clippy::print_stderr, reason = "the one place where the program's error is printed")]
 fn main() -> ExitCode {
-    match commands::run(Cli::parse().command) {
-        Ok(commands::End::Done) => ExitCode::SUCCESS,
-        Ok(commands::End::DoneWithFailures) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("{}", shared::error::render(&error, error.hint()));
-            ExitCode::from(2)
-        }
+    interrupt::refuse_large_files_by_error();
+    let cli = match console::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
+    match commands::run(cli.command) {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::DoneWithFailures) => ExitCode::from(1),
+        Ok(End::Stopped) => interrupt::exit_status(),
+        Err(error) => console::fail(&error),
     }
 }

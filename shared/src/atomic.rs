@@ -1,13 +1,21 @@
 //! Files that are whole or absent: write beside, fsync, rename.
 
-use crate::error::CacheError;
+use crate::{error::CacheError, output::folder_of};
 use std::{
+    ffi::OsStr,
     fs::{File, OpenOptions, Permissions},
     io::{ErrorKind, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
+
+/// Names of temporary files and folders: no program of another's and no user has such ones.
+const PREFIX: &str = ".longtail-";
+const SUFFIX: &str = ".tmp";
+
+/// Random characters between them.
+const RANDOM: usize = 12;
 
 /// A temporary file in the folder of `path`, to be [`persist`]ed there; locked, so that no other process takes it for a
 /// leftover ([`remove_leftovers`]). Who may read it is decided as for every new file: by the umask.
@@ -15,14 +23,11 @@ use tempfile::NamedTempFile;
 /// # Errors
 /// [`CacheError::Io`].
 pub fn temporary_beside(path: &Path) -> Result<NamedTempFile, CacheError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     loop {
-        let file = tempfile::Builder::new()
-            .prefix(".")
-            .suffix(".tmp")
+        let file = builder()
             // Temporary files are private if nothing is said; what they become is an ordinary file.
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
+            .tempfile_in(folder_of(path))
             .map_err(|source| CacheError::io("create a temporary file beside", path, source))?;
         // Where a file system has no locks, nothing is taken for a leftover either. With locks, another process may have
         // removed the file before it was locked.
@@ -32,21 +37,87 @@ pub fn temporary_beside(path: &Path) -> Result<NamedTempFile, CacheError> {
     }
 }
 
-/// Removes the temporary files in a folder whose writer was killed; those that are being written are locked and stay.
+/// A folder on its way to a name: removed with all that is in it unless it gets there.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    folder: TempDir,
+    /// As for files: no other process takes it for a leftover.
+    _lock: Option<File>,
+}
+
+impl TemporaryFolder {
+    /// A temporary folder beside `path`, with the mode of any new folder.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`].
+    pub fn beside(path: &Path) -> Result<Self, CacheError> {
+        let fail = |source| CacheError::io("create a temporary folder beside", path, source);
+        loop {
+            let folder = builder()
+                .permissions(Permissions::from_mode(0o777))
+                .tempdir_in(folder_of(path))
+                .map_err(fail)?;
+            let lock = File::open(folder.path()).ok().filter(|lock| lock.lock().is_ok());
+            if lock.is_none() || folder.path().exists() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Renames the folder to `path`, where nothing or an empty folder may be.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`]; the temporary folder is removed then.
+    pub fn persist(self, path: &Path) -> Result<(), CacheError> {
+        std::fs::rename(self.folder.path(), path).map_err(|source| CacheError::io("write", path, source))?;
+        // Moved away: nothing is left to clean up.
+        let _ = self.folder.keep();
+        sync_folder(path);
+        Ok(())
+    }
+}
+
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    builder
+}
+
+/// Whether a name is one that temporary files and folders of these programs have.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+/// Removes the temporary files and folders in a folder whose writer was killed; those that are being written are locked and
+/// stay, and so does whatever has another name than these programs give.
 ///
 /// # Errors
 /// [`CacheError::Io`] for a folder that cannot be read.
 pub fn remove_leftovers(folder: &Path) -> Result<(), CacheError> {
     let entries = std::fs::read_dir(folder).map_err(|source| CacheError::io("read", folder, source))?;
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(".tmp")) {
-        if let Ok(file) = File::open(entry.path())
-            && file.try_lock().is_ok()
-        {
-            // Still locked while it goes.
-            let _ = std::fs::remove_file(entry.path());
+    for entry in entries.flatten().filter(|entry| is_temporary(&entry.file_name())) {
+        // Still locked while it goes.
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() && unlocked(&path).is_some() => drop(std::fs::remove_file(&path)),
+            Ok(kind) if kind.is_dir() && unlocked(&path).is_some() => drop(std::fs::remove_dir_all(&path)),
+            _ => {}
         }
     }
     Ok(())
+}
+
+/// A lock on a file or folder that nobody is writing.
+fn unlocked(path: &Path) -> Option<File> {
+    File::open(path).ok().filter(|file| file.try_lock().is_ok())
 }
 
 /// Flushes a temporary file to the disk and renames it to `path`; a map of the file that was there stays valid.
@@ -85,7 +156,7 @@ fn settle(file: &NamedTempFile, path: &Path) -> Result<(), CacheError> {
 
 /// The rename itself must reach the disk; some file systems cannot sync a folder, which is no reason to fail.
 fn sync_folder(path: &Path) {
-    if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
+    if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
     }
 }
@@ -160,9 +231,17 @@ mod tests {
         let path = folder.path().join("shard");
         let mut writing = temporary_beside(&path).unwrap();
         writing.write_all(b"whole").unwrap();
-        std::fs::write(folder.path().join(".killed.tmp"), b"half").unwrap();
+        let unpacking = TemporaryFolder::beside(&path).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // What a kill leaves, and a user's own files.
+        std::fs::write(at(".longtail-0123456789aB.tmp"), b"half").unwrap();
+        std::fs::create_dir_all(at(".longtail-0123456789aC.tmp/train.clean")).unwrap();
+        let own = ["notes.tmp", ".notes.tmp", ".longtail-notes.tmp", ".longtail-0123456789aB"];
+        own.iter().for_each(|name| std::fs::write(at(name), b"mine").unwrap());
         remove_leftovers(folder.path()).unwrap();
-        assert!(!folder.path().join(".killed.tmp").exists());
+        assert!(!at(".longtail-0123456789aB.tmp").exists() && !at(".longtail-0123456789aC.tmp").exists());
+        assert!(own.iter().all(|name| at(name).exists()));
+        unpacking.persist(&at("cache")).unwrap();
         persist(writing, &path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole");
     }

@@ -1,6 +1,6 @@
 //! Every way in which a cache can be wrong, each with path, expected, got and a hint.
 
-use crate::{dtype::Dtype, view::ViewId};
+use crate::{dtype::Dtype, text, view::ViewId};
 use std::{
     error::Error,
     fmt::Write,
@@ -19,7 +19,7 @@ pub trait Hint {
 #[non_exhaustive]
 pub enum CacheError {
     /// The operating system refused.
-    #[error("could not {action} `{}`", path.display())]
+    #[error("could not {action} `{}`", text::path(path))]
     Io {
         /// What was tried: "open", "write" …
         action: &'static str,
@@ -29,19 +29,19 @@ pub enum CacheError {
         source: io::Error,
     },
     /// The folder does not exist, or holds neither a manifest nor an unfinished dump.
-    #[error("`{}` is not a feature cache: no `manifest.json`", path.display())]
+    #[error("`{}` is not a feature cache: no `manifest.json`", text::path(path))]
     MissingManifest {
         /// The folder.
         path: PathBuf,
     },
     /// A dump was started here and did not end.
-    #[error("the dump into `{}` is unfinished", path.display())]
+    #[error("the dump into `{}` is unfinished", text::path(path))]
     UnfinishedDump {
         /// The folder.
         path: PathBuf,
     },
     /// A cache of another format version.
-    #[error("`{}` has cache format version {got}, expected {expected}", path.display())]
+    #[error("`{}` has cache format version {got}, expected {expected}", text::path(path))]
     WrongVersion {
         /// The manifest.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum CacheError {
         got: u64,
     },
     /// The manifest is not what the format says.
-    #[error("invalid manifest `{}`: {reason}", path.display())]
+    #[error("invalid manifest `{}`: {reason}", text::path(path))]
     InvalidManifest {
         /// The manifest.
         path: PathBuf,
@@ -59,13 +59,13 @@ pub enum CacheError {
         reason: String,
     },
     /// A shard of the manifest is not on disk.
-    #[error("shard `{}` is missing", path.display())]
+    #[error("shard `{}` is missing", text::path(path))]
     MissingShard {
         /// The shard.
         path: PathBuf,
     },
     /// An unfinished dump was to be finished, and shards are not on disk yet.
-    #[error("{} of {shards} shards of `{}` are missing: {}", .missing.len(), path.display(), some(.missing))]
+    #[error("{} of {shards} shards of `{}` are missing: {}", .missing.len(), text::path(path), some(.missing))]
     MissingShards {
         /// The folder.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum CacheError {
         shards: usize,
     },
     /// The file's size differs from the manifest's.
-    #[error("`{}` has {got} bytes, expected {expected}", path.display())]
+    #[error("`{}` has {got} bytes, expected {expected}", text::path(path))]
     WrongSize {
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub enum CacheError {
         got: u64,
     },
     /// The safetensors header is damaged or lies about sizes.
-    #[error("invalid safetensors header in `{}`: {reason}", path.display())]
+    #[error("invalid safetensors header in `{}`: {reason}", text::path(path))]
     InvalidHeader {
         /// The file.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum CacheError {
         reason: String,
     },
     /// A tensor is missing or has another shape.
-    #[error("tensor `{tensor}` of `{}` is {got}, expected {expected}", path.display())]
+    #[error("tensor `{tensor}` of `{}` is {got}, expected {expected}", text::path(path))]
     WrongTensor {
         /// The file.
         path: PathBuf,
@@ -105,7 +105,7 @@ pub enum CacheError {
         got: String,
     },
     /// Features in another number format than the manifest says.
-    #[error("features of `{}` are {got}, expected {expected}", path.display())]
+    #[error("features of `{}` are {got}, expected {expected}", text::path(path))]
     DtypeMismatch {
         /// The shard.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub enum CacheError {
         got: String,
     },
     /// A label that is no class.
-    #[error("label {got} in row {row} of `{}` is outside the {classes} classes", path.display())]
+    #[error("label {got} in row {row} of `{}` is outside the {classes} classes", text::path(path))]
     LabelOutOfRange {
         /// The shard.
         path: PathBuf,
@@ -127,7 +127,7 @@ pub enum CacheError {
         classes: usize,
     },
     /// Two views of a split do not hold the same samples in the same order.
-    #[error("views `{view}` and `{other}` of `{}` disagree: {reason}", path.display())]
+    #[error("views `{view}` and `{other}` of `{}` disagree: {reason}", text::path(path))]
     ViewRowsDisagree {
         /// The cache.
         path: PathBuf,
@@ -139,7 +139,7 @@ pub enum CacheError {
         reason: String,
     },
     /// The training labels do not add up to the manifest's class counts.
-    #[error("class {class} of `{}` has {got} training samples, expected {expected}", path.display())]
+    #[error("class {class} of `{}` has {got} training samples, expected {expected}", text::path(path))]
     ClassCountsDisagree {
         /// The cache.
         path: PathBuf,
@@ -157,7 +157,7 @@ pub enum CacheError {
         classes: usize,
     },
     /// The bytes of a file are not those that were written.
-    #[error("`{}` has checksum {got}, expected {expected}", path.display())]
+    #[error("`{}` has checksum {got}, expected {expected}", text::path(path))]
     ChecksumMismatch {
         /// The file.
         path: PathBuf,
@@ -167,7 +167,7 @@ pub enum CacheError {
         got: String,
     },
     /// A shard was written again to repair it, and came out otherwise; the damaged one is still there.
-    #[error("`{}` came out with checksum {got}, expected {expected}", path.display())]
+    #[error("`{}` came out with checksum {got}, expected {expected}", text::path(path))]
     OtherBytes {
         /// The shard.
         path: PathBuf,
@@ -177,7 +177,7 @@ pub enum CacheError {
         got: String,
     },
     /// A split or view that this cache does not hold.
-    #[error("`{}` has no view `{view}` (it has {available})", path.display())]
+    #[error("`{}` has no view `{view}` (it has {available})", text::path(path))]
     MissingView {
         /// The cache.
         path: PathBuf,
@@ -187,7 +187,7 @@ pub enum CacheError {
         available: String,
     },
     /// A feature that is NaN or infinite, or becomes so in the format asked for.
-    #[error("row {row} of `{}` holds a feature that is not finite", path.display())]
+    #[error("row {row} of `{}` holds a feature that is not finite", text::path(path))]
     NonFinite {
         /// The shard.
         path: PathBuf,
@@ -195,7 +195,7 @@ pub enum CacheError {
         row: usize,
     },
     /// A shard got fewer or more rows than its header says.
-    #[error("`{}` got {got} numbers, expected {expected}", path.display())]
+    #[error("`{}` got {got} numbers, expected {expected}", text::path(path))]
     WrongRows {
         /// The shard.
         path: PathBuf,
@@ -205,7 +205,7 @@ pub enum CacheError {
         got: usize,
     },
     /// The folder holds a dump with other settings.
-    #[error("`{}` holds a dump with other settings: {difference}", path.display())]
+    #[error("`{}` holds a dump with other settings: {difference}", text::path(path))]
     OtherDump {
         /// The folder.
         path: PathBuf,
@@ -213,13 +213,13 @@ pub enum CacheError {
         difference: String,
     },
     /// Another process is at the same dump, and one at a time may be.
-    #[error("another process is dumping into `{}`", path.display())]
+    #[error("another process is dumping into `{}`", text::path(path))]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// The folder holds files that are no cache.
-    #[error("`{}` is not empty and holds no feature cache", path.display())]
+    #[error("`{}` is not empty and holds no feature cache", text::path(path))]
     NotEmpty {
         /// The folder.
         path: PathBuf,
@@ -298,7 +298,8 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// An error as the programs print it: `error:`, a `cause:` for each link of the chain, `hint:`.
+/// An error as the programs print it: `error:`, a `cause:` for each link of the chain, `hint:`; what names in it would do to a
+/// terminal is escaped.
 pub fn render(error: &dyn Error, hint: Option<String>) -> String {
     let mut text = format!("error: {error}");
     let mut cause = error.source();
@@ -312,5 +313,5 @@ pub fn render(error: &dyn Error, hint: Option<String>) -> String {
     if let Some(hint) = hint {
         let _ = write!(text, "\nhint: {hint}");
     }
-    text
+    text::lines(&text).into_owned()
 }

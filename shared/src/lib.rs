@@ -26,6 +26,7 @@
 pub mod atomic;
 mod cache;
 mod classes;
+pub mod console;
 pub mod device;
 mod dtype;
 pub mod error;
@@ -35,12 +36,14 @@ mod manifest;
 pub mod manual;
 #[expect(unsafe_code, reason = "the one place where files become memory; every block says why it is sound")]
 mod mmap;
+pub mod output;
 mod plan;
 pub mod progress;
 pub mod random;
 mod shard;
 mod stage1_head;
 pub mod synthetic;
+pub mod text;
 mod view;
 mod writer;
 

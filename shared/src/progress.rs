@@ -1,5 +1,6 @@
 //! Progress of long work on stderr: a bar with ETA on a terminal, plain lines elsewhere.
 
+use crate::text;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{IsTerminal, Write},
@@ -45,14 +46,14 @@ impl Progress {
     }
 
     /// A short note beside the bar, for example the current loss.
-    pub fn note(&mut self, text: &str) {
-        self.bar.set_message(text.to_owned());
+    pub fn note(&mut self, note: &str) {
+        self.bar.set_message(text::name(note).into_owned());
     }
 
     /// A line of its own that stays, above the bar.
-    pub fn line(&self, text: &str) {
+    pub fn line(&self, line: &str) {
         self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", text::lines(line));
         });
     }
 

@@ -72,8 +72,7 @@ impl CacheWriter {
             }
             let entries = std::fs::read_dir(path).map_err(|source| CacheError::io("read", path, source))?;
             // A kill before the first rename leaves temporary files only.
-            let foreign =
-                entries.flatten().any(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"));
+            let foreign = entries.flatten().any(|entry| !atomic::is_temporary(&entry.file_name()));
             if !foreign && atomic::write_new(&path.join(PARTIAL_FILE), pretty(&manifest).as_bytes())? {
                 return Ok(Self {
                     path: path.to_owned(),

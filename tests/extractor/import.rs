@@ -157,7 +157,7 @@ fn an_unfinished_import_is_finished_with_the_same_bytes() {
     std::fs::remove_file(place.path("stopped/manifest.json")).unwrap();
     std::fs::remove_file(place.path("stopped/train.clean/00001.safetensors")).unwrap();
     std::fs::remove_dir_all(place.path("stopped/test.clean")).unwrap();
-    place.write("stopped/train.clean/.x.tmp", "torn");
+    place.write("stopped/train.clean/.longtail-torn0shard00.tmp", "torn");
     place.ok(&format!("{line} stopped"));
     assert_eq!(cache_files(&place.path("stopped")), cache_files(&place.path("whole")));
 }

@@ -39,7 +39,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     fs::create_dir(stopped.join("train.clean")).unwrap();
     fs::copy(whole.join("train.clean/00001.safetensors"), stopped.join("train.clean/00001.safetensors"))
         .unwrap();
-    fs::write(stopped.join("train.clean/.torn.tmp"), b"half a shard").unwrap();
+    fs::write(stopped.join("train.clean/.longtail-torn0shard00.tmp"), b"half a shard").unwrap();
     let modified =
         || fs::metadata(stopped.join("train.clean/00001.safetensors")).unwrap().modified().unwrap();
     let before = modified();
@@ -47,7 +47,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     assert_eq!(modified(), before, "a whole shard is not written again");
     let (one, two) = (FeatureCache::open(&whole).unwrap(), FeatureCache::open(&stopped).unwrap());
     assert_eq!(one.cache_key(), two.cache_key());
-    assert!(!stopped.join("train.clean/.torn.tmp").exists());
+    assert!(!stopped.join("train.clean/.longtail-torn0shard00.tmp").exists());
     assert!(!stopped.join("manifest.partial.json").exists());
 }
 

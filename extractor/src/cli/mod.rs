@@ -25,7 +25,8 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit status: 0 done; 1 stopped early or a check failed; 2 could not run.
+Exit status: 0 done; 1 stopped by Ctrl-C, or a check failed; 2 could not run; 75 stopped by SIGTERM or SIGHUP: the same
+command goes on.
 
 Example:
   extractor dump --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 --out caches/c100"

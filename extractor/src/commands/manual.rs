@@ -6,17 +6,15 @@ use crate::{
     error::ExtractError,
 };
 use clap::CommandFactory;
-use shared::manual;
-use std::io::Write;
+use shared::{manual, output, text};
 
-pub(super) fn completions(args: &CompletionsArgs) -> Outcome {
-    // A reader that stopped reading is no error.
-    let _ = std::io::stdout().write_all(&manual::completions(Cli::command(), args.shell));
-    Outcome::Done
+pub(super) fn completions(args: &CompletionsArgs) -> Result<Outcome, ExtractError> {
+    output::print(&manual::completions(Cli::command(), args.shell))?;
+    Ok(Outcome::Done)
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<Outcome, ExtractError> {
     let pages = manual::man_pages(Cli::command(), &args.out)?;
-    say(&format!("{pages} pages lie in {}", args.out.display()));
+    say(&format!("{pages} pages lie in {}", text::path(&args.out)));
     Ok(Outcome::Done)
 }

@@ -52,7 +52,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
         Command::Backbones => backbones::run(),
         Command::Presets(args) => presets::run(args),
         Command::Datasets => datasets::run(),
-        Command::Completions(args) => Ok(manual::completions(args)),
+        Command::Completions(args) => manual::completions(args),
         Command::Man(args) => manual::man(args),
     };
     match result {

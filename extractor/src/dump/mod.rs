@@ -26,7 +26,7 @@ use crate::{
 };
 use shared::{
     BackboneInfo, BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache,
-    Manifest, Stage1Head, interrupt::Interrupt,
+    Manifest, Stage1Head, atomic, interrupt::Interrupt,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -102,9 +102,8 @@ pub enum Written {
 /// [`shared::CacheError::NotEmpty`] for a folder that holds something but no cache.
 pub fn check_out(out: &Path) -> Result<(), ExtractError> {
     // Another partition may be about to write its first file.
-    let holds_something = std::fs::read_dir(out).is_ok_and(|entries| {
-        entries.flatten().any(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"))
-    });
+    let holds_something = std::fs::read_dir(out)
+        .is_ok_and(|entries| entries.flatten().any(|entry| !atomic::is_temporary(&entry.file_name())));
     match FeatureCache::open(out) {
         Err(CacheError::MissingManifest { path }) if holds_something => {
             Err(CacheError::NotEmpty { path }.into())

@@ -114,15 +114,15 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
         shape.classes,
         args.batch_size,
         precision.name()
-    ));
+    ))?;
     if let Some(rate) = copy_rate {
         print(&format!(
             "a copy moves {:.0} GB/s; floor: the longer of best products and weight traffic",
             rate / 1e9
-        ));
+        ))?;
     }
     if let Some(memory) = peak_memory() {
-        print(&format!("peak memory {:.0} MB, the mapped cache included", memory as f64 / 1e6));
+        print(&format!("peak memory {:.0} MB, the mapped cache included", memory as f64 / 1e6))?;
     }
     let rate = measured.iter().map(|row| row.training_rate).fold(0.0, f64::max);
     match &args.peer {
@@ -182,7 +182,7 @@ fn peer(python: &Path, args: &BenchArgs, device: Device, ours: f64) -> Result<En
         }
     }
     let status = child.wait().map_err(|source| CacheError::io("run", python, source))?;
-    print(&peer_table(&rows, ours));
+    print(&peer_table(&rows, ours))?;
     Ok(if status.success() { End::Done } else { End::DoneWithFailures })
 }
 

@@ -77,7 +77,7 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
         EvaluateFormat::Json => {
             let values: serde_json::Map<_, _> =
                 metrics.iter().map(|(name, value)| (name.into(), value.into())).collect();
-            print(&format!("{:#}", serde_json::Value::Object(values)));
+            print(&format!("{:#}", serde_json::Value::Object(values)))?;
         }
         EvaluateFormat::Table => {
             for metric in METRICS {
@@ -87,7 +87,7 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
                     (Some(value), Unit::Fraction) => format!("{:.2} %", 100.0 * value),
                     (Some(value), _) => format!("{value:.4}"),
                 };
-                print(&format!("{:<28} {text:>12}", metric.name));
+                print(&format!("{:<28} {text:>12}", metric.name))?;
             }
         }
     }

@@ -3,8 +3,11 @@
 use super::{End, say};
 use crate::{cli::Cli, error::RetrainError};
 use clap::{Args, CommandFactory};
-use shared::manual::{self, Shell};
-use std::{io::Write, path::PathBuf};
+use shared::{
+    manual::{self, Shell},
+    output,
+};
+use std::path::PathBuf;
 
 /// Arguments of `completions`.
 #[derive(Args, Debug)]
@@ -26,10 +29,9 @@ pub struct ManArgs {
 }
 
 /// Prints the script.
-pub(super) fn completions(args: &CompletionsArgs) -> End {
-    // A reader that stopped reading is no error.
-    let _ = std::io::stdout().write_all(&manual::completions(Cli::command(), args.shell));
-    End::Done
+pub(super) fn completions(args: &CompletionsArgs) -> Result<End, RetrainError> {
+    output::print(&manual::completions(Cli::command(), args.shell))?;
+    Ok(End::Done)
 }
 
 /// Writes the pages.

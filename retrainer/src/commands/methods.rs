@@ -1,7 +1,10 @@
 //! `retrainer methods`: what there is, and what it takes.
 
-use super::print;
-use crate::methods::{METHODS, Method, Value};
+use super::{End, print};
+use crate::{
+    error::RetrainError,
+    methods::{METHODS, Method, Value},
+};
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::json;
@@ -27,12 +30,16 @@ pub enum MethodsFormat {
 }
 
 /// Prints the list.
-pub fn run(args: &MethodsArgs) {
-    match args.format {
-        MethodsFormat::Table => print(&table()),
-        MethodsFormat::Json => print(&json()),
-        MethodsFormat::Markdown => print(&markdown()),
-    }
+///
+/// # Errors
+/// [`RetrainError::Cache`] where stdout does not take it.
+pub fn run(args: &MethodsArgs) -> Result<End, RetrainError> {
+    print(&match args.format {
+        MethodsFormat::Table => table(),
+        MethodsFormat::Json => json(),
+        MethodsFormat::Markdown => markdown(),
+    })?;
+    Ok(End::Done)
 }
 
 fn json() -> String {

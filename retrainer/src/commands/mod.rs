@@ -10,7 +10,7 @@ mod resources;
 pub mod sweep;
 
 use crate::{cli::Command, error::RetrainError};
-use std::io::Write;
+use shared::console::{self, say};
 
 /// How a command ended that could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum End {
     Done,
     /// It finished, but some heads diverged or a check failed.
     DoneWithFailures,
+    /// It was asked to stop: what was finished is recorded, and the same command goes on from there.
+    Stopped,
 }
 
 /// Runs a command.
@@ -29,24 +31,16 @@ pub fn run(command: Command) -> Result<End, RetrainError> {
     match command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => Ok(report::run(&args).map(|()| End::Done)?),
-        Command::Methods(args) => {
-            methods::run(&args);
-            Ok(End::Done)
-        }
+        Command::Methods(args) => methods::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
     }
 }
 
-/// Writes data to stdout; a reader that stopped reading is no error.
-fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// Writes a message to stderr.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+/// Writes a line of data to stdout; a reader that stopped reading is no error.
+fn print(text: &str) -> Result<(), RetrainError> {
+    Ok(console::print_line(text)?)
 }

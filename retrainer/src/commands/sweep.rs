@@ -151,9 +151,9 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     let is_done = |run_id: &str| store.as_ref()?.get(run_id).map(|run| protocols.recorded(run));
     let plan = plan.without(|run_id| is_done(run_id).unwrap_or(false));
     if args.dry_run {
-        super::print(&plan.to_string());
+        super::print(&plan.to_string())?;
         if plan.heads() > 0 {
-            super::print(&floor(&plan, device)?);
+            super::print(&floor(&plan, device)?)?;
         }
         return Ok(End::Done);
     }
@@ -208,7 +208,7 @@ fn sweep(
         say(&format!(
             "stopped on request: {heads} heads are recorded\nhint: run the same command again to continue"
         ));
-        return Ok(End::DoneWithFailures);
+        return Ok(End::Stopped);
     }
     say(&format!("{heads} heads recorded; next: retrainer report {}", out.display()));
     Ok(if diverged > 0 { End::DoneWithFailures } else { End::Done })
