@@ -3,6 +3,7 @@
 # make browser the report page in headless Chromium alone
 # make check   formatting, lints, documentation
 # make reproduce CIFAR100=DIR [PRESET=small|paper]    the paper's tables and figures on CIFAR-100-LT, from the images
+#              (what of it wants a lent GPU: fixtures/reproduction/gpu.sh)
 
 PYTHON ?= python3
 # auto: CUDA packages where an NVIDIA driver is present; cpu; cuda

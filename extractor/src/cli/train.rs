@@ -8,6 +8,7 @@ use crate::{
         longtail::Rounding,
         subset::{SubsetRule, SubsetSpec},
     },
+    stage1::Judge,
     transform::Transform,
 };
 use clap::Args;
@@ -261,6 +262,9 @@ pub struct TrainArgs {
     /// Test accuracy after every so many epochs, and after the last
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Training")]
     pub eval_every: NonZeroU32,
+    /// Keep the measured epoch with the best accuracy on this split, too, in `CKPT/best`
+    #[arg(long, value_enum, value_name = "SPLIT", help_heading = "Training")]
+    pub keep_best: Option<Judge>,
     /// Where and how fast.
     #[command(flatten)]
     pub machine: MachineArgs,

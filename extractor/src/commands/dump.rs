@@ -90,7 +90,7 @@ fn train_first(
     // A layer that the network lacks is found before a long training.
     let place = Compute { device: Device::Cpu, precision: recipe.precision, layout: recipe.layout };
     Backbone::unset(&recipe.backbone, recipe.width, place)?.read_at(args.readout())?;
-    let options = TrainOptions { device, eval_every: NonZeroU32::MIN };
+    let options = TrainOptions { device, eval_every: NonZeroU32::MIN, keep_best: None };
     let outcome = stage1::train(dataset, recipe, &options, &folder, interrupt)?;
     if !outcome.was_finished {
         say(&format!("trained {} epochs into `{}`", recipe.epochs, folder.display()));

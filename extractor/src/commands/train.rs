@@ -24,7 +24,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
         dataset.test.len(),
         dataset.class_names.len()
     ));
-    let options = TrainOptions { device, eval_every: args.eval_every };
+    let options = TrainOptions { device, eval_every: args.eval_every, keep_best: args.keep_best };
     for (seed, out) in runs(args, recipe.seed) {
         let recipe = Recipe { seed, ..recipe.clone() };
         let outcome = stage1::train(&dataset, &recipe, &options, &out, &interrupt)?;

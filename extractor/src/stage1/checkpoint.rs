@@ -1,6 +1,6 @@
 //! One safetensors file with everything that a run needs to go on, and everything that a dump needs to know.
 
-use super::{head::Head, loss::LossKind, recipe::Recipe};
+use super::{best::Selected, head::Head, loss::LossKind, recipe::Recipe};
 use crate::{
     ExtractError,
     backbones::{Backbone, Compute},
@@ -48,6 +48,9 @@ pub struct CheckpointInfo {
     pub train_transform: String,
     /// The program that wrote it.
     pub program: ProgramInfo,
+    /// What it is the best epoch by, where it is one that was kept for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<Selected>,
 }
 
 impl CheckpointInfo {
@@ -66,6 +69,7 @@ impl CheckpointInfo {
             class_counts,
             train_transform: recipe.transform.describe_augmented(height, width),
             program: crate::config::program(),
+            selected: None,
         }
     }
 
@@ -75,11 +79,11 @@ impl CheckpointInfo {
     }
 
     /// The settings in which two runs differ, as `name: there X, asked for Y`; how far they are does not count.
-    fn differences(&self, asked: &Self) -> Vec<String> {
+    pub(super) fn differences(&self, asked: &Self) -> Vec<String> {
         let settings = |info: &Self| {
             let mut value = serde_json::to_value(info).unwrap_or(Value::Null);
             if let Value::Object(fields) = &mut value {
-                fields.retain(|name, _| name != "position" && name != "program");
+                fields.retain(|name, _| !["position", "program", "selected"].contains(&name.as_str()));
             }
             value
         };
@@ -129,14 +133,18 @@ impl Checkpoint {
     /// [`ExtractError::Torch`].
     pub fn backbone_info(&self) -> Result<BackboneInfo, ExtractError> {
         let named = self.backbone.parameters().named().chain(self.head.parameters().named());
+        let mut recipe = serde_json::json!({
+            "stage1": self.info.recipe,
+            "epochs_done": self.info.position.epochs,
+            "train_transform": self.info.train_transform,
+        });
+        if let (Some(selected), Some(fields)) = (&self.info.selected, recipe.as_object_mut()) {
+            fields.insert("selected".to_owned(), serde_json::json!(selected));
+        }
         Ok(BackboneInfo {
             architecture: self.backbone.architecture(),
             weights_digest: digest(named).map_err(ExtractError::torch("read the weights"))?,
-            recipe: serde_json::json!({
-                "stage1": self.info.recipe,
-                "epochs_done": self.info.position.epochs,
-                "train_transform": self.info.train_transform,
-            }),
+            recipe,
             ..BackboneInfo::default()
         })
     }
@@ -201,7 +209,7 @@ pub(super) fn resume(
     Ok(Some((there.position, file)))
 }
 
-fn read_info(file: &TensorFile) -> Result<CheckpointInfo, ExtractError> {
+pub(super) fn read_info(file: &TensorFile) -> Result<CheckpointInfo, ExtractError> {
     let malformed = |got: String| ExtractError::Malformed {
         path: file.path().to_owned(),
         expected: "a checkpoint of `extractor train`".to_owned(),

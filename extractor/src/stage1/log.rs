@@ -24,6 +24,9 @@ pub struct EpochRecord {
     pub train_accuracy: f64,
     /// Accuracy on the clean test images at the end of the epoch; `None` where it was not measured.
     pub test: Option<Accuracy>,
+    /// Likewise on the validation images, where these choose the epoch to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val: Option<Accuracy>,
     /// Seconds of training, without the test.
     pub seconds: f64,
     /// Training images per second.

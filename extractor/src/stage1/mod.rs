@@ -8,6 +8,7 @@
 //! epoch and, on a CPU with the same number of threads, ends with the same bits as one that was not.
 
 mod accuracy;
+mod best;
 mod cadence;
 mod checkpoint;
 mod head;
@@ -24,6 +25,7 @@ mod sgd;
 mod train;
 
 pub use accuracy::Accuracy;
+pub use best::{BEST_FOLDER, Judge, Selected};
 pub use checkpoint::{CHECKPOINT_FILE, Checkpoint, CheckpointInfo, Position};
 pub use head::Head;
 pub use log::{EpochRecord, LOG_FILE, read_log};

@@ -1,8 +1,8 @@
 //! A run that was stopped goes on as if it had not been, and goes on with nothing else.
 
 use super::{
-    CHECKPOINT_FILE, Checkpoint, LOG_FILE, LossSettings, Recipe, Schedule, TrainOptions, TrainOutcome,
-    train::train_until,
+    BEST_FOLDER, CHECKPOINT_FILE, Checkpoint, Judge, LOG_FILE, LossSettings, Recipe, Schedule, Selected,
+    TrainOptions, TrainOutcome, train::train_until,
 };
 use crate::{
     ExtractError,
@@ -75,7 +75,8 @@ fn run_until(
     stop: &dyn Fn(u32, u32) -> bool,
 ) -> Result<TrainOutcome, ExtractError> {
     let _threads = threads::fixed(1);
-    let options = TrainOptions { device: Device::Cpu, eval_every: NonZeroU32::MIN };
+    let options =
+        TrainOptions { device: Device::Cpu, eval_every: NonZeroU32::MIN, keep_best: Some(Judge::Test) };
     train_until(dataset, recipe, &options, folder, stop)
 }
 
@@ -134,6 +135,52 @@ fn a_line_without_its_checkpoint_is_written_anew() {
     let torn = format!("{}\n{{\"epoch\":3,\"lo", &log[..at]);
     std::fs::write(killed.path().join(LOG_FILE), torn).unwrap();
     assert_eq!(without_times(run(killed.path())), expected);
+}
+
+/// The kept epoch is the first with the highest accuracy in the log, also of a run that was stopped; it loads as a checkpoint does.
+#[test]
+fn the_best_epoch_is_kept_beside_the_last() {
+    for stops in [vec![], vec![(1, 1), (2, 0)]] {
+        let folder = tempfile::tempdir().unwrap();
+        for stop in stops {
+            let _ = run_until(folder.path(), &dataset(), &recipe(), &|epoch, step| (epoch, step) == stop);
+        }
+        let epochs = run(folder.path()).epochs;
+        let accuracy = |record: &super::EpochRecord| record.test.unwrap().all.unwrap();
+        let highest = epochs.iter().map(accuracy).fold(0.0, f64::max);
+        let first = epochs.iter().find(|record| accuracy(record) == highest).unwrap();
+        let best = load(&folder.path().join(BEST_FOLDER)).unwrap();
+        assert_eq!(best.info.position.epochs, first.epoch, "{epochs:?}");
+        assert_eq!(best.info.selected, Some(Selected { by: Judge::Test, accuracy: highest }));
+        assert_eq!(best.backbone_info().unwrap().recipe["selected"]["by"], "test");
+        assert_eq!(load(folder.path()).unwrap().info.selected, None);
+    }
+}
+
+#[test]
+fn the_best_epoch_by_validation_needs_validation_images_and_is_no_other_runs() {
+    let run_by = |folder: &Path, dataset: &Dataset, judge| {
+        let _threads = threads::fixed(1);
+        let options =
+            TrainOptions { device: Device::Cpu, eval_every: NonZeroU32::MIN, keep_best: Some(judge) };
+        train_until(dataset, &recipe(), &options, folder, &|_, _| false)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run_by(folder.path(), &dataset(), Judge::Val).unwrap_err().to_string();
+    assert!(refused.contains("no validation images"), "{refused}");
+    let split = Dataset { val: Some(dataset().test), ..dataset() };
+    let epochs = run_by(folder.path(), &split, Judge::Val).unwrap().epochs;
+    assert!(epochs.iter().all(|record| record.val == record.test && record.val.is_some()), "{epochs:?}");
+    let best = load(&folder.path().join(BEST_FOLDER)).unwrap();
+    assert_eq!(best.info.selected.map(|selected| selected.by), Some(Judge::Val));
+    let refused = run_by(folder.path(), &split, Judge::Test).unwrap_err();
+    let Err(ExtractError::OtherSettings { differences, .. }) = Err::<(), _>(refused) else {
+        panic!("accepted")
+    };
+    assert_eq!(differences, ["--keep-best: asked for test"]);
+    std::fs::remove_dir_all(folder.path().join(BEST_FOLDER)).unwrap();
+    let refused = run_by(folder.path(), &split, Judge::Val).unwrap_err().to_string();
+    assert!(refused.contains("a run with 3 measured epochs and none kept"), "{refused}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     accuracy::Accuracy,
+    best::{Best, Judge},
     cadence::Cadence,
     checkpoint::{self, CheckpointInfo, Position},
     head::Head,
@@ -28,6 +29,8 @@ pub struct TrainOptions {
     pub device: Device,
     /// Test accuracy after every so many epochs, and after the last.
     pub eval_every: NonZeroU32,
+    /// Keep the measured epoch that is best on this split, too.
+    pub keep_best: Option<Judge>,
 }
 
 /// How a run ended that reached its last epoch.
@@ -42,7 +45,7 @@ pub struct TrainOutcome {
 /// Trains a backbone and its head, or continues the run that `folder` holds.
 ///
 /// Writes a line of `train.jsonl` after each epoch, and `checkpoint.safetensors` where that costs little of the time since
-/// the last one, at a stop and at the end.
+/// the last one, at a stop and at the end. With `keep_best` the best epoch so far lies in [`super::BEST_FOLDER`].
 ///
 /// # Errors
 /// [`ExtractError::OtherSettings`] when `folder` holds another run; [`ExtractError::Diverged`] when the loss is no longer
@@ -76,6 +79,7 @@ pub(super) fn train_until(
         run.restore(*position, file)?;
     }
     log::cut_back(folder, run.info.position.epochs)?;
+    run.best = options.keep_best.map(|judge| Best::new(judge, folder, &run.info)).transpose()?;
     let was_finished = run.info.finished();
     while !run.info.finished() {
         run.epoch(folder, stop)?;
@@ -93,6 +97,9 @@ struct Run {
     sgd: Sgd,
     train: Rc<Source>,
     test: Source,
+    /// The validation images, where these choose the epoch to keep.
+    val: Option<Source>,
+    best: Option<Best>,
     /// Sums over the samples of the current epoch, on the device: loss, right answers; f64 `[2]`.
     sums: Tensor,
     cadence: Cadence,
@@ -114,6 +121,10 @@ impl Run {
             options: *options,
             train: Rc::new(Source::new(&dataset.train, &recipe.transform, options.device)?),
             test: Source::new(&dataset.test, &recipe.transform, options.device)?,
+            val: Judge::validation(options.keep_best, dataset)?
+                .map(|images| Source::new(images, &recipe.transform, options.device))
+                .transpose()?,
+            best: None,
             backbone,
             head,
             sgd,
@@ -123,12 +134,18 @@ impl Run {
         })
     }
 
+    /// The tensors of backbone and head, under their names in the checkpoint.
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        let parameters = self.backbone.parameters().named().chain(self.head.parameters().named());
+        parameters.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect()
+    }
+
     /// Every tensor that decides how the run goes on, under its name in the checkpoint.
     fn state(&self) -> Result<Vec<(String, Tensor)>, ExtractError> {
-        let parameters = self.backbone.parameters().named().chain(self.head.parameters().named());
         let momenta = self.sgd.momenta().map_err(ExtractError::torch("collect the momenta"))?;
-        Ok(parameters
-            .map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()))
+        Ok(self
+            .parameters()
+            .into_iter()
             .chain(momenta)
             .chain([("epoch.sums".to_owned(), self.sums.shallow_clone())])
             .collect())
@@ -188,28 +205,43 @@ impl Run {
             return Err(ExtractError::Diverged { epoch: epoch + 1, lr });
         }
         let done = epoch + 1;
-        let test = (done == recipe.epochs || done % self.options.eval_every == 0)
-            .then(|| {
-                let Self { backbone, head, test, info, .. } = &*self;
-                Accuracy::measure(backbone, head, test, &info.class_counts)
-            })
-            .transpose()?;
+        let measured = done == recipe.epochs || done % self.options.eval_every == 0;
+        let measure = |source: &Source| {
+            measured
+                .then(|| Accuracy::measure(&self.backbone, &self.head, source, &self.info.class_counts))
+                .transpose()
+        };
+        let (test, val) = (measure(&self.test)?, self.val.as_ref().map_or(Ok(None), measure)?);
         let record = EpochRecord {
             epoch: done,
             loss,
             lr,
             train_accuracy,
             test,
+            val,
             seconds,
             images_per_second: n as f64 / seconds,
         };
         progress.note(&summary(&record));
         progress.finish();
+        self.keep_if_best(&record)?;
         // The log first: a line without a checkpoint is cut back on resume, a checkpoint without a line would be a gap.
         log::append(folder, &record)?;
         self.info.position = Position { epochs: done, steps: 0, seconds: 0.0 };
         let _ = self.sums.f_zero_().map_err(ExtractError::torch("clear the sums of an epoch"))?;
         if self.info.finished() || self.cadence.is_worth_another() { self.save(folder) } else { Ok(()) }
+    }
+
+    /// Stores weights that are better than those of every epoch before.
+    fn keep_if_best(&mut self, record: &EpochRecord) -> Result<(), ExtractError> {
+        let Some(mut best) = self.best.take() else { return Ok(()) };
+        if let Some(selected) = best.improved_by(record) {
+            let position = Position { epochs: record.epoch, steps: 0, seconds: 0.0 };
+            let info = CheckpointInfo { position, selected: Some(selected), ..self.info.clone() };
+            best.keep(&info, &self.parameters())?;
+        }
+        self.best = Some(best);
+        Ok(())
     }
 
     /// One step on a batch, in parts; nothing here waits for the device.
@@ -258,7 +290,8 @@ impl Steps {
     pub(crate) fn new(dataset: &Dataset, recipe: &Recipe, device: Device) -> Result<Self, ExtractError> {
         let class_counts = ClassCounts::from_labels(&dataset.train.labels, dataset.class_names.len())?;
         let info = CheckpointInfo::new(recipe, dataset, class_counts);
-        let run = Run::new(dataset, info, &TrainOptions { device, eval_every: NonZeroU32::MIN })?;
+        let run =
+            Run::new(dataset, info, &TrainOptions { device, eval_every: NonZeroU32::MIN, keep_best: None })?;
         let source = run.train.clone();
         let order: Vec<u32> = (0_u32..).take(recipe.batch_size).collect();
         let look = Look::Augmented { seed: recipe.seed, purpose: "stage1/augment", index: 0 };
