@@ -1,7 +1,7 @@
 //! A cache as one portable file: tar in zstd, the manifest last, every file checked when it is unpacked.
 
 use crate::error::ExtractError;
-use shared::{Damage, FeatureCache, MANIFEST_FILE, ViewId, atomic, interrupt::Interrupt};
+use shared::{Damage, FeatureCache, IMAGES_FILE, MANIFEST_FILE, ViewId, atomic, interrupt::Interrupt};
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -157,7 +157,7 @@ fn belongs_to_a_cache(name: &Path) -> bool {
         .collect();
     let is_data = |file: &str| file.ends_with(".safetensors");
     match parts.as_deref() {
-        Some([file]) => *file == MANIFEST_FILE || is_data(file),
+        Some([file]) => [MANIFEST_FILE, IMAGES_FILE].contains(file) || is_data(file),
         Some([view, file]) => view.parse::<ViewId>().is_ok() && (*file == INDEX_FILE || is_data(file)),
         _ => false,
     }
@@ -180,6 +180,7 @@ mod tests {
         for name in [
             "manifest.json",
             "stage1_head.safetensors",
+            "images.tsv.zst",
             "train.clean/00000.safetensors",
             "test.flipped/features.safetensors.index.json",
         ] {

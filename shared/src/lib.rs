@@ -28,6 +28,7 @@ mod cache;
 mod classes;
 pub mod console;
 pub mod device;
+mod difference;
 mod dtype;
 pub mod error;
 pub mod interrupt;
@@ -52,14 +53,14 @@ pub use classes::{ClassCounts, ClassId, Shot};
 pub use dtype::Dtype;
 pub use error::{CacheError, Hint};
 pub use manifest::{
-    BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, MANIFEST_FILE, Manifest,
-    ProgramInfo, ShardInfo, ViewInfo,
+    BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, LeftOut, MANIFEST_FILE,
+    Manifest, Overlap, ProgramInfo, ShardInfo, ViewInfo, numbered,
 };
 pub use plan::ViewPlan;
 pub use shard::ShardWriter;
 pub use stage1_head::Stage1Head;
 pub use view::{Split, View, ViewId};
-pub use writer::CacheWriter;
+pub use writer::{CacheWriter, IMAGES_FILE};
 
 /// Name, version and commit of a program, for manifests and records.
 ///

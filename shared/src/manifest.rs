@@ -2,13 +2,14 @@
 
 use crate::{
     classes::ClassCounts,
+    difference,
     dtype::Dtype,
     error::CacheError,
     view::{Split, View, ViewId},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 /// The cache format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -50,6 +51,9 @@ pub struct Manifest {
     /// ([`BatchNormMode::Train`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_norm_statistics: Option<FileInfo>,
+    /// The image file of each sample, where the images were files; not part of the cache key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<FileInfo>,
     /// The views.
     #[serde(default)]
     pub views: BTreeMap<ViewId, ViewInfo>,
@@ -77,6 +81,74 @@ pub struct DatasetInfo {
     /// Names of images that could not be read and were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
+    /// BLAKE3 over names and labels of the image files, whatever their sizes and whether they could be read. Like the two
+    /// fields below it is not part of the cache key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub names_digest: String,
+    /// Files beside the samples that were found and not taken, images that could not be read among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// Samples that two splits share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlaps: Vec<Overlap>,
+}
+
+/// Files of one kind that were found and not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What they are: `images that could not be read` …
+    pub what: String,
+    /// How many.
+    pub count: u64,
+    /// Names of the first few.
+    pub first: Vec<String>,
+}
+
+impl LeftOut {
+    /// Names that are kept of each kind.
+    pub const NAMES: usize = 3;
+}
+
+impl fmt::Display for LeftOut {
+    /// `2 files of other kinds (train/a/x.txt, train/b/y.txt)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.count > self.first.len() as u64 { " …" } else { "" };
+        let (noun, rest) = self.what.split_once(' ').unwrap_or((&self.what, ""));
+        let noun = if self.count == 1 { noun.trim_end_matches('s') } else { noun };
+        write!(f, "{} {noun} {rest} ({}{more})", self.count, self.first.join(", "))
+    }
+}
+
+/// Samples of a split that another split holds, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// The split.
+    pub split: Split,
+    /// The other one.
+    pub other: Split,
+    /// Samples of the split that the other one holds.
+    pub shared: u64,
+    /// All samples of the split.
+    pub of: u64,
+    /// The first few, as `name` or `row 3`.
+    pub first: Vec<String>,
+}
+
+impl fmt::Display for Overlap {
+    /// `3 of 200 test samples are training samples, too (a.png, b.png, c.png)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.shared > self.first.len() as u64 { " …" } else { "" };
+        let Self { split, other, shared, of, first } = self;
+        let (split, other, first) = (split.adjective(), other.adjective(), first.join(", "));
+        if shared == of {
+            let seen = if other == "validation" { "it was chosen by" } else { "it was trained on" };
+            return write!(
+                f,
+                "all {of} {split} samples are the same as {other} samples: {seen} ({first}{more})"
+            );
+        }
+        write!(f, "{shared} of {of} {split} samples are {other} samples, too ({first}{more})")
+    }
 }
 
 /// The network and how it was trained.
@@ -164,6 +236,7 @@ impl Manifest {
     /// BLAKE3 of the canonical manifest without paths and times: the identity of the cached features.
     pub fn cache_key(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        forget_remarks(&mut value);
         strip(&mut value, &["created_unix", "file"]);
         blake3::hash(canonical_json(&value).as_bytes()).to_hex().to_string()
     }
@@ -186,21 +259,30 @@ impl Manifest {
 
     /// The files that are no shards.
     fn extra_files(&self) -> impl Iterator<Item = &FileInfo> {
-        self.stage1_head.iter().chain(&self.batch_norm_statistics)
+        self.stage1_head.iter().chain(&self.batch_norm_statistics).chain(&self.images)
     }
 
     /// The setting in which two dumps differ, as `name: mine, theirs`; times, results and program versions do not count.
+    ///
+    /// A digest is named by what it is of, and only where nothing else differs.
     pub fn difference(&self, other: &Self) -> Option<String> {
+        // Numbers stand for names that were not known.
+        let unnamed = self.class_names.len() == other.class_names.len()
+            && (numbered(&self.class_names) || numbered(&other.class_names));
         let settings = |manifest: &Self| {
             let mut value = serde_json::to_value(manifest).unwrap_or(Value::Null);
+            forget_remarks(&mut value);
             if let Value::Object(fields) = &mut value {
                 for name in ["created_unix", "program", "views", "stage1_head", "batch_norm_statistics"] {
                     fields.remove(name);
                 }
+                if unnamed {
+                    fields.remove("class_names");
+                }
             }
             value
         };
-        first_difference("", &settings(self), &settings(other))
+        difference::first(&settings(self), &settings(other))
     }
 
     /// Reads and checks a manifest.
@@ -297,26 +379,20 @@ fn strip(value: &mut Value, names: &[&str]) {
     }
 }
 
-fn first_difference(name: &str, mine: &Value, theirs: &Value) -> Option<String> {
-    match (mine, theirs) {
-        (Value::Object(left), Value::Object(right)) => {
-            left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).find_map(|key| {
-                let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                first_difference(
-                    &path,
-                    left.get(key).unwrap_or(&Value::Null),
-                    right.get(key).unwrap_or(&Value::Null),
-                )
-            })
+/// Removes what is worth reading and decides no feature.
+fn forget_remarks(value: &mut Value) {
+    let Value::Object(fields) = value else { return };
+    fields.remove("images");
+    if let Some(Value::Object(dataset)) = fields.get_mut("dataset") {
+        for name in ["names_digest", "left_out", "overlaps"] {
+            dataset.remove(name);
         }
-        _ if mine == theirs => None,
-        _ => Some(format!("`{name}` is {} there, {} here", shortened(theirs), shortened(mine))),
     }
 }
 
-fn shortened(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 80 { text } else { text.chars().take(77).chain("...".chars()).collect() }
+/// Whether classes are called `0`, `1`, `2` …: nobody knew their names.
+pub fn numbered(class_names: &[String]) -> bool {
+    class_names.iter().enumerate().all(|(class, name)| *name == class.to_string())
 }
 
 #[cfg(test)]
@@ -329,6 +405,29 @@ mod tests {
         let two: Value = serde_json::from_str(r#"{"a": "q", "b": [1, {"x": 2, "y": 0.1}]}"#).unwrap();
         assert_eq!(canonical_json(&one), r#"{"a":"q","b":[1,{"x":2,"y":0.1}]}"#);
         assert_eq!(canonical_json(&one), canonical_json(&two));
+    }
+
+    #[test]
+    fn remarks_read_as_sentences() {
+        let left_out = |count| LeftOut {
+            what: "images that could not be read".to_owned(),
+            count,
+            first: vec!["a.png".to_owned()],
+        };
+        assert_eq!(left_out(1).to_string(), "1 image that could not be read (a.png)");
+        assert_eq!(left_out(9).to_string(), "9 images that could not be read (a.png …)");
+        let overlap = |shared| Overlap {
+            split: Split::Test,
+            other: Split::Val,
+            shared,
+            of: 20,
+            first: vec!["row 3".to_owned()],
+        };
+        assert_eq!(overlap(1).to_string(), "1 of 20 test samples are validation samples, too (row 3)");
+        assert_eq!(
+            overlap(20).to_string(),
+            "all 20 test samples are the same as validation samples: it was chosen by (row 3 …)"
+        );
     }
 
     #[test]

@@ -266,6 +266,7 @@ impl SyntheticCache {
             created_unix: 0,
             stage1_head: None,
             batch_norm_statistics: None,
+            images: None,
             views: BTreeMap::new(),
         })
     }

@@ -27,6 +27,15 @@ impl Split {
             Self::Test => "test",
         }
     }
+
+    /// `training`, `validation` or `test`: what its samples are called in a sentence.
+    pub fn adjective(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Val => "validation",
+            Self::Test => "test",
+        }
+    }
 }
 
 impl fmt::Display for Split {

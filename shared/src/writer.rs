@@ -4,6 +4,8 @@
 //! `manifest.partial.json`, the others compare theirs with it; of two that write the same shard the first stays; and
 //! whoever finds every shard there may finish.
 
+mod takeover;
+
 use crate::{
     atomic,
     error::CacheError,
@@ -27,6 +29,9 @@ pub(crate) const PARTIAL_FILE: &str = "manifest.partial.json";
 
 /// Running statistics of batch normalisation, where the dump moves them.
 const STATISTICS_FILE: &str = "batch_norm.safetensors";
+
+/// The image file of each sample, where the images were files: text in zstd, whose lines are the writer's affair.
+pub const IMAGES_FILE: &str = "images.tsv.zst";
 
 /// The Hugging Face index in the folder of a view.
 const INDEX_FILE: &str = "features.safetensors.index.json";
@@ -215,19 +220,38 @@ impl CacheWriter {
         head.write(&self.path.join(HEAD_FILE))
     }
 
+    /// Writes which image file each sample is of.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`].
+    pub fn images(&self, bytes: &[u8]) -> Result<(), CacheError> {
+        atomic::write_atomic(&self.path.join(IMAGES_FILE), bytes)
+    }
+
     /// Writes the head of a finished cache again, where it is damaged and comes out with the checksum of the manifest.
     ///
     /// # Errors
     /// [`CacheError::OtherBytes`], and those of [`Stage1Head::write`].
     pub fn repair_head(&self, head: &Stage1Head) -> Result<(), CacheError> {
-        let Some(before) = self.damaged.get(HEAD_FILE) else { return Ok(()) };
-        let path = self.path.join(HEAD_FILE);
-        let bytes = head.encode(&path)?;
-        let got = blake3::hash(&bytes).to_hex().to_string();
+        self.repair_file(HEAD_FILE, &head.encode(&self.path.join(HEAD_FILE))?)
+    }
+
+    /// As [`CacheWriter::repair_head`], for [`CacheWriter::images`].
+    ///
+    /// # Errors
+    /// [`CacheError::OtherBytes`], [`CacheError::Io`].
+    pub fn repair_images(&self, bytes: &[u8]) -> Result<(), CacheError> {
+        self.repair_file(IMAGES_FILE, bytes)
+    }
+
+    fn repair_file(&self, name: &str, bytes: &[u8]) -> Result<(), CacheError> {
+        let Some(before) = self.damaged.get(name) else { return Ok(()) };
+        let path = self.path.join(name);
+        let got = blake3::hash(bytes).to_hex().to_string();
         if got != before.blake3 {
             return Err(CacheError::OtherBytes { path, expected: before.blake3.clone(), got });
         }
-        atomic::write_atomic(&path, &bytes)
+        atomic::write_atomic(&path, bytes)
     }
 
     /// Removes the running statistics of a finished cache where they are damaged: the dump's passes make them again.
@@ -298,6 +322,9 @@ impl CacheWriter {
         }
         if self.statistics_path().exists() {
             self.manifest.batch_norm_statistics = Some(self.file_info(STATISTICS_FILE.to_owned())?);
+        }
+        if self.path.join(IMAGES_FILE).exists() {
+            self.manifest.images = Some(self.file_info(IMAGES_FILE.to_owned())?);
         }
         self.manifest.created_unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
         atomic::write_atomic(&self.path.join(MANIFEST_FILE), pretty(&self.manifest).as_bytes())?;

@@ -107,12 +107,12 @@ fn subsets_that_the_data_does_not_have() {
     insta::assert_snapshot!(refused("--imbalance-ratio 2 --val-per-class 2"), @"
     exit 2
     error: `--val-per-class`: expected enough images that training does not use, got class 0 has 0 images beside the 20 for training
-    hint: give a smaller `--n-max`: CIFAR-100 has 500 images a class, `--n-max 480` leaves 20
+    hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`
     ");
     insta::assert_snapshot!(refused("--imbalance-ratio 2 --n-max 19 --val-per-class 2"), @"
     exit 2
     error: `--val-per-class`: expected enough images that training does not use, got class 0 has 1 images beside the 19 for training
-    hint: give a smaller `--n-max`: CIFAR-100 has 500 images a class, `--n-max 480` leaves 20
+    hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`
     ");
     insta::assert_snapshot!(refused("--subset index-file"), @"
     exit 2

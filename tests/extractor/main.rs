@@ -4,6 +4,8 @@
 mod archive;
 mod batch_norm;
 mod bench;
+mod data_changes;
+mod data_sets;
 mod dump;
 mod errors;
 mod help;

@@ -27,13 +27,22 @@ pub(crate) fn jpeg(class: u32, number: u32) -> Vec<u8> {
 /// Training images of each of the three classes.
 const TRAIN: [u32; 3] = [6, 4, 2];
 
+/// Number of a split's first image: no image is in two splits.
+fn first_number(split: &str) -> u32 {
+    match split {
+        "train" => 0,
+        "val" => 10,
+        _ => 20,
+    }
+}
+
 /// A list of a split with its images: `images/SPLIT/…` by class; training images by `TRAIN`, two of each class otherwise.
 fn split(place: &Workplace, split: &str) -> String {
     let mut list = String::new();
     for class in 0..3 {
         for number in 0..if split == "train" { TRAIN[class as usize] } else { 2 } {
             let name = format!("{split}/n0{class}/{number}.JPEG");
-            place.write(&format!("images/{name}"), jpeg(class, number + 10 * u32::from(split != "train")));
+            place.write(&format!("images/{name}"), jpeg(class, number + first_number(split)));
             writeln!(list, "{name} {class}").unwrap();
         }
     }

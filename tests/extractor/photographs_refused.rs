@@ -103,8 +103,8 @@ fn lists_that_are_not_there_or_empty() {
     place.write("images/ImageNet_LT_train.txt", [0xFF, 0xFE, 0xFF]);
     insta::assert_snapshot!(refused(&place, LISTS), @"
     exit 2
-    error: `images/ImageNet_LT_train.txt`: expected a list of images, got no text
-    hint: check the path
+    error: `images/ImageNet_LT_train.txt`: expected a list of images, got text in UTF-16
+    hint: save it as UTF-8
     ");
 }
 
@@ -129,14 +129,12 @@ fn images_that_are_missing_empty_cut_or_no_images() {
     place.write(name, &whole[..whole.len() / 2]);
     insta::assert_snapshot!(refused(&place, LISTS), @"
     exit 2
-    12 training images, 6 test images, 3 classes
     error: `images/train/n01/2.JPEG`: expected an image, got a JPEG file that ends early
     hint: get the file again; `--skip-broken` leaves such images out
     ");
     place.write(name, "<html>404</html>");
     insta::assert_snapshot!(refused(&place, LISTS), @"
     exit 2
-    12 training images, 6 test images, 3 classes
     error: `images/train/n01/2.JPEG`: expected an image, got a file of another kind: JPEG, PNG, WebP, BMP and PNM are read
     hint: get the file again; `--skip-broken` leaves such images out
     ");
@@ -212,8 +210,8 @@ fn folders_and_splits_that_do_not_fit() {
     ");
     insta::assert_snapshot!(refused(&place, &format!("{folder} --test-fraction 0.5")), @"
     exit 2
-    error: `--test-fraction`: expected a number between 0 and 1 that leaves training and test images, got 0.5 of 1 images of class 0
-    hint: each class needs two images
+    error: `--test-fraction`: expected a number between 0 and 1 that leaves training and test images, got 0.5 of the 1 image of class `ant`
+    hint: each class needs two images, one to train on and one to test on
     ");
     place.write("split.txt", "bee/0.jpg train\nbee/2.jpg test\n");
     insta::assert_snapshot!(refused(&place, &format!("{folder} --split-file split.txt")), @"
@@ -236,8 +234,8 @@ fn folders_and_splits_that_do_not_fit() {
     place.write("empty/class/notes.txt", "");
     insta::assert_snapshot!(refused(&place, "--dataset folder --data empty --test-fraction 0.5"), @"
     exit 2
-    error: `empty/` not found: expected images (jpg, png, webp, bmp, pnm) in the folders of the classes
-    hint: `extractor datasets` says what each data set needs
+    error: `empty/class`: expected training images of the class `class` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got none among 1 files and folders (`notes.txt` …)
+    hint: put images there, or remove the folder
     ");
 }
 

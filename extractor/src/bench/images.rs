@@ -32,7 +32,7 @@ impl Photographs {
                 .map_err(ExtractError::io("write", &path))?;
             names.push(name.into());
         }
-        Ok(Self(ImageFiles { root: folder.to_owned(), names }))
+        Ok(Self(ImageFiles { root: folder.to_owned(), names, ..ImageFiles::default() }))
     }
 
     /// The folder and names of the different files.
@@ -43,7 +43,8 @@ impl Photographs {
     /// A data set of `n` training images and a few held-out ones, which are the same files again and again.
     pub(super) fn dataset(&self, n: usize) -> Dataset {
         let names = |n: usize| self.0.names.iter().cycle().take(n).cloned().collect();
-        dataset(n, |n| Images::Files(ImageFiles { root: self.0.root.clone(), names: names(n) }))
+        let files = |n| ImageFiles { root: self.0.root.clone(), names: names(n), ..ImageFiles::default() };
+        dataset(n, |n| Images::Files(files(n)))
     }
 }
 

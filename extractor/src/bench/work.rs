@@ -216,7 +216,7 @@ impl Bench {
             seed: 0,
             dtype: Dtype::F16,
             batch_size: self.settings.batch_size.get(),
-            shard_rows: rows_per_shard(frozen.backbone.feature_dim(), Dtype::F16),
+            shard_rows: rows_per_shard(&frozen, Dtype::F16, &out),
             precision,
             batch_norm: BatchNormMode::Eval,
             train_batch_size: self.settings.batch_size.get(),

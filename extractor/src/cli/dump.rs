@@ -54,9 +54,9 @@ pub struct DumpArgs {
     /// Where and how fast.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// Images of a forward pass
-    #[arg(long, value_name = "B", default_value = "256", help_heading = "Machine")]
-    pub batch_size: NonZeroUsize,
+    /// Images of a forward pass [default: 256; 32 for photographs on a CPU]
+    #[arg(long, value_name = "B", help_heading = "Machine")]
+    pub batch_size: Option<NonZeroUsize>,
     /// Random crop-and-flip views of the training images
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Features")]
     pub augmented: u32,
@@ -72,7 +72,7 @@ pub struct DumpArgs {
     /// Statistics of batch normalisation
     #[arg(long, value_enum, default_value_t = BatchNormArg::Eval, help_heading = "Features")]
     pub batch_norm: BatchNormArg,
-    /// Rows of a shard [default: as many as stay below 256 MB]
+    /// Rows of a shard, which is what a stop loses at most [default: 256 to 8192, by the size of network and images; at most 256 MB]
     #[arg(long, value_name = "N", help_heading = "Features")]
     pub shard_rows: Option<NonZeroUsize>,
     /// Write only part I of N, counted from 1

@@ -73,6 +73,9 @@ pub struct ImportArgs {
     /// What the manifest calls the backbone
     #[arg(long, default_value = "unknown")]
     pub backbone: String,
+    /// Names of the classes, one a line or as JSON, in the order of the labels
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
     /// Number format of the cache: `f32`, `f16` or `bf16` [default: that of the training features]
     #[arg(long)]
     pub dtype: Option<Dtype>,

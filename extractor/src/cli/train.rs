@@ -40,6 +40,18 @@ pub struct ListArgs {
     /// Split of a folder, `relative/path train|val|test` a line
     #[arg(long, value_name = "FILE")]
     pub split_file: Option<PathBuf>,
+    /// Folder of a folder's training images [default: train, Training or the like]
+    #[arg(long, value_name = "NAME")]
+    pub train_split: Option<String>,
+    /// Folder of its validation images [default: val, valid, Validation or the like]
+    #[arg(long, value_name = "NAME")]
+    pub val_split: Option<String>,
+    /// Folder of its test images; `val` is no validation split then [default: test, Testing or the like]
+    #[arg(long, value_name = "NAME")]
+    pub test_split: Option<String>,
+    /// Names of the classes, one a line or as JSON, in the order of the labels [default: those of the folders or annotations]
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
 }
 
 impl ListArgs {
@@ -53,6 +65,10 @@ impl ListArgs {
             test_fraction: self.test_fraction,
             split_seed: self.split_seed,
             split_file: self.split_file.clone(),
+            train_split: self.train_split.clone(),
+            val_split: self.val_split.clone(),
+            test_split: self.test_split.clone(),
+            class_names: self.class_names.clone(),
             broken,
         }
     }
@@ -89,7 +105,7 @@ pub struct DataArgs {
     /// Which image file is of which split.
     #[command(flatten)]
     pub lists: ListArgs,
-    /// Leave out images that cannot be read, and list them in the manifest
+    /// Leave out images that cannot be read, say which, and list them in the manifest
     #[arg(long)]
     pub skip_broken: bool,
     /// Shorter side of photographs before the centre crop; a checkpoint keeps its own [default: 256]

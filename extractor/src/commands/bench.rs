@@ -17,7 +17,7 @@ use tch::Device;
 
 pub(super) fn run(args: &BenchArgs) -> Result<Outcome, ExtractError> {
     let round = round(args)?;
-    threads::restart_with_short_spins(args.threads);
+    threads::restart_with_settings(args.threads);
     let chosen = device::choose(args.device)?;
     let threads = threads::set_threads(Some(threads::decide(args.threads)));
     if let Some(reason) = &chosen.reason {

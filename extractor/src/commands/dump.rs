@@ -5,7 +5,7 @@ use crate::{
     backbones::{Backbone, Compute, pretrained, torchscript},
     cli::{BatchNormArg, DumpArgs},
     datasets::Dataset,
-    dump::{DumpSettings, Frozen, check_out, dump, rows_per_shard},
+    dump::{DumpSettings, Frozen, batch_size, check_out, dump, rows_per_shard},
     error::ExtractError,
     stage1::{self, Checkpoint, Recipe, TrainOptions},
     transform::Transform,
@@ -20,11 +20,13 @@ use tch::{Device, Tensor};
 
 pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     check_partition(args)?;
-    let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine, args.data.transform()?)?;
+    let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine, args.data.transform()?)
+        .map_err(name_as_typed)?;
     check_out(&args.out)?;
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
     let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
+    train::announce(&dataset);
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
@@ -47,13 +49,13 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     if had_head && frozen.head.is_none() {
         say("the head reads averages of the penultimate layer: the cache gets no stage-1 head");
     }
-    let dim = frozen.backbone.feature_dim();
+    let shard_rows = || rows_per_shard(&frozen, args.dtype, &args.out);
     let settings = DumpSettings {
         augmented: args.augmented,
         seed: recipe.seed,
         dtype: args.dtype,
-        batch_size: args.batch_size.get(),
-        shard_rows: args.shard_rows.map_or_else(|| rows_per_shard(dim, args.dtype), NonZeroUsize::get),
+        batch_size: args.batch_size.map_or_else(|| batch_size(device, &frozen.transform), NonZeroUsize::get),
+        shard_rows: args.shard_rows.map_or_else(shard_rows, NonZeroUsize::get),
         precision: args.machine.precision,
         batch_norm: args.batch_norm.mode(),
         train_batch_size: recipe.batch_size,
@@ -61,6 +63,16 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     };
     report(dump(&frozen, &dataset, &settings, &args.out, &interrupt)?, &args.out);
     Ok(Outcome::Done)
+}
+
+/// The batch of a training step has a name of its own here.
+fn name_as_typed(error: ExtractError) -> ExtractError {
+    match error {
+        ExtractError::InvalidSetting { name: "--batch-size", expected, got, hint } => {
+            ExtractError::InvalidSetting { name: "--train-batch-size", expected, got, hint }
+        }
+        other => other,
+    }
 }
 
 /// Refuses partitions that would not share one backbone, before anything long starts.
@@ -113,7 +125,7 @@ pub(super) fn from_checkpoint(
     if done < epochs {
         say(&format!("`{}` has trained {done} of its {epochs} epochs", path.display()));
     }
-    let same_classes = checkpoint.info.class_names == dataset.class_names;
+    let same_classes = checkpoint.info.has_classes(&dataset.class_names);
     let head = same_classes.then(|| stage1_head(&checkpoint)).transpose()?;
     let info = checkpoint.backbone_info()?;
     Ok(Frozen { info, head, transform: checkpoint.info.recipe.transform, backbone: checkpoint.backbone })
@@ -135,10 +147,13 @@ fn data_differences(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
         .filter(|(_, there, here)| there != here)
         .map(|(name, there, here)| format!("{name} {there} there, {here} here"))
         .collect();
-    if differences.is_empty() && there.root_digest != here.root_digest {
+    // Files that were got again, or left out meanwhile, are of the same data set.
+    let same_lists = !here.names_digest.is_empty() && there.names_digest == here.names_digest;
+    if differences.is_empty() && there.root_digest != here.root_digest && !same_lists {
         differences.push("the image files have other contents".to_owned());
     }
-    if differences.is_empty() && there.index_digest != here.index_digest {
+    let others_skipped = same_lists && there.skipped != here.skipped;
+    if differences.is_empty() && there.index_digest != here.index_digest && !others_skipped {
         differences.push("the subset holds other images".to_owned());
     }
     differences

@@ -7,7 +7,7 @@ use crate::{
     error::ExtractError,
     import::{Import, split::ImportedSplit, write},
 };
-use shared::Split;
+use shared::{FeatureCache, Split};
 use std::{collections::BTreeMap, path::Path};
 
 pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
@@ -29,10 +29,15 @@ pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
         head: args.head.clone(),
         name: args.name.clone(),
         backbone: args.backbone.clone(),
+        class_names: args.class_names.clone(),
         dtype: args.dtype,
         shard_rows: args.shard_rows.map(std::num::NonZeroUsize::get),
     };
-    report(write(&import, &args.out, &interrupt)?, &args.out);
+    let written = write(&import, &args.out, &interrupt)?;
+    if let Ok(cache) = FeatureCache::open(&args.out) {
+        cache.manifest().dataset.overlaps.iter().for_each(|overlap| say(&format!("warning: {overlap}")));
+    }
+    report(written, &args.out);
     Ok(Outcome::Done)
 }
 

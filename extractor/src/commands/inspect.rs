@@ -7,7 +7,7 @@ use crate::{
 };
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use shared::{FeatureCache, Shot};
+use shared::{FeatureCache, LeftOut, Shot};
 use std::fmt::Write;
 
 pub(super) fn run(args: &InspectArgs) -> Result<Outcome, ExtractError> {
@@ -49,6 +49,18 @@ fn summary(cache: &FeatureCache) -> String {
     line("cache", &cache.path().display().to_string());
     line("cache key", &cache.cache_key());
     line("dataset", &format!("{} ({})", dataset.name, dataset.subset));
+    for left_out in &dataset.left_out {
+        line("left out", &left_out.to_string());
+    }
+    // Caches of an earlier program list what could not be read, and nothing else.
+    if dataset.left_out.is_empty() && !dataset.skipped.is_empty() {
+        let first = dataset.skipped.iter().take(LeftOut::NAMES).cloned().collect();
+        let what = "images that could not be read".to_owned();
+        line("left out", &LeftOut { what, count: dataset.skipped.len() as u64, first }.to_string());
+    }
+    for overlap in &dataset.overlaps {
+        line("caution", &overlap.to_string());
+    }
     let largest = counts.counts().iter().max().copied().unwrap_or(0);
     let smallest = counts.counts().iter().min().copied().unwrap_or(0);
     line("train samples", &format!("{} in {} classes", HumanCount(counts.total()), counts.classes()));
@@ -76,6 +88,9 @@ fn summary(cache: &FeatureCache) -> String {
     line("stage-1 head", &cache.stage1_head().map_or("none".to_owned(), |head| plain(&head.kind)));
     for (kind, steps) in &manifest.transforms {
         line(&format!("transform {kind}"), steps);
+    }
+    if let Some(images) = &manifest.images {
+        line("image files", &format!("{} (`zstd -dc {0}` shows them)", images.file));
     }
     let program = &manifest.program;
     line("written by", &format!("{} {} ({})", program.name, program.version, program.commit));

@@ -4,7 +4,7 @@ use super::{Outcome, import::report, install_interrupt};
 use crate::{
     cli::SynthesiseArgs,
     config::program,
-    dump::{Written, rows_per_shard},
+    dump::{Written, rows_by_bytes},
     error::ExtractError,
 };
 use shared::{
@@ -55,7 +55,7 @@ fn settings(args: &SynthesiseArgs) -> Result<SyntheticCache, ExtractError> {
         (Some(shape), ..) => shape.class_counts(),
         (None, max, min) => profile(classes, max.unwrap_or(1), min.unwrap_or(1))?,
     };
-    let shard_rows = rows_per_shard(dim, args.dtype);
+    let shard_rows = rows_by_bytes(dim, args.dtype);
     let cache = SyntheticCache {
         name: shape.map_or_else(|| "synthetic".to_owned(), |shape| format!("synthetic {}", shape.name)),
         class_counts,

@@ -10,7 +10,8 @@ use crate::{
     threads,
     transform::Transform,
 };
-use std::{num::NonZeroUsize, path::PathBuf};
+use shared::{LeftOut, Split};
+use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf};
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
@@ -24,6 +25,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
         dataset.test.len(),
         dataset.class_names.len()
     ));
+    announce(&dataset);
     let options = TrainOptions { device, eval_every: args.eval_every, keep_best: args.keep_best };
     for (seed, out) in runs(args, recipe.seed) {
         let recipe = Recipe { seed, ..recipe.clone() };
@@ -32,6 +34,34 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
         say(&format!("{state}: {} epochs in `{}`", recipe.epochs, out.display()));
     }
     Ok(Outcome::Done)
+}
+
+/// Says what of a data set is worth knowing before hours are spent on it: what was left out, which classes lack images, and
+/// which samples are in two splits.
+pub(super) fn announce(dataset: &Dataset) {
+    let Dataset { info, class_names, train, test, .. } = dataset;
+    if !info.left_out.is_empty() {
+        let kinds: Vec<String> = info.left_out.iter().map(ToString::to_string).collect();
+        say(&format!("left out: {}", kinds.join("; ")));
+    }
+    for (images, split) in [(train, Split::Train), (test, Split::Test)] {
+        let present: BTreeSet<u32> = images.labels.iter().map(|label| label.0).collect();
+        let absent: Vec<&str> = (0..)
+            .zip(class_names)
+            .filter(|(class, _)| !present.contains(class))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        if !absent.is_empty() {
+            let more = if absent.len() > LeftOut::NAMES { " …" } else { "" };
+            let first = absent.iter().take(LeftOut::NAMES).copied().collect::<Vec<_>>().join(", ");
+            let (count, all) = (absent.len(), class_names.len());
+            say(&format!(
+                "warning: {count} of {all} classes have no {} images ({first}{more})",
+                split.adjective()
+            ));
+        }
+    }
+    info.overlaps.iter().for_each(|overlap| say(&format!("warning: {overlap}")));
 }
 
 /// Each seed with its checkpoint folder.
@@ -47,7 +77,7 @@ fn runs(args: &TrainArgs, seed: u64) -> Vec<(u64, PathBuf)> {
 
 /// Settles threads and device, and says what `auto` chose.
 pub(super) fn prepare(machine: &MachineArgs) -> Result<Device, ExtractError> {
-    threads::restart_with_short_spins(machine.threads);
+    threads::restart_with_settings(machine.threads);
     let chosen = device::choose(machine.device)?;
     threads::set_threads(machine.threads);
     if let Some(reason) = &chosen.reason {

@@ -9,12 +9,12 @@ use crate::{
     backbones::Compute,
     cli::VerifyArgs,
     datasets::{Broken, Dataset, subset::SubsetSpec},
-    dump::{Source, repair, settings_of, source_of},
+    dump::{Source, batch_size, repair, settings_of, source_of},
     error::ExtractError,
 };
 use indicatif::HumanBytes;
 use shared::{CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, progress::Progress};
-use std::path::Path;
+use std::{num::NonZeroUsize, path::Path};
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
     let mut report = check(&args.cache)?;
@@ -45,12 +45,13 @@ fn print_damages(report: &Report) -> Result<(), ExtractError> {
 fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result<(), ExtractError> {
     let there =
         manifest(&args.cache).ok_or_else(|| CacheError::MissingManifest { path: args.cache.clone() })?;
-    let settings = settings_of(&there, args.batch_size.get(), args.machine.precision)?;
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
     let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
     let broken = if there.dataset.skipped.is_empty() { Broken::Refuse } else { Broken::Skip };
     let source = source_of(&there)?;
+    let batch = args.batch_size.map_or_else(|| batch_size(device, &source.transform), NonZeroUsize::get);
+    let settings = settings_of(&there, batch, args.machine.precision)?;
     let dataset = Dataset::load(&there.dataset.name, args.lists.source_files(data, broken), &spec)?;
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };

@@ -3,7 +3,7 @@
 //! # Source
 //! Krizhevsky 2009, <https://www.cs.toronto.edu/~kriz/cifar.html>, "binary version".
 
-use super::{DatasetKind, ImageSet, Images, PixelSet, SourceImages};
+use super::{DatasetKind, ImageSet, Images, PixelSet, SourceImages, text};
 use crate::{error::ExtractError, transform::Transform};
 use shared::ClassId;
 use std::{
@@ -94,7 +94,9 @@ fn load(root: &Path, format: &Format) -> Result<SourceImages, ExtractError> {
         root_digest: digest.finalize().to_hex().to_string(),
         train: split(format.train_files)?,
         val: None,
+        names_digest: String::new(),
         skipped: Vec::new(),
+        left_out: Vec::new(),
         test: split(format.test_files)?,
         class_names: read_names(root, format)?,
     })
@@ -187,8 +189,8 @@ fn read_names(root: &Path, format: &Format) -> Result<Vec<String>, ExtractError>
         got,
         hint: "take the file from the data set's archive".to_owned(),
     };
-    let text = String::from_utf8(read(root, format.names_file, format)?)
-        .map_err(|_| malformed("no text".to_owned()))?;
+    let path = root.join(format.names_file);
+    let text = text::read(&path, &expected_files(format), &where_it_may_be(root, format))?;
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.len() == classes { Ok(names) } else { Err(malformed(names.len().to_string())) }

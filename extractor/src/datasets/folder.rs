@@ -2,14 +2,17 @@
 
 use super::{
     DatasetKind, SourceFiles, SourceImages,
-    assemble::{Entry, List, Lists, assemble},
-    list::text,
+    assemble::{Entry, List, Lists, assemble, normal},
+    left_out::LeftOuts,
+    list::content,
     source_files::FOLDERS,
+    splits::{self, SplitFolders},
 };
 use crate::{ExtractError, transform::Transform};
 use shared::random;
 use std::{
     collections::HashMap,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +22,7 @@ const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm"
 /// A data set of one's own.
 pub(super) const FOLDER: DatasetKind = DatasetKind {
     name: "folder",
-    about: "a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file",
+    about: "a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file; --test-split val and the like name other folders",
     transform: Transform::PHOTOGRAPHS,
     takes: FOLDERS,
     load,
@@ -32,102 +35,218 @@ enum Part {
     Test,
 }
 
+/// Images of the class folders, and which split each is of.
+#[derive(Debug, Default)]
+struct Parted {
+    names: Vec<String>,
+    entries: Vec<Entry>,
+    parts: Vec<Option<Part>>,
+    /// The folder of each split, for messages.
+    folders: [PathBuf; 3],
+    left_out: LeftOuts,
+}
+
 fn load(files: &SourceFiles) -> Result<SourceImages, ExtractError> {
     let root = &files.root;
-    let (names, entries, parts) = match (files.test_fraction, &files.split_file) {
-        (Some(_), Some(_)) => {
-            return Err(ExtractError::InvalidSetting {
-                name: "--test-fraction",
-                expected: "no split file beside it".to_owned(),
-                got: "both".to_owned(),
-                hint: "give one of the two".to_owned(),
-            });
+    refuse_both(files)?;
+    let parted = match (files.test_fraction, &files.split_file) {
+        (None, None) => below_parts(files)?,
+        (fraction, split_file) => {
+            let mut parted =
+                Parted { folders: [root.clone(), root.clone(), root.clone()], ..Parted::default() };
+            parted.scan(root, "", None)?;
+            parted.parts = match (fraction, split_file) {
+                (Some(fraction), _) => drawn(&parted.entries, &parted.names, fraction, files.split_seed)?,
+                (None, Some(path)) => listed(path, &parted.entries, &mut parted.left_out)?,
+                // The arm above.
+                (None, None) => Vec::new(),
+            };
+            if let Some(path) = split_file {
+                parted.folders = [path.clone(), path.clone(), path.clone()];
+            }
+            parted
         }
-        (Some(fraction), None) => {
-            let (names, entries) = scan(root, "", None)?;
-            let parts = drawn(&entries, names.len(), fraction, files.split_seed)?;
-            (names, entries, parts)
-        }
-        (None, Some(path)) => {
-            let (names, entries) = scan(root, "", None)?;
-            let parts = listed(path, &entries)?;
-            (names, entries, parts)
-        }
-        (None, None) => below_parts(root)?,
     };
-    let part = |part: Part| {
+    let Parted { names, entries, parts, folders: [train, val, test], left_out } = parted;
+    let part = |part: Part, path: PathBuf| {
         let chosen =
             entries.iter().zip(&parts).filter(|(_, of)| **of == Some(part)).map(|(entry, _)| entry.clone());
-        List { path: root.clone(), unit: "image", entries: chosen.collect() }
+        List { path, unit: "image", entries: chosen.collect() }
     };
-    let val = part(Part::Val);
+    let val = part(Part::Val, val);
     let val = (!val.entries.is_empty()).then_some(val);
     let lists = Lists {
         root: root.clone(),
-        train: part(Part::Train),
+        train: part(Part::Train, train),
         val,
-        test: part(Part::Test),
+        test: part(Part::Test, test),
         class_names: Some(names),
+        left_out,
     };
-    assemble(lists, files.broken)
+    assemble(lists, files)
 }
 
-type Scanned = (Vec<String>, Vec<Entry>);
+/// Refuses two answers to one question.
+fn refuse_both(files: &SourceFiles) -> Result<(), ExtractError> {
+    let named = [
+        ("--train-split", &files.train_split),
+        ("--val-split", &files.val_split),
+        ("--test-split", &files.test_split),
+    ];
+    let named = named.into_iter().find(|(_, name)| name.is_some()).map(|(option, _)| option);
+    let other = match (files.test_fraction, &files.split_file, named) {
+        (Some(_), Some(_), _) => Some(("--test-fraction", "no split file beside it".to_owned())),
+        (Some(_), None, Some(named)) => Some(("--test-fraction", format!("no `{named}` beside it"))),
+        (None, Some(_), Some(named)) => Some(("--split-file", format!("no `{named}` beside it"))),
+        _ => None,
+    };
+    match other {
+        Some((name, expected)) => Err(ExtractError::InvalidSetting {
+            name,
+            expected,
+            got: "both".to_owned(),
+            hint: "give one of the two".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
 
-/// Class folders of `root/below` and the images in them, all in name order; rows go on from `first`.
-fn scan(root: &Path, below: &str, known: Option<&[String]>) -> Result<Scanned, ExtractError> {
-    let folder = root.join(below);
-    let names: Vec<String> =
-        children(&folder)?.into_iter().filter(|name| folder.join(name).is_dir()).collect();
-    let not_found = |expected: &str| ExtractError::NotFound {
-        path: folder.clone(),
+impl Parted {
+    /// Adds the class folders of `root/below` and the images in them, all in name order; rows are counted from 0.
+    fn scan(&mut self, root: &Path, below: &str, part: Option<Part>) -> Result<(), ExtractError> {
+        let folder = if below.is_empty() { root.to_owned() } else { root.join(below) };
+        let names = self.class_folders(&folder, below)?;
+        let first = self.names.is_empty();
+        if first {
+            self.names.clone_from(&names);
+        }
+        let before = self.entries.len();
+        for name in &names {
+            let class = self.names.iter().position(|class| class == name);
+            let Some(label) = class.and_then(|class| u32::try_from(class).ok()) else {
+                return Err(ExtractError::Malformed {
+                    path: folder.join(name),
+                    expected: "a class that has training images".to_owned(),
+                    got: format!("`{name}`"),
+                    hint: "class folders have the same names in every split".to_owned(),
+                });
+            };
+            let start = self.entries.len();
+            let mut images = Vec::new();
+            let open = vec![inode(root)?, inode(&folder)?];
+            let mut walk = Walk { images: &mut images, left_out: &mut self.left_out, open };
+            walk.folder(&folder.join(name), &mut PathBuf::from(below).join(name))?;
+            let rows = (start - before)..;
+            self.entries.extend(images.into_iter().zip(rows).map(|(name, row)| Entry {
+                name: name.into(),
+                label,
+                row,
+            }));
+            if first && self.entries.len() == start {
+                return Err(empty_class(&folder.join(name), name));
+            }
+        }
+        if self.entries.len() == before {
+            return Err(not_found(
+                &folder,
+                &format!("images ({}) in the folders of the classes", EXTENSIONS.join(", ")),
+            ));
+        }
+        self.parts.resize(self.entries.len(), part);
+        Ok(())
+    }
+
+    /// The folders of the classes; what lies beside them is left out.
+    fn class_folders(&mut self, folder: &Path, below: &str) -> Result<Vec<String>, ExtractError> {
+        let mut names = Vec::new();
+        for name in children(folder)? {
+            let shown = PathBuf::from(below).join(&name).display().to_string();
+            match (name.starts_with('.'), folder.join(&name).is_dir()) {
+                (true, _) => self.left_out.add(HIDDEN, &shown),
+                (false, true) => names.push(name),
+                (false, false) => self.left_out.add("files outside of the class folders", &shown),
+            }
+        }
+        if names.is_empty() {
+            return Err(not_found(folder, "a folder of images for each class"));
+        }
+        splits::refuse_as_classes(folder, &names)?;
+        Ok(names)
+    }
+}
+
+fn not_found(folder: &Path, expected: &str) -> ExtractError {
+    ExtractError::NotFound {
+        path: folder.to_owned(),
         expected: expected.to_owned(),
         hint: "`extractor datasets` says what each data set needs".to_owned(),
+    }
+}
+
+fn empty_class(folder: &Path, name: &str) -> ExtractError {
+    let there = children(folder).unwrap_or_default();
+    let first: Vec<String> = there.iter().take(3).map(|name| format!("`{name}`")).collect();
+    let there = match (first.is_empty(), there.len() > first.len()) {
+        (true, _) => "an empty folder".to_owned(),
+        (false, more) => format!("only {}{}", first.join(", "), if more { " …" } else { "" }),
     };
-    if names.is_empty() {
-        return Err(not_found("a folder of images for each class"));
+    ExtractError::Malformed {
+        path: folder.to_owned(),
+        expected: format!("training images of the class `{name}` ({})", EXTENSIONS.join(", ")),
+        got: there,
+        hint: "put images there, or remove the folder".to_owned(),
     }
-    let mut entries = Vec::new();
-    for name in &names {
-        let class = known.unwrap_or(&names).iter().position(|class| class == name);
-        let Some(label) = class.and_then(|class| u32::try_from(class).ok()) else {
-            return Err(ExtractError::Malformed {
-                path: folder.join(name),
-                expected: "a class that has training images".to_owned(),
-                got: format!("`{name}`"),
-                hint: "class folders have the same names in train/, val/ and test/".to_owned(),
-            });
-        };
-        let mut images = Vec::new();
-        walk(&folder.join(name), &mut PathBuf::from(below).join(name), &mut images)?;
-        entries.extend(images.into_iter().map(|name| Entry { name: name.into(), label, row: 0 }));
-    }
-    if entries.is_empty() {
-        return Err(not_found("images (jpg, png, webp, bmp, pnm) in the folders of the classes"));
-    }
-    for (row, entry) in entries.iter_mut().enumerate() {
-        entry.row = row;
-    }
-    Ok((names, entries))
 }
 
-/// Images below a folder, in name order, with `/` between the parts of their names.
-fn walk(folder: &Path, below: &mut PathBuf, images: &mut Vec<String>) -> Result<(), ExtractError> {
-    for name in children(folder)? {
-        let path = folder.join(&name);
-        below.push(&name);
-        let extension = path.extension().and_then(|text| text.to_str()).map(str::to_ascii_lowercase);
-        if path.is_dir() {
-            walk(&path, below, images)?;
-        } else if extension.is_some_and(|extension| EXTENSIONS.contains(&&*extension)) {
-            images.push(below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"));
+const HIDDEN: &str = "files hidden by a leading dot";
+
+/// A walk through the folder of a class.
+struct Walk<'a> {
+    images: &'a mut Vec<String>,
+    left_out: &'a mut LeftOuts,
+    /// The folders that the walk is in: a link back to one of them would never end.
+    open: Vec<(u64, u64)>,
+}
+
+impl Walk<'_> {
+    /// Images below a folder, in name order, with `/` between the parts of their names.
+    fn folder(&mut self, folder: &Path, below: &mut PathBuf) -> Result<(), ExtractError> {
+        let place = inode(folder)?;
+        if self.open.contains(&place) {
+            self.left_out.add("links to a folder around them", &shown(below));
+            return Ok(());
         }
-        below.pop();
+        self.open.push(place);
+        for name in children(folder)? {
+            let path = folder.join(&name);
+            below.push(&name);
+            let extension = path.extension().and_then(|text| text.to_str()).map(str::to_ascii_lowercase);
+            if name.starts_with('.') {
+                self.left_out.add(HIDDEN, &shown(below));
+            } else if path.is_dir() {
+                self.folder(&path, below)?;
+            } else if extension.is_some_and(|extension| EXTENSIONS.contains(&&*extension)) {
+                self.images.push(shown(below));
+            } else {
+                self.left_out.add("files whose ending is of no image", &shown(below));
+            }
+            below.pop();
+        }
+        self.open.pop();
+        Ok(())
     }
-    Ok(())
 }
 
-/// Names in a folder in order, without hidden ones.
+fn inode(folder: &Path) -> Result<(u64, u64), ExtractError> {
+    let metadata = std::fs::metadata(folder).map_err(ExtractError::io("read", folder))?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn shown(below: &Path) -> String {
+    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Names in a folder, in order.
 fn children(folder: &Path) -> Result<Vec<String>, ExtractError> {
     let entries = std::fs::read_dir(folder).map_err(ExtractError::io("read", folder))?;
     let mut names = Vec::new();
@@ -139,42 +258,50 @@ fn children(folder: &Path) -> Result<Vec<String>, ExtractError> {
             got: "other bytes".to_owned(),
             hint: "rename it".to_owned(),
         })?;
-        if !name.starts_with('.') {
-            names.push(name);
-        }
+        names.push(name);
     }
     names.sort_unstable();
     Ok(names)
 }
 
-type Parted = (Vec<String>, Vec<Entry>, Vec<Option<Part>>);
+/// Names of the folders in a folder, in order, without hidden ones.
+pub(super) fn folders(folder: &Path) -> Result<Vec<String>, ExtractError> {
+    let is_shown = |name: &String| !name.starts_with('.') && folder.join(name).is_dir();
+    Ok(children(folder)?.into_iter().filter(is_shown).collect())
+}
 
-/// `train/`, `test/` and, where it is there, `val/`, each with the folders of the classes.
-fn below_parts(root: &Path) -> Result<Parted, ExtractError> {
-    if !["train", "test"].iter().all(|name| root.join(name).is_dir()) {
-        return Err(ExtractError::InvalidSetting {
-            name: "--test-fraction",
-            expected: "a fraction, a `--split-file`, or the folders `train` and `test`".to_owned(),
-            got: format!("none of them for `{}`", root.display()),
-            hint: "`--test-fraction 0.2` keeps a fifth of each class for the test".to_owned(),
-        });
+/// The folders of the splits, each with the folders of the classes.
+fn below_parts(files: &SourceFiles) -> Result<Parted, ExtractError> {
+    let root = &files.root;
+    let folders = folders(root)?;
+    if folders.is_empty() {
+        return Err(not_found(root, "a folder of images for each class"));
     }
-    let (names, mut entries) = scan(root, "train", None)?;
-    let mut parts = vec![Some(Part::Train); entries.len()];
-    for (below, part) in [("val", Part::Val), ("test", Part::Test)] {
-        if root.join(below).is_dir() {
-            let (_, more) = scan(root, below, Some(&names))?;
-            parts.extend(more.iter().map(|_| Some(part)));
-            entries.extend(more);
+    let SplitFolders { train, val, test } = splits::find(files, &folders)?;
+    let path = |name: &Option<String>| name.as_ref().map_or_else(PathBuf::new, |name| root.join(name));
+    let (train, test) = (Some(train), Some(test));
+    let mut parted = Parted { folders: [&train, &val, &test].map(path), ..Parted::default() };
+    for (below, part) in [(&train, Part::Train), (&val, Part::Val), (&test, Part::Test)] {
+        if let Some(below) = below {
+            parted.scan(root, below, Some(part))?;
         }
     }
-    Ok((names, entries, parts))
+    for name in children(root)? {
+        let taken = [&train, &val, &test].iter().any(|split| split.as_ref() == Some(&name));
+        match (taken, name.starts_with('.'), root.join(&name).is_dir()) {
+            (true, ..) => {}
+            (_, true, _) => parted.left_out.add(HIDDEN, &name),
+            (_, _, true) => parted.left_out.add("folders beside the splits", &name),
+            _ => parted.left_out.add("files beside the splits", &name),
+        }
+    }
+    Ok(parted)
 }
 
 /// A random part of each class for the test, the rest for training: a function of the seed and the class's images.
 fn drawn(
     entries: &[Entry],
-    classes: usize,
+    classes: &[String],
     fraction: f64,
     seed: u64,
 ) -> Result<Vec<Option<Part>>, ExtractError> {
@@ -187,12 +314,12 @@ fn drawn(
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(wrong(fraction.to_string(), "0.2 keeps a fifth of each class for the test"));
     }
-    let mut rows = vec![Vec::new(); classes];
+    let mut rows = vec![Vec::new(); classes.len()];
     for (row, entry) in entries.iter().enumerate() {
         rows.iter_mut().skip(entry.label as usize).take(1).for_each(|class| class.push(row));
     }
     let mut parts = vec![Some(Part::Train); entries.len()];
-    for (class, rows) in (0_u64..).zip(&rows) {
+    for ((class, rows), name) in (0_u64..).zip(&rows).zip(classes) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -201,8 +328,8 @@ fn drawn(
         let n = (rows.len() as f64 * fraction).round() as usize;
         if rows.len() < 2 {
             return Err(wrong(
-                format!("{fraction} of {} images of class {class}", rows.len()),
-                "each class needs two images",
+                format!("{fraction} of the {} of class `{name}`", count_of(rows.len())),
+                "each class needs two images, one to train on and one to test on",
             ));
         }
         let order = random::permutation(&mut random::stream(seed, "test split", class), rows.len());
@@ -215,11 +342,20 @@ fn drawn(
     Ok(parts)
 }
 
+/// `1 image`, `2 images`
+fn count_of(images: usize) -> String {
+    format!("{images} image{}", if images == 1 { "" } else { "s" })
+}
+
 /// The parts that a file gives, one `relative/path train|val|test` a line; images that it does not name are left out.
-fn listed(path: &Path, entries: &[Entry]) -> Result<Vec<Option<Part>>, ExtractError> {
-    let rows: HashMap<&str, usize> = entries.iter().map(|entry| (&*entry.name, entry.row)).collect();
+fn listed(
+    path: &Path,
+    entries: &[Entry],
+    left_out: &mut LeftOuts,
+) -> Result<Vec<Option<Part>>, ExtractError> {
+    let rows: HashMap<String, usize> = entries.iter().map(|entry| (normal(&entry.name), entry.row)).collect();
     let mut parts = vec![None; entries.len()];
-    for (line, content) in text(path)?.trim_end().lines().enumerate() {
+    for (line, content) in content(path)?.trim_end().lines().enumerate() {
         let malformed = |expected: &str| ExtractError::Malformed {
             path: path.to_owned(),
             expected: expected.to_owned(),
@@ -236,11 +372,14 @@ fn listed(path: &Path, entries: &[Entry]) -> Result<Vec<Option<Part>>, ExtractEr
             Some((name.trim_end(), part))
         });
         let (name, part) = parsed.ok_or_else(|| malformed("`relative/path train|val|test`"))?;
-        let slot = rows.get(name).and_then(|&row| parts.get_mut(row));
+        let slot = rows.get(&normal(name)).and_then(|&row| parts.get_mut(row));
         match slot.ok_or_else(|| malformed("an image in the folder of its class"))? {
             Some(_) => return Err(malformed("each image once")),
             none => *none = Some(part),
         }
+    }
+    for (entry, _) in entries.iter().zip(&parts).filter(|(_, part)| part.is_none()) {
+        left_out.add("images that the split file does not name", &entry.name);
     }
     Ok(parts)
 }

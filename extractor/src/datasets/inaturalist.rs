@@ -7,7 +7,8 @@
 use super::{
     DatasetKind, SourceFiles, SourceImages,
     assemble::{Entry, List, Lists, assemble},
-    list::text,
+    left_out::LeftOuts,
+    list::content,
     source_files::LISTS,
 };
 use crate::{ExtractError, transform::Transform};
@@ -64,11 +65,12 @@ fn load(files: &SourceFiles) -> Result<SourceImages, ExtractError> {
     let test = list(&test_path, parse(&test_path)?, &classes)?;
     let val = files.val_list.as_ref().map(|path| list(path, parse(path)?, &classes)).transpose()?;
     let class_names = Some(classes.into_values().map(|(_, name)| name).collect());
-    assemble(Lists { root: files.root.clone(), train, val, test, class_names }, files.broken)
+    let left_out = LeftOuts::default();
+    assemble(Lists { root: files.root.clone(), train, val, test, class_names, left_out }, files)
 }
 
 fn parse(path: &Path) -> Result<Document, ExtractError> {
-    serde_json::from_str(&text(path)?).map_err(|error| {
+    serde_json::from_str(&content(path)?).map_err(|error| {
         malformed(
             path,
             "JSON with `images` (`id`, `file_name`), `annotations` (`image_id`, `category_id`) and `categories` (`id`, `name`)",

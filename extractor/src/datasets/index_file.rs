@@ -1,14 +1,15 @@
 //! A list of training rows: a JSON list, or whole numbers separated by white space.
 
+use super::text;
 use crate::error::ExtractError;
 use std::path::Path;
 
 /// Reads row numbers below `rows`, each at most once, in the order of the file.
 ///
 /// # Errors
-/// [`ExtractError::Io`], and [`ExtractError::Malformed`] for anything but a list of different row numbers.
+/// As [`text::read`], and [`ExtractError::Malformed`] for anything but a list of different row numbers.
 pub(crate) fn read(path: &Path, rows: usize) -> Result<Vec<u32>, ExtractError> {
-    let text = std::fs::read_to_string(path).map_err(ExtractError::io("read", path))?;
+    let text = text::read(path, "a list of training rows", "check the path of `--index-file`")?;
     let malformed = |got: String| ExtractError::Malformed {
         path: path.to_owned(),
         expected: format!(
@@ -60,7 +61,9 @@ mod tests {
 
     #[test]
     fn json_and_words_are_the_same_list() {
-        for text in ["[7, 3, 0, 11]", "7 3\n0\t11\n"] {
+        for text in
+            ["[7, 3, 0, 11]", "7 3\n0\t11\n", "\u{feff}[7, 3, 0, 11]", "\u{feff}7\r\n3\r\n0\r\n11\r\n"]
+        {
             assert_eq!(read_text(text).unwrap(), [7, 3, 0, 11]);
         }
     }

@@ -6,7 +6,9 @@
 use super::{
     DatasetKind, SourceFiles, SourceImages,
     assemble::{Entry, List, Lists, assemble},
+    left_out::LeftOuts,
     source_files::LISTS,
+    text,
 };
 use crate::{ExtractError, transform::Transform};
 use std::path::{Path, PathBuf};
@@ -53,13 +55,14 @@ fn load(files: &SourceFiles, prefix: Option<&str>) -> Result<SourceImages, Extra
     // A usual validation list may be absent.
     let val = files.val_list.clone().or_else(|| usual("val").filter(|path| path.exists()));
     let val = val.map(|path| read(&path)).transpose()?;
-    assemble(Lists { root: files.root.clone(), train, val, test, class_names: None }, files.broken)
+    let left_out = LeftOuts::default();
+    assemble(Lists { root: files.root.clone(), train, val, test, class_names: None, left_out }, files)
 }
 
 /// Reads the lines of a list.
 pub(super) fn read(path: &Path) -> Result<List, ExtractError> {
     let mut list = List { path: path.to_owned(), unit: "line", entries: Vec::new() };
-    for (row, line) in text(path)?.trim_end().lines().enumerate() {
+    for (row, line) in content(path)?.trim_end().lines().enumerate() {
         // A path may hold blanks, a label may not.
         let entry = line.trim().rsplit_once([' ', '\t']).and_then(|(name, label)| {
             let name = name.trim_end();
@@ -80,21 +83,10 @@ pub(super) fn read(path: &Path) -> Result<List, ExtractError> {
 }
 
 /// A text file that a data set needs.
-pub(super) fn text(path: &Path) -> Result<String, ExtractError> {
-    std::fs::read_to_string(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => ExtractError::NotFound {
-            path: path.to_owned(),
-            expected: "a list of images".to_owned(),
-            hint: "check `--data`, or say where it is: `--train-list`, `--val-list`, `--test-list`, `--split-file`".to_owned(),
-        },
-        std::io::ErrorKind::InvalidData => ExtractError::Malformed {
-            path: path.to_owned(),
-            expected: "a list of images".to_owned(),
-            got: "no text".to_owned(),
-            hint: "check the path".to_owned(),
-        },
-        _ => ExtractError::Io { action: "read", path: path.to_owned(), source },
-    })
+pub(super) fn content(path: &Path) -> Result<String, ExtractError> {
+    let hint =
+        "check `--data`, or say where it is: `--train-list`, `--val-list`, `--test-list`, `--split-file`";
+    text::read(path, "a list of images", hint)
 }
 
 #[cfg(test)]

@@ -5,18 +5,25 @@
 mod assemble;
 mod cifar;
 mod folder;
+mod glance;
 mod inaturalist;
 mod index_file;
+mod left_out;
 mod list;
 pub mod longtail;
+pub(crate) mod names;
 mod numpy_legacy;
+pub(crate) mod overlap;
 mod source_files;
+mod splits;
 pub mod subset;
+pub(crate) mod text;
 
+pub use glance::Glance;
 pub use source_files::{Broken, SourceFiles};
 
 use crate::{error::ExtractError, transform::Transform};
-use shared::{ClassId, DatasetInfo};
+use shared::{ClassId, DatasetInfo, LeftOut, Split};
 use std::path::PathBuf;
 use subset::SubsetSpec;
 
@@ -64,6 +71,8 @@ impl DatasetKind {
 pub(crate) struct SourceImages {
     /// BLAKE3 of the image files' bytes, in name order; for image files, of their lists and sizes.
     root_digest: String,
+    /// The same of names and labels alone; empty for images without names.
+    names_digest: String,
     class_names: Vec<String>,
     train: ImageSet,
     /// Where the data set comes with one.
@@ -71,6 +80,8 @@ pub(crate) struct SourceImages {
     test: ImageSet,
     /// Broken images that were left out.
     skipped: Vec<String>,
+    /// They and everything else that was found and not taken.
+    left_out: Vec<LeftOut>,
 }
 
 /// The samples of one split.
@@ -117,6 +128,8 @@ pub struct ImageFiles {
     pub root: PathBuf,
     /// Names `[N]`.
     pub names: Vec<Box<str>>,
+    /// What a glance told of each file `[N]`; empty where nobody looked.
+    pub glances: Vec<Glance>,
 }
 
 impl ImageFiles {
@@ -157,9 +170,10 @@ impl ImageSet {
                 }
                 Images::Memory(PixelSet { bytes: taken, height: *height, width: *width })
             }
-            Images::Files(ImageFiles { root, names }) => Images::Files(ImageFiles {
+            Images::Files(ImageFiles { root, names, glances }) => Images::Files(ImageFiles {
                 root: root.clone(),
                 names: rows().filter_map(|row| names.get(row).cloned()).collect(),
+                glances: rows().filter_map(|row| glances.get(row).copied()).collect(),
             }),
         };
         Self {
@@ -206,6 +220,13 @@ impl Dataset {
             });
         }
         let chosen = subset::select(&source.train.labels, source.class_names.len(), spec)?;
+        let train = source.train.take(&chosen.train);
+        let val = chosen.val.map(|rows| source.train.take(&rows)).or(source.val);
+        let splits =
+            [(Split::Train, Some(&train)), (Split::Val, val.as_ref()), (Split::Test, Some(&source.test))];
+        let splits: Vec<(Split, &ImageSet)> =
+            splits.into_iter().filter_map(|(split, set)| Some((split, set?))).collect();
+        refuse_empty(&splits, &files)?;
         let info = DatasetInfo {
             name: kind.name.to_owned(),
             root_digest: source.root_digest,
@@ -216,14 +237,24 @@ impl Dataset {
             seed: (spec.rule == subset::SubsetRule::LdamSeed0).then_some(0),
             index_digest: subset::index_digest(&chosen.train),
             skipped: source.skipped,
+            names_digest: source.names_digest,
+            left_out: source.left_out,
+            overlaps: overlap::of_images(&splits)?,
         };
-        Ok(Self {
-            info,
-            class_names: source.class_names,
-            train: source.train.take(&chosen.train),
-            val: chosen.val.map(|rows| source.train.take(&rows)).or(source.val),
-            test: source.test,
-        })
+        Ok(Self { info, class_names: source.class_names, train, val, test: source.test })
+    }
+}
+
+/// A split without samples would give a report of dashes.
+fn refuse_empty(splits: &[(Split, &ImageSet)], files: &SourceFiles) -> Result<(), ExtractError> {
+    match splits.iter().find(|(_, set)| set.is_empty()) {
+        Some((split, _)) => Err(ExtractError::Malformed {
+            path: files.root.clone(),
+            expected: format!("{} images", split.adjective()),
+            got: "none".to_owned(),
+            hint: "`extractor datasets` says what each data set needs".to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

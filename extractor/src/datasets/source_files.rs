@@ -10,7 +10,7 @@ pub enum Broken {
     /// The first one is an error.
     #[default]
     Refuse,
-    /// They are left out, and listed in the manifest. Every image is decoded once to find them.
+    /// They are left out, said and listed in the manifest. Every image is decoded once to find them.
     Skip,
 }
 
@@ -31,12 +31,29 @@ pub struct SourceFiles {
     pub split_seed: u64,
     /// A list `relative/path train|val|test`, for a folder.
     pub split_file: Option<PathBuf>,
+    /// Folder of the training images, where it is not called `train`.
+    pub train_split: Option<String>,
+    /// The same for validation images, `val`.
+    pub val_split: Option<String>,
+    /// The same for test images, `test`.
+    pub test_split: Option<String>,
+    /// Names of the classes, in place of those of the data set.
+    pub class_names: Option<PathBuf>,
     /// What happens to images that cannot be read.
     pub broken: Broken,
 }
 
-pub(super) const LISTS: &[&str] = &["--train-list", "--val-list", "--test-list", "--skip-broken"];
-pub(super) const FOLDERS: &[&str] = &["--test-fraction", "--split-file", "--skip-broken"];
+pub(super) const LISTS: &[&str] =
+    &["--train-list", "--val-list", "--test-list", "--class-names", "--skip-broken"];
+pub(super) const FOLDERS: &[&str] = &[
+    "--test-fraction",
+    "--split-file",
+    "--train-split",
+    "--val-split",
+    "--test-split",
+    "--class-names",
+    "--skip-broken",
+];
 
 impl<P: AsRef<Path> + ?Sized> From<&P> for SourceFiles {
     fn from(root: &P) -> Self {
@@ -53,6 +70,10 @@ impl SourceFiles {
             ("--test-list", self.test_list.is_some()),
             ("--test-fraction", self.test_fraction.is_some()),
             ("--split-file", self.split_file.is_some()),
+            ("--train-split", self.train_split.is_some()),
+            ("--val-split", self.val_split.is_some()),
+            ("--test-split", self.test_split.is_some()),
+            ("--class-names", self.class_names.is_some()),
             ("--skip-broken", self.broken == Broken::Skip),
         ];
         match given.into_iter().find(|(name, given)| *given && !kind.takes.contains(name)) {

@@ -132,7 +132,7 @@ pub fn select(labels: &[ClassId], classes: usize, spec: &SubsetSpec) -> Result<S
     } else {
         class_counts(classes, n_max, spec.imbalance_ratio.unwrap_or(1.0), rounding)
     };
-    check_counts(&counts, &ranked)?;
+    check_counts(&counts, &ranked, spec)?;
     let train =
         ranked.iter().zip(&counts).flat_map(|(rows, &n)| rows.iter().take(to_usize(n))).copied().collect();
     let val = spec.val_per_class.map(|v| validation_ranks(&ranked, n_max, v)).transpose()?;
@@ -254,23 +254,35 @@ fn check(spec: &SubsetSpec) -> Result<(), ExtractError> {
     Ok(())
 }
 
-fn check_counts(counts: &[u64], ranked: &[Vec<u32>]) -> Result<(), ExtractError> {
+fn check_counts(counts: &[u64], ranked: &[Vec<u32>], spec: &SubsetSpec) -> Result<(), ExtractError> {
+    let invalid = |name, expected: String, got: String, hint: &str| {
+        Err(ExtractError::InvalidSetting { name, expected, got, hint: hint.to_owned() })
+    };
     for (class, (&count, rows)) in counts.iter().zip(ranked).enumerate() {
-        if count == 0 {
-            return Err(ExtractError::InvalidSetting {
-                name: "--imbalance-ratio",
-                expected: "at least one image of every class".to_owned(),
-                got: format!("none of class {class}"),
-                hint: "give a smaller ratio or a larger `--n-max`".to_owned(),
-            });
-        }
-        if count > rows.len() as u64 {
-            return Err(ExtractError::InvalidSetting {
-                name: "--n-max",
-                expected: format!("at most the {} training images of class {class}", rows.len()),
-                got: count.to_string(),
-                hint: "give a smaller `--n-max`".to_owned(),
-            });
+        let (one, got, there) =
+            ("at least one image of every class", format!("none of class {class}"), rows.len());
+        match (count, spec.imbalance_ratio, spec.n_max) {
+            (0, None, None) => {
+                return invalid("--data", format!("{one}, for training"), got, "get the data set again");
+            }
+            (0, ..) => {
+                let hint = "give a smaller ratio or a larger `--n-max`";
+                return invalid("--imbalance-ratio", one.to_owned(), got, hint);
+            }
+            (_, ratio, n_max) if count > there as u64 => {
+                let most = format!("at most the {there} training images of class {class}");
+                let hint = "give a smaller `--n-max`";
+                return match (ratio, n_max) {
+                    (Some(ratio), None) => invalid(
+                        "--imbalance-ratio",
+                        most,
+                        format!("{count}, for a ratio of {ratio} from the mean class size on"),
+                        "`--n-max` sets the largest class; data that is long-tailed already needs no ratio",
+                    ),
+                    _ => invalid("--n-max", most, count.to_string(), hint),
+                };
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -281,7 +293,8 @@ fn no_validation_images_left(got: &str) -> ExtractError {
         name: "--val-per-class",
         expected: "enough images that training does not use".to_owned(),
         got: got.to_owned(),
-        hint: "give a smaller `--n-max`: CIFAR-100 has 500 images a class, `--n-max 480` leaves 20"
+        hint: "`--n-max N` leaves the images of a class beyond N over; image files are validation images by \
+               `--val-list`, a folder `val`, or `--split-file`"
             .to_owned(),
     }
 }

@@ -1,10 +1,11 @@
 //! Images to features on disk: every view of every split through the frozen backbone, shard by shard.
 //!
-//! `views` decides what is written and where, `work` what of it is left to do and in which order, `pipeline` computes on
+//! `views` decides what is written and where, `listing` which image file each row is of, `work` what of it is left to do and in which order, `pipeline` computes on
 //! one thread and writes on another, and the cache's writer makes each finished shard visible by rename, so that a killed
 //! dump goes on at the first missing one. `batch_norm` is the network in training mode, as published stage-2 code has it.
 
 mod batch_norm;
+mod listing;
 mod partition;
 mod pipeline;
 mod repair;
@@ -15,7 +16,7 @@ mod work;
 
 pub use partition::Partition;
 pub use repair::{Source, repair, settings_of, source_of};
-pub use views::rows_per_shard;
+pub use views::{batch_size, rows_by_bytes, rows_per_shard};
 
 use crate::{
     ExtractError,
@@ -24,9 +25,10 @@ use crate::{
     datasets::Dataset,
     transform::Transform,
 };
+use listing::Listing;
 use shared::{
     BackboneInfo, BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache,
-    Manifest, Stage1Head, atomic, interrupt::Interrupt,
+    Manifest, Stage1Head, ViewPlan, atomic, interrupt::Interrupt,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -134,19 +136,27 @@ pub fn dump(
         });
     }
     let views = views::plan(dataset, settings);
-    let mut writer =
-        CacheWriter::begin(out, manifest(frozen, dataset, settings)?, views.iter().map(|view| &view.plan))?;
+    let plans: Vec<&ViewPlan> = views.iter().map(|view| &view.plan).collect();
+    let manifest = manifest(frozen, dataset, settings)?;
+    let listing = Listing::of(dataset);
+    if let Some(listing) = &listing {
+        listing::settle(out, &manifest, &plans, listing)?;
+    }
+    let mut writer = CacheWriter::begin(out, manifest, plans)?;
     if writer.is_finished() {
         return Ok(Written::Before);
     }
-    // The running statistics go through one process at a time.
-    let alone = match settings.batch_norm {
-        BatchNormMode::Eval => None,
+    let lock = match settings.batch_norm {
+        BatchNormMode::Eval => writer.together()?,
+        // The running statistics go through one process at a time.
         BatchNormMode::Train => match writer.alone()? {
             Some(lock) => Some(lock),
             None => return Ok(Written::Before),
         },
     };
+    if let Some(listing) = &listing {
+        writer.images(&listing.encode()?)?;
+    }
     if let Some(head) = &frozen.head {
         writer.head(head)?;
     }
@@ -156,7 +166,7 @@ pub fn dump(
         return Ok(Written::Part { missing });
     }
     writer.finish()?;
-    drop(alone);
+    drop(lock);
     Ok(Written::Now)
 }
 
@@ -190,6 +200,7 @@ fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Resu
         created_unix: 0,
         stage1_head: None,
         batch_norm_statistics: None,
+        images: None,
         views: BTreeMap::new(),
     })
 }

@@ -1,6 +1,6 @@
 //! Damaged shards of a finished cache, computed again.
 
-use super::{DumpSettings, Frozen, Partition, manifest, pipeline, views};
+use super::{DumpSettings, Frozen, Partition, listing::Listing, manifest, pipeline, views};
 use crate::{
     ExtractError,
     backbones::Readout,
@@ -33,14 +33,12 @@ pub fn settings_of(
         steps.find_map(|steps| number(steps, step))
     };
     let augmented = there.views.keys().filter(|id| matches!(id.view, View::Augmented(_)));
-    let shards = there.views.values().flat_map(|view| &view.shards);
     Ok(DumpSettings {
         augmented: u32::try_from(augmented.count()).unwrap_or(u32::MAX),
         seed: setting("seed").unwrap_or(0),
         dtype: there.dtype,
         batch_size,
-        // The last shard of a view holds fewer rows, so the largest one is full, or nothing was cut.
-        shard_rows: shards.filter_map(|shard| usize::try_from(shard.rows).ok()).max().unwrap_or(1).max(1),
+        shard_rows: views::rows_there(there).0,
         precision,
         batch_norm: there.batch_norm,
         train_batch_size: setting("batch").and_then(|size| usize::try_from(size).ok()).unwrap_or(1),
@@ -126,6 +124,9 @@ pub fn repair(
     )?;
     if let Some(head) = &frozen.head {
         writer.repair_head(head)?;
+    }
+    if let Some(listing) = Listing::of(dataset) {
+        writer.repair_images(&listing.encode()?)?;
     }
     writer.drop_damaged_statistics()?;
     pipeline::run(frozen, settings, &writer, &views, interrupt)?;

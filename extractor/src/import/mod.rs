@@ -3,6 +3,7 @@
 //! One file of numbers is a [`matrix::Matrix`]; the files of one split are a [`split::ImportedSplit`]; [`write()`] checks
 //! that the splits fit together and writes them as the views of a cache.
 
+mod identity;
 pub mod matrix;
 mod npy;
 mod safetensors_file;
@@ -10,8 +11,8 @@ pub mod split;
 
 use crate::{
     config::program,
-    datasets::subset::index_digest,
-    dump::{Written, rows_per_shard},
+    datasets::{names, subset::index_digest},
+    dump::{Written, rows_by_bytes},
     error::ExtractError,
 };
 use shared::{
@@ -41,6 +42,8 @@ pub struct Import {
     pub name: String,
     /// What the manifest calls the backbone.
     pub backbone: String,
+    /// File with the names of the classes; `None` numbers them.
+    pub class_names: Option<PathBuf>,
     /// Number format of the cache; `None` keeps the training features' own.
     pub dtype: Option<Dtype>,
     /// Rows of a shard; `None` keeps shards below 256 MB.
@@ -57,12 +60,13 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
         expected: "a training split".to_owned(),
         hint: "give `--train` or `--train-features` and `--train-labels`".to_owned(),
     })?;
+    identity::refuse_empty(&import.splits)?;
     let head = import.head.as_deref().map(Stage1Head::read).transpose()?;
     let classes = classes(train, head.as_ref())?;
     check(import, train, head.as_ref(), classes)?;
     let dim = train.features.columns();
     let dtype = import.dtype.unwrap_or_else(|| train.features.nearest_dtype());
-    let shard_rows = import.shard_rows.unwrap_or_else(|| rows_per_shard(dim, dtype));
+    let shard_rows = import.shard_rows.unwrap_or_else(|| rows_by_bytes(dim, dtype));
     let views: Vec<_> = import
         .splits
         .iter()
@@ -75,7 +79,12 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
         shard_rows,
     };
     let plans: Vec<ViewPlan> = views.iter().map(plan).collect();
-    let mut writer = CacheWriter::begin(out, manifest(import, train, classes, dtype)?, &plans)?;
+    let mut manifest = manifest(import, train, classes, dtype)?;
+    manifest.dataset.overlaps = identity::overlaps(&import.splits)?;
+    if let Some(path) = &import.class_names {
+        manifest.class_names = names::read(path, classes)?;
+    }
+    let mut writer = CacheWriter::begin(out, manifest, &plans)?;
     if writer.is_finished() {
         return Ok(Written::Before);
     }
@@ -209,6 +218,7 @@ fn manifest(
         created_unix: 0,
         stage1_head: None,
         batch_norm_statistics: None,
+        images: None,
         views: BTreeMap::new(),
     })
 }

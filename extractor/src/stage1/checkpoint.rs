@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::{BackboneInfo, ClassCounts, DatasetInfo, ProgramInfo};
+use shared::{BackboneInfo, ClassCounts, DatasetInfo, ProgramInfo, numbered};
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
@@ -78,12 +78,39 @@ impl CheckpointInfo {
         self.position.epochs >= self.recipe.epochs
     }
 
-    /// The settings in which two runs differ, as `name: there X, asked for Y`; how far they are does not count.
+    /// Whether it is of these classes; numbers stand for names that were not known.
+    pub fn has_classes(&self, class_names: &[String]) -> bool {
+        let unnamed = numbered(&self.class_names) || numbered(class_names);
+        self.class_names == class_names || (unnamed && self.class_names.len() == class_names.len())
+    }
+
+    /// The settings in which two runs differ, as `name: there X, asked for Y`; how far they are does not count, nor do images of
+    /// the same lists that were got again or left out meanwhile.
     pub(super) fn differences(&self, asked: &Self) -> Vec<String> {
+        let (there, here) = (&self.dataset, &asked.dataset);
+        let same_lists = !here.names_digest.is_empty() && there.names_digest == here.names_digest;
+        let others_skipped = same_lists && there.skipped != here.skipped;
+        let drawn = others_skipped && here.imbalance_ratio.is_some();
+        let same_classes = self.has_classes(&asked.class_names);
         let settings = |info: &Self| {
             let mut value = serde_json::to_value(info).unwrap_or(Value::Null);
             if let Value::Object(fields) = &mut value {
                 fields.retain(|name, _| !["position", "program", "selected"].contains(&name.as_str()));
+                if same_classes {
+                    fields.remove("class_names");
+                }
+                if others_skipped {
+                    fields.remove("class_counts");
+                }
+                if let Some(Value::Object(dataset)) = fields.get_mut("dataset") {
+                    dataset.retain(|name, _| match name.as_str() {
+                        "names_digest" | "left_out" | "overlaps" => false,
+                        "root_digest" => !same_lists,
+                        "index_digest" | "skipped" => !others_skipped,
+                        "n_max" => !drawn,
+                        _ => true,
+                    });
+                }
             }
             value
         };
@@ -245,7 +272,12 @@ fn collect_differences(name: &str, there: &Value, asked: &Value, found: &mut Vec
             }
         }
         _ if there == asked => {}
-        _ if is_long(there) || is_long(asked) => found.push(format!("{name}: another value")),
+        _ if is_long(there) || is_long(asked) => found.push(match name {
+            "dataset.root_digest" => "--data: image files of other names, labels or sizes".to_owned(),
+            "dataset.index_digest" => "other training images".to_owned(),
+            "class_counts" => "other numbers of images of the classes".to_owned(),
+            _ => format!("{name}: another value"),
+        }),
         _ => found.push(format!("{name}: there {there}, asked for {asked}")),
     }
 }

@@ -36,12 +36,8 @@ fn dataset() -> Dataset {
         name: "stripes".to_owned(),
         root_digest: "0".to_owned(),
         subset: "all".to_owned(),
-        imbalance_ratio: None,
-        n_max: None,
-        val_per_class: None,
-        seed: None,
         index_digest: "0".to_owned(),
-        skipped: Vec::new(),
+        ..DatasetInfo::default()
     };
     let class_names = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
     Dataset { info, class_names, train: images(20), val: None, test: images(4) }

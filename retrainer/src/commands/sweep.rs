@@ -229,6 +229,9 @@ pub(crate) fn open_cache(path: &Path, verify: bool) -> Result<FeatureCache, Retr
     let checks: Vec<Result<(), CacheError>> =
         views.par_iter().map(|&(split, view)| cache.view(split, view)?.check_finite()).collect();
     checks.into_iter().collect::<Result<(), _>>()?;
+    for overlap in &cache.manifest().dataset.overlaps {
+        say(&format!("warning: {overlap}"));
+    }
     Ok(cache)
 }
 

@@ -78,7 +78,7 @@ fn leaderboard(results: &Results) -> Table {
     push(Column::text("run_ids", "runs", Show::Data), &|row| run_ids(row));
     table.notes = notes::reading(results, &rows, &common);
     table.notes.extend(notes::gain(results));
-    table.cautions = notes::cautions(&rows);
+    table.cautions = notes::cautions(results, &rows);
     table
 }
 

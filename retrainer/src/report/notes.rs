@@ -52,9 +52,10 @@ pub(super) fn gain(results: &Results) -> Option<String> {
     }
 }
 
-/// What to be careful about in single results.
-pub(super) fn cautions(rows: &[&Selected]) -> Vec<String> {
-    let mut cautions = Vec::new();
+/// What to be careful about: samples that are in two splits of the cache, then single results.
+pub(super) fn cautions(results: &Results, rows: &[&Selected]) -> Vec<String> {
+    let overlaps = results.summary.iter().flat_map(|summary| &summary.manifest().dataset.overlaps);
+    let mut cautions: Vec<String> = overlaps.map(ToString::to_string).collect();
     for row in rows {
         cautions.extend(row.edges().iter().map(|edge| edge_note(row.method(), edge)));
     }

@@ -126,7 +126,7 @@ fn table1(results: &Results) -> Table {
     push(Column::text("seeds", "seeds", Show::Data), &|_, own| Cell::or_missing(own, seeds));
     push(Column::text("run_ids", "runs", Show::Data), &|_, own| Cell::or_missing(own, run_ids));
     table.notes = notes::reading(results, &rows, &common);
-    table.cautions = notes::cautions(&rows);
+    table.cautions = notes::cautions(results, &rows);
     table.notes.push(
         "paper: best of five trials, best epoch by test accuracy, its own backbone; its re-sampling row repeats the vanilla one"
             .to_owned(),

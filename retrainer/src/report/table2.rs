@@ -135,7 +135,7 @@ fn table2(results: &Results) -> Table {
     table.notes.push(
         "LTWB: here its class-balanced loss alone, on the features of the cache, without MaxNorm".to_owned(),
     );
-    table.cautions = notes::cautions(&rows);
+    table.cautions = notes::cautions(results, &rows);
     table
 }
 

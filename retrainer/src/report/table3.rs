@@ -118,7 +118,7 @@ fn table3(results: &[Results]) -> Table {
     );
     for results in results {
         let name = results.cache_name();
-        let cautions = notes::cautions(&results.shown());
+        let cautions = notes::cautions(results, &results.shown());
         table.cautions.extend(cautions.into_iter().map(|caution| format!("{name}: {caution}")));
     }
     table

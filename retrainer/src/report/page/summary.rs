@@ -33,7 +33,7 @@ fn card(results: &Results) -> String {
         escaped(results.protocol.about()),
     ));
     lines.push(format!("<p class=\"soft\">{}Cache key <code>{key}</code>.</p>", data(results)));
-    lines.push(cautions(&notes::cautions(&rows)));
+    lines.push(cautions(&notes::cautions(results, &rows)));
     format!("<div class=\"card\">\n{}\n</div>\n", lines.join("\n"))
 }
 
