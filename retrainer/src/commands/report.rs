@@ -5,6 +5,7 @@ use crate::{
     report::{
         FORMATS, Format, ReportError, Results, Style, TABLES, Table, TableKind,
         figures::{FIGURES, Figure, FigureInput, FigureKind, png},
+        folder::{self, ReportFolder},
         page::{Page, page},
     },
     select::Protocol,
@@ -13,13 +14,12 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use shared::atomic;
+use shared::{console, output::Output};
 use std::{
     ffi::OsStr,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
 
 /// Arguments of `retrainer report`.
 #[derive(Args, Debug)]
@@ -96,7 +96,7 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     }
     let kind = args.table.or(TABLES.first()).into_iter();
     let tables: Vec<_> = kind.flat_map(|kind| (kind.build)(&results)).collect();
-    let text = (format.render)(&tables, output.style())?;
+    let text = (format.render)(&tables, style(&output))?;
     output.write(text.as_bytes())?;
     say(&store);
     if !format.cautions {
@@ -153,33 +153,29 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
     say(&store);
     let figure = kind.draw(&FigureInput::read_all(&store, &results)?);
     let Figure { svg, .. } = figure.ok_or(ReportError::NoFigure { figure: kind.name, about: kind.about })?;
-    output.write(&if to_png { png(&svg)? } else { svg.into_bytes() })
+    Ok(output.write(&if to_png { png(&svg)? } else { svg.into_bytes() })?)
 }
 
 /// `page.html`, `TABLE.md|csv|tex` and `FIGURE.svg|png`; the same records give the same bytes.
 fn everything(args: &ReportArgs) -> Result<(), ReportError> {
-    let folder = args.out.clone().unwrap_or_default();
-    std::fs::create_dir_all(&folder)
-        .map_err(|source| ReportError::Output { path: folder.clone(), source })?;
-    // The page is opened first: a folder that cannot be written to is said before the records are read.
-    let file = |name: String| Output::open(Some(&folder.join(name)));
-    let output = file("page.html".to_owned())?;
+    let mut folder = ReportFolder::open(args.out.as_deref().unwrap_or(Path::new("")))?;
     let store = open(args)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     let tables = tables(&results);
     for (kind, tables) in &tables {
-        for format in FORMATS.iter().filter(|format| ["markdown", "csv", "latex"].contains(&format.name)) {
+        for format in FORMATS.iter().filter(|format| folder::TABLE_FORMATS.contains(&format.name)) {
             let text = (format.render)(tables, Style::default())?;
-            file(format!("{}.{}", kind.name, format.extension))?.write(text.as_bytes())?;
+            folder.write(&format!("{}.{}", kind.name, format.extension), text.as_bytes())?;
         }
     }
     let figures = figures(&store, &results)?;
     for figure in &figures {
-        file(format!("{}.svg", figure.name))?.write(figure.svg.as_bytes())?;
-        file(format!("{}.png", figure.name))?.write(&png(&figure.svg)?)?;
+        folder.write(&format!("{}.svg", figure.name), figure.svg.as_bytes())?;
+        folder.write(&format!("{}.png", figure.name), &png(&figure.svg)?)?;
     }
-    output.write(whole_page(&results, tables, figures).as_bytes())?;
+    let strange = folder.finish(&whole_page(&results, tables, figures))?;
     say(&store);
+    warn(strange.into_iter().map(|name| format!("`{name}` was there before and is not of this report")));
     Ok(())
 }
 
@@ -197,49 +193,16 @@ fn resolve_format(args: &ReportArgs) -> Result<&'static Format, ReportError> {
     }
 }
 
-/// Where the report goes.
-enum Output {
-    Stdout,
-    /// Written beside its place and renamed, so that a report is whole or absent.
-    File(NamedTempFile, PathBuf),
-}
-
-impl Output {
-    fn open(path: Option<&Path>) -> Result<Self, ReportError> {
-        let Some(path) = path else { return Ok(Self::Stdout) };
-        Ok(Self::File(atomic::temporary_beside(path)?, path.to_owned()))
-    }
-
-    /// Width and colour of a terminal on stdout; `NO_COLOR` set to anything but nothing turns colour off.
-    fn style(&self) -> Style {
-        let terminal = matches!(self, Self::Stdout) && io::stdout().is_terminal();
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let width = if terminal { comfy_table::Table::new().width() } else { None };
-        Style { width, color: terminal && !no_color }
-    }
-
-    fn write(self, bytes: &[u8]) -> Result<(), ReportError> {
-        match self {
-            Self::Stdout => {
-                match io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()) {
-                    // A reader that has seen enough (`| head`) is no failure.
-                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                        Err(ReportError::Output { path: "stdout".into(), source: error })
-                    }
-                    _ => Ok(()),
-                }
-            }
-            Self::File(mut file, path) => {
-                file.write_all(bytes).map_err(|source| ReportError::Output { path: path.clone(), source })?;
-                Ok(atomic::persist(file, &path)?)
-            }
-        }
-    }
+/// Width and colour of a terminal on stdout; `NO_COLOR` set to anything but nothing turns colour off.
+fn style(output: &Output) -> Style {
+    let terminal = output.is_stdout() && io::stdout().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let width = if terminal { comfy_table::Table::new().width() } else { None };
+    Style { width, color: terminal && !no_color }
 }
 
 fn warn(lines: impl IntoIterator<Item = String>) {
     for line in lines {
-        // A closed stderr must not end the work.
-        let _ = writeln!(io::stderr(), "warning: {line}");
+        console::say(&format!("warning: {line}"));
     }
 }

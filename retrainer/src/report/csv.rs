@@ -1,4 +1,7 @@
 //! CSV: the same values as JSON, one line per row; a metric has the columns `metric.mean`, `metric.std`, ….
+//!
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it. Such a text (numbers are none)
+//! gets a leading apostrophe, by which spreadsheets know text.
 
 use super::{
     Format, Style,
@@ -6,7 +9,8 @@ use super::{
     table::{Cell, Column, Table},
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use shared::text;
+use std::{borrow::Cow, collections::BTreeMap};
 
 pub(super) const FORMAT: Format = Format { name: "csv", extension: "csv", cautions: false, render };
 
@@ -25,9 +29,11 @@ fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {
         header.entry(place).or_insert(key);
     }
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(header.values()).map_err(|error| encode(error.into()))?;
+    let keys = header.values().map(|key| inert(key).into_owned());
+    writer.write_record(keys).map_err(|error| encode(error.into()))?;
     for row in rows() {
-        let line = header.keys().map(|place| row.get(place).map_or("", |(_, text)| text.as_str()));
+        let cell = |place| row.get(place).map_or(Cow::Borrowed(""), |(_, text)| inert(text));
+        let line = header.keys().map(|place| cell(place).into_owned());
         writer.write_record(line).map_err(|error| encode(error.into()))?;
     }
     let bytes = writer.into_inner().map_err(|error| encode(error.into_error().into()))?;
@@ -56,6 +62,15 @@ fn parts(column: &Column, cell: &Cell) -> Vec<(String, String)> {
     }
 }
 
+/// A text that no spreadsheet runs and no terminal obeys.
+fn inert(text: &str) -> Cow<'_, str> {
+    let formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if formula && text.parse::<f64>().is_err() {
+        return Cow::Owned(format!("'{}", text::name(text)));
+    }
+    text::name(text)
+}
+
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -68,6 +83,17 @@ fn text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::report::table::testing;
+
+    #[test]
+    fn cells_that_a_spreadsheet_would_run_are_text_and_numbers_stay_numbers() {
+        for formula in ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", " =1", "＝1", "-"] {
+            assert_eq!(inert(formula), format!("'{formula}"));
+        }
+        for harmless in ["-0.001", "+1e-5", "lort", "", "a=1", "0"] {
+            assert_eq!(inert(harmless), harmless);
+        }
+        assert_eq!(inert("\t=1\u{1b}[31m"), "'\\t=1\\u{1b}[31m");
+    }
 
     #[test]
     fn csv_has_a_column_for_each_part_and_quotes_what_needs_it() {

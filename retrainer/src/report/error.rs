@@ -1,8 +1,8 @@
 //! What can go wrong with a report.
 
 use crate::{records::RecordError, select::SelectError};
-use shared::{CacheError, Hint};
-use std::{io, path::PathBuf};
+use shared::{CacheError, Hint, text};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// A report that cannot be made or written.
@@ -15,7 +15,7 @@ pub enum ReportError {
     #[error(transparent)]
     Select(#[from] SelectError),
     /// There is nothing to report.
-    #[error("no runs in `{}`", path.display())]
+    #[error("no runs in `{}`", text::path(path))]
     NoRuns {
         /// The RUNS folder.
         path: PathBuf,
@@ -37,13 +37,13 @@ pub enum ReportError {
         about: &'static str,
     },
     /// The format of an output file cannot be told.
-    #[error("cannot tell the format of `{}` from its name", path.display())]
+    #[error("cannot tell the format of `{}` from its name", text::path(path))]
     UnknownExtension {
         /// The file.
         path: PathBuf,
     },
     /// The kind of an image file cannot be told.
-    #[error("cannot tell the kind of image of `{}` from its name", path.display())]
+    #[error("cannot tell the kind of image of `{}` from its name", text::path(path))]
     UnknownImage {
         /// The file.
         path: PathBuf,
@@ -51,14 +51,6 @@ pub enum ReportError {
     /// The output file cannot be made.
     #[error(transparent)]
     File(#[from] CacheError),
-    /// The output cannot be written.
-    #[error("cannot write `{}`", path.display())]
-    Output {
-        /// The file, or `stdout`.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// The table cannot be encoded.
     #[error("cannot encode the report as {format}")]
     Encode {
@@ -90,7 +82,7 @@ impl Hint for ReportError {
             ),
             Self::UnknownImage { .. } => Some("end it in `.svg` or `.png`".to_owned()),
             Self::UnknownExtension { .. } => Some("give `--format`".to_owned()),
-            Self::Output { .. } | Self::Encode { .. } => None,
+            Self::Encode { .. } => None,
         }
     }
 }

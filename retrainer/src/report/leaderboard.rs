@@ -187,7 +187,7 @@ mod tests {
         | # | method | hyper-parameters | seeds | all | many | medium | few | gain | best of n | magnitude | spread | 95% ± | s/head |
         | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
         | 1 | ce |  | 2 | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | **60.00 ± 14.14** | - | 70.00 | - | - | 127.06 | 0.500 |
-        | 2 | lort |  | 1 | 60.00 | 60.00 | 60.00 | 60.00 | +0.00 | 60.00 | - | - | - | 0.500 |
+        | 2 | lort |  | 1 | **60.00** | **60.00** | **60.00** | **60.00** | +0.00 | 60.00 | - | - | - | 0.500 |
 
         - select best-on-test: epoch and hyper-parameters chosen by TEST accuracy (the usual published protocol, optimistic)
         - accuracies in percent, mean ± standard deviation over 1 to 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class

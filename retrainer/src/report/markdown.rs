@@ -5,6 +5,7 @@ use super::{
     error::ReportError,
     table::{Align, Table},
 };
+use shared::text;
 
 pub(super) const FORMAT: Format = Format { name: "markdown", extension: "md", cautions: true, render };
 
@@ -21,11 +22,11 @@ fn markdown(table: &Table) -> String {
     text += &line(shown.iter().map(|(_, column)| escaped(&column.title)).collect());
     let rule = |align| if align == Align::Right { "--:" } else { ":--" }.to_owned();
     text += &line(shown.iter().map(|(_, column)| rule(column.align)).collect());
-    let best = table.best_rows();
+    let best = table.best();
     for (row, cells) in table.rows.iter().enumerate() {
         let cell = |&(index, column): &(usize, _)| {
             let text = escaped(&cells.get(index).map_or(String::new(), |cell| cell.text(column)));
-            if best.get(index) == Some(&Some(row)) { format!("**{text}**") } else { text }
+            if best.holds(row, index) { format!("**{text}**") } else { text }
         };
         text += &line(shown.iter().map(cell).collect());
     }
@@ -36,15 +37,36 @@ fn markdown(table: &Table) -> String {
     text
 }
 
-/// A bar would end the cell, a star start emphasis.
+/// Text without a meaning of its own in Markdown: a bar would end the cell, a star start emphasis, a bracket a link or an
+/// image that is fetched, and `<` with a name an HTML element. Code between backticks, as sentences have it, stays code.
 fn escaped(text: &str) -> String {
-    text.replace('|', r"\|").replace('*', r"\*").replace('\n', " ")
+    let text = text::name(text);
+    let mut escaped = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let opens =
+            letter == '<' && letters.peek().is_some_and(|next| next.is_alphabetic() || "/!?".contains(*next));
+        if opens || "|*[\\".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::table::testing;
+
+    #[test]
+    fn nothing_in_a_name_becomes_html_a_link_or_a_control_character() {
+        assert_eq!(escaped("<script>alert(1)</script>"), r"\<script>alert(1)\</script>");
+        assert_eq!(escaped("![x](http://h) <!-- <?php"), r"!\[x](http://h) \<!-- \<?php");
+        assert_eq!(escaped(r"a\|b"), r"a\\\|b");
+        assert_eq!(escaped("few < 20, p < 0.05"), "few < 20, p < 0.05");
+        assert_eq!(escaped("one\ntwo\u{1b}[2J"), r"one\\ntwo\\u{1b}\[2J");
+    }
 
     #[test]
     fn markdown_marks_the_best_and_escapes_bars_and_stars() {

@@ -10,6 +10,7 @@
 mod csv;
 mod error;
 pub mod figures;
+pub mod folder;
 mod json;
 mod latex;
 mod leaderboard;

@@ -136,8 +136,14 @@ impl Column {
 
     /// A number with the digits that suit `scale`, so that a deviation has those of its mean.
     fn print_like(&self, value: f64, scale: f64) -> String {
+        /// From here on digits before the point are only noise, and make columns wider than screens.
+        const LONG: f64 = 1e6;
+        let factor = if self.unit == Unit::Fraction { 100.0 } else { 1.0 };
+        if (factor * scale).abs() >= LONG {
+            return format!("{:.2e}", factor * value);
+        }
         match (self.unit, scale.abs()) {
-            (Unit::Fraction, _) => format!("{:.2}", 100.0 * value),
+            (Unit::Fraction, _) => format!("{:.2}", factor * value),
             (Unit::Nats, _) => format!("{value:.3}"),
             (Unit::Plain, scale) if scale >= 1.0 || scale == 0.0 => format!("{value:.2}"),
             (Unit::Plain, scale) if scale >= 0.1 => format!("{value:.3}"),
@@ -235,28 +241,39 @@ impl Table {
         self.rows.iter_mut().for_each(|row| row.push(cells.next().unwrap_or(Cell::Missing)));
     }
 
-    /// Row of the best mean of every column; `None` where there is nothing to compare.
-    pub fn best_rows(&self) -> Vec<Option<usize>> {
-        self.columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| self.best_row(index, column.direction))
-            .collect()
+    /// The cells with the best mean of their column, and those that print alike: of two equal numbers neither is better.
+    pub fn best(&self) -> Best {
+        Best(self.columns.iter().enumerate().map(|(index, column)| self.best_rows(index, column)).collect())
     }
 
-    fn best_row(&self, column: usize, direction: Direction) -> Option<usize> {
-        let sign = match direction {
+    /// Rows with the best mean of a column; none where there is nothing to compare.
+    fn best_rows(&self, index: usize, column: &Column) -> Vec<usize> {
+        let sign = match column.direction {
             Direction::Higher => 1.0,
             Direction::Lower => -1.0,
-            Direction::Neither => return None,
+            Direction::Neither => return Vec::new(),
         };
-        let mean = |(row, cells): (usize, &Vec<Cell>)| match cells.get(column)? {
-            Cell::Summary(summary) => Some((row, sign * summary.mean)),
+        let mean = |(row, cells): (usize, &Vec<Cell>)| match cells.get(index)? {
+            Cell::Summary(summary) => Some((row, summary.mean)),
             _ => None,
         };
-        let means: Vec<_> = self.rows.iter().enumerate().filter_map(mean).collect();
-        let best = means.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-        (means.len() > 1).then_some(best.0)
+        let means: Vec<(usize, f64)> = self.rows.iter().enumerate().filter_map(mean).collect();
+        let best = means.iter().map(|&(_, mean)| mean).max_by(|a, b| (sign * a).total_cmp(&(sign * b)));
+        let Some(best) = best.filter(|_| means.len() > 1).map(|best| column.print(best)) else {
+            return Vec::new();
+        };
+        means.into_iter().filter(|&(_, mean)| column.print(mean) == best).map(|(row, _)| row).collect()
+    }
+}
+
+/// Which cells of a table hold the best mean of their column.
+#[derive(Clone, Debug)]
+pub struct Best(Vec<Vec<usize>>);
+
+impl Best {
+    /// Whether a cell does.
+    pub fn holds(&self, row: usize, column: usize) -> bool {
+        self.0.get(column).is_some_and(|rows| rows.contains(&row))
     }
 }
 
@@ -315,16 +332,41 @@ mod tests {
     fn the_best_row_follows_the_direction_of_the_metric() {
         let table = testing::table();
         let best: Vec<_> =
-            table.columns.iter().map(|column| column.key.as_str()).zip(table.best_rows()).collect();
-        let marked: Vec<_> = best.into_iter().filter(|(_, row)| row.is_some()).collect();
-        assert_eq!(marked, [("top1.all", Some(0)), ("balanced_error", Some(1))]);
+            table.columns.iter().map(|column| column.key.as_str()).zip(table.best().0).collect();
+        let marked: Vec<_> = best.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
+        assert_eq!(marked, [("top1.all", vec![0]), ("balanced_error", vec![1])]);
+    }
+
+    #[test]
+    fn rows_that_print_alike_are_best_together() {
+        let metric = Metric::find("top1.all").unwrap();
+        let cells = |means: [f64; 3]| {
+            let mut table = Table::new(String::new(), 3);
+            let cell = |mean| Cell::or_missing(Summary::of(&[mean]), Cell::Summary);
+            table.push(Column::metric(metric, "all", Show::Always), means.map(cell));
+            let best = table.best();
+            [0, 1, 2].map(|row| best.holds(row, 0))
+        };
+        assert_eq!(cells([0.5, 0.4, 0.500_01]), [true, false, true]);
+        assert_eq!(cells([0.5, 0.4, 0.500_1]), [false, false, true]);
+    }
+
+    #[test]
+    fn numbers_too_long_for_a_column_are_in_scientific_notation() {
+        let plain = Column::number("m", "m", Unit::Plain, Show::Always);
+        let fraction = Column::number("f", "f", Unit::Fraction, Show::Always);
+        let nats = Column::number("n", "n", Unit::Nats, Show::Always);
+        assert_eq!(plain.print(123_456.0), "123456.00");
+        assert_eq!(plain.print(1.234e31), "1.23e31");
+        assert_eq!(plain.print_like(1e4, -2e31), "1.00e4", "a deviation as its mean");
+        assert_eq!((fraction.print(5e30), nats.print(-1e9)), ("5.00e32".to_owned(), "-1.00e9".to_owned()));
     }
 
     #[test]
     fn a_single_row_is_not_the_best_of_anything() {
         let mut table = testing::table();
         table.rows.truncate(1);
-        assert!(table.best_rows().iter().all(Option::is_none));
+        assert!(table.best().0.iter().all(Vec::is_empty));
     }
 
     #[test]

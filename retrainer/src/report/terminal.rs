@@ -3,9 +3,10 @@
 use super::{
     Format, Style,
     error::ReportError,
-    table::{Align, Column, Table},
+    table::{Align, Best, Column, Table},
 };
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
+use shared::text;
 
 pub(super) const FORMAT: Format = Format { name: "terminal", extension: "txt", cautions: true, render };
 
@@ -39,7 +40,7 @@ fn fitted(table: &Table, style: Style) -> String {
     ranks.sort_unstable();
     ranks.dedup();
     let details = ranks.iter().rev().map(|&rank| Detail::Full(rank)).chain([Detail::Brief]);
-    let best = table.best_rows();
+    let best = table.best();
     let detail = match style.width {
         None => Detail::Full(u8::MAX),
         Some(width) => {
@@ -49,9 +50,9 @@ fn fitted(table: &Table, style: Style) -> String {
         }
     };
     let bold = |text: &str| if style.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() };
-    let mut lines = vec![bold(&table.title), drawn(table, detail, &best, style.color)];
-    lines.extend(table.notes.iter().cloned());
-    lines.extend(table.cautions.iter().map(|caution| format!("! {caution}")));
+    let mut lines = vec![bold(&text::name(&table.title)), drawn(table, detail, &best, style.color)];
+    lines.extend(table.notes.iter().map(|note| text::name(note).into_owned()));
+    lines.extend(table.cautions.iter().map(|caution| format!("! {}", text::name(caution))));
     lines.extend(hidden(table, detail));
     lines.join("\n") + "\n"
 }
@@ -67,7 +68,7 @@ fn hidden(table: &Table, detail: Detail) -> Option<String> {
         .then(|| format!("not shown at this width: {}; `--format markdown` has all", hidden.join(", ")))
 }
 
-fn drawn(table: &Table, detail: Detail, best: &[Option<usize>], color: bool) -> String {
+fn drawn(table: &Table, detail: Detail, best: &Best, color: bool) -> String {
     let shown = |column: &Column| column.rank().is_some_and(|rank| rank <= detail.rank());
     let shown: Vec<_> = table.columns.iter().enumerate().filter(|(_, column)| shown(column)).collect();
     let mut drawing = comfy_table::Table::new();
@@ -86,8 +87,8 @@ fn drawn(table: &Table, detail: Detail, best: &[Option<usize>], color: bool) -> 
                 Detail::Full(_) => cell.text(column),
                 Detail::Brief | Detail::Wrapped(_) => cell.brief(column),
             });
-            let cell = Cell::new_owned(text.unwrap_or_default());
-            let is_best = best.get(index) == Some(&Some(row));
+            let cell = Cell::new_owned(text::name(&text.unwrap_or_default()).into_owned());
+            let is_best = best.holds(row, index);
             if is_best { cell.add_attribute(Attribute::Bold).fg(Color::Green) } else { cell }
         }));
     }
@@ -156,6 +157,22 @@ mod tests {
         let drawn = table.lines().skip(1).take_while(|line| !line.starts_with("select"));
         assert!(drawn.clone().all(|line| line.chars().count() <= 12), "{table}");
         assert!(drawn.count() > 5, "{table}");
+    }
+
+    #[test]
+    fn names_do_nothing_to_the_terminal() {
+        let mut table = testing::table();
+        table.rows[0][0] = crate::report::table::Cell::Text("lo\u{1b}[8mrt\nce".to_owned());
+        table.title.push_str("\r\u{9b}2J");
+        table.cautions.push("see\u{202e}".to_owned());
+        let text = render(&[table], Style::default()).unwrap();
+        assert!(
+            text.contains(r"lo\u{1b}[8mrt\nce")
+                && text.contains(r"\r\u{9b}2J")
+                && text.contains(r"see\u{202e}"),
+            "{text}"
+        );
+        assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
     }
 
     #[test]

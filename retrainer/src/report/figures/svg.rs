@@ -1,5 +1,6 @@
 //! A thin layer over SVG text: shapes by class, numbers in a fixed form, colours that follow the theme.
 
+use shared::text;
 use std::fmt::Write;
 
 /// Colours by CSS variables with fallbacks: a page sets `--figure-…` for its theme; a program without variables takes the
@@ -174,7 +175,9 @@ fn closing(element: &str, tip: &str) -> String {
     if tip.is_empty() { "/>".to_owned() } else { format!("><title>{}</title></{element}>", escape(tip)) }
 }
 
+/// Text as XML, which allows neither control characters nor the two that are none.
 fn escape(text: &str) -> String {
+    let text = text::name(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -196,6 +199,15 @@ mod tests {
         assert!(text.contains("text-anchor=\"end\">a &lt; b &amp; &quot;c&quot;</text>"), "{text}");
         assert!(text.contains("r=\"3\"><title>class 1</title></circle>"), "{text}");
         assert!(text.contains("<title id=\"f-title\">t&lt;</title>"), "{text}");
+    }
+
+    #[test]
+    fn any_name_becomes_an_image() {
+        let mut svg = Svg::new(40.0, 20.0);
+        svg.text("muted", (1.0, 12.0), Anchor::Start, "\u{1b}[31m\0\u{b}\u{fffe}\u{ffff}\u{85}");
+        let text = svg.finish("f", "\u{1b}", "\u{1}");
+        assert!(text.contains(r"\u{1b}[31m\u{0}"), "{text}");
+        assert!(crate::report::figures::png(&text).is_ok());
     }
 
     #[test]

@@ -20,10 +20,10 @@ pub(super) fn section(table: &Table, id: &str) -> String {
     if runs.is_some() {
         heads += "<th scope=\"col\" class=\"runs\">runs</th>";
     }
-    let best = table.best_rows();
+    let best = table.best();
     let rows = table.rows.iter().take(MAX_ROWS).enumerate().map(|(row, cells)| {
         let drawn = shown.iter().filter_map(|&(index, column)| {
-            let is_best = best.get(index) == Some(&Some(row));
+            let is_best = best.holds(row, index);
             Some(cell(cells.get(index)?, column, name == Some(index), is_best))
         });
         let mut line: String = drawn.collect();

@@ -9,10 +9,20 @@
 mod html_table;
 mod summary;
 
-use super::{Format, ReportError, Style, TableKind, figures::Figure, results::Results, table::Table};
+use shared::text;
+
+use super::{
+    Format, ReportError, Style, TableKind,
+    figures::{FIGURES, Figure},
+    results::Results,
+    table::Table,
+};
 
 /// The format of single tables; the whole page is [`page`].
 pub(super) const FORMAT: Format = Format { name: "html", extension: "html", cautions: true, render };
+
+/// File name of the page in a folder.
+pub(super) const PAGE: &str = "page.html";
 
 /// Rows of a table that a browser still sorts at once; a page says how many it leaves out.
 const MAX_ROWS: usize = 500;
@@ -97,12 +107,22 @@ fn figure(place: usize, figure: &Figure) -> String {
         .replace("href=\"#", &format!("href=\"#{id}-"))
         .replace(&format!("\"{0}-title {0}-description\"", figure.name), &format!("\"{id}\""));
     format!(
-        "<figure>\n<h3 id=\"{id}\">{}</h3>\n<div class=\"drawing\" role=\"group\" aria-labelledby=\"{id}\" tabindex=\"0\">\n{svg}\n</div>\n<figcaption>{} <br><code>retrainer report RUNS --figure {} --out {}.png</code></figcaption>\n</figure>\n",
+        "<figure>\n<h3 id=\"{id}\">{}</h3>\n<div class=\"drawing\" role=\"group\" aria-labelledby=\"{id}\" tabindex=\"0\">\n{svg}\n</div>\n<figcaption>{} <br><code>{}</code></figcaption>\n</figure>\n",
         escaped(&figure_heading(figure)),
         escaped(&figure.caption),
-        figure.name,
-        figure.name,
+        command(figure.name),
     )
+}
+
+/// How a figure of the page is made again.
+fn command(figure: &str) -> String {
+    format!("retrainer report RUNS --figure {figure} --out {figure}.png")
+}
+
+/// The figures that a page shows; none where the text is no page of this program.
+pub(super) fn figures_in(html: &str) -> Vec<&'static str> {
+    let shown = |name: &&str| html.contains(&format!("<code>{}</code></figcaption>", command(name)));
+    FIGURES.iter().map(|figure| figure.name).filter(shown).collect()
 }
 
 /// A whole document; its policy keeps the browser from asking anybody for anything.
@@ -120,7 +140,7 @@ fn document(body: &str) -> String {
 
 /// Text as HTML and as the value of an attribute.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text::lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
