@@ -22,7 +22,8 @@ pub struct Histogram {
 impl Histogram {
     /// Number of values.
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        // Counts of a record may be anything.
+        self.counts.iter().fold(0, |total, &count| total.saturating_add(count))
     }
 
     /// Middle of each bin, and the share of the values in it divided by the width: the area is 1.

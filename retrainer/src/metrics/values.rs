@@ -3,7 +3,7 @@
 use super::list::METRICS;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use std::fmt;
 
@@ -87,6 +87,9 @@ impl<'de> Deserialize<'de> for MetricValues {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MetricValues, A::Error> {
                 let mut values = MetricValues::EMPTY;
                 while let Some(name) = map.next_key::<String>()? {
+                    if values.get(&name).is_some() {
+                        return Err(A::Error::custom(format!("duplicate metric `{name}`")));
+                    }
                     if METRICS.iter().any(|metric| metric.name == name) {
                         values.set(&name, map.next_value()?);
                     } else {

@@ -8,6 +8,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// The folder of manifests in RUNS.
 const FOLDER: &str = "caches";
 
+/// Bytes of a manifest, at most: one of a million shards has fewer.
+const LONGEST: u64 = 1 << 28;
+
 /// What a reader needs to know of a feature cache after it is gone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CacheSummary {
@@ -52,14 +55,14 @@ impl CacheSummary {
     }
 }
 
-/// Keeps the manifest of a cache beside the records of its runs; once there, it is left as it is.
+/// Keeps the manifest of a cache beside the records of its runs; once there and readable, it is left as it is.
 ///
 /// # Errors
 /// [`RecordError::File`] when it cannot be written.
 pub fn keep_manifest(runs: &Path, cache_key: &str, manifest: &Manifest) -> Result<(), RecordError> {
     let folder = runs.join(FOLDER);
     let path = folder.join(format!("{cache_key}.json"));
-    if path.is_file() {
+    if parse(&path).is_ok() {
         return Ok(());
     }
     fs::create_dir_all(&folder).map_err(|source| CacheError::io("create", &folder, source))?;
@@ -80,10 +83,7 @@ pub(super) fn read(runs: &Path, warnings: &mut Vec<Warning>) -> BTreeMap<String,
     paths.sort();
     for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"))
     {
-        let parsed = fs::read(&path)
-            .map_err(|error| error.to_string())
-            .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-        match parsed {
+        match parse(&path) {
             Ok(manifest) => {
                 let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 caches.insert(key, CacheSummary { manifest });
@@ -92,6 +92,19 @@ pub(super) fn read(runs: &Path, warnings: &mut Vec<Warning>) -> BTreeMap<String,
         }
     }
     caches
+}
+
+/// A kept manifest; a pipe of such a name is not waited for, nor is a file of any length read.
+fn parse(path: &Path) -> Result<Manifest, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    if metadata.len() > LONGEST {
+        return Err(format!("{} MB are more than a manifest has", metadata.len() / 1_000_000));
+    }
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -111,10 +124,16 @@ mod tests {
             keep_manifest(&runs, "key", cache.manifest()).unwrap();
         }
         fs::write(runs.join("caches/torn.json"), "{").unwrap();
+        fs::create_dir(runs.join("caches/folder.json")).unwrap();
         let mut warnings = Vec::new();
         let caches = read(&runs, &mut warnings);
         assert_eq!(caches.len(), 1);
         assert_eq!(caches["key"].manifest(), cache.manifest());
-        assert!(matches!(warnings.as_slice(), [Warning::Cache { .. }]), "{warnings:?}");
+        assert!(
+            matches!(warnings.as_slice(), [Warning::Cache { .. }, Warning::Cache { .. }]),
+            "{warnings:?}"
+        );
+        keep_manifest(&runs, "torn", cache.manifest()).unwrap();
+        assert_eq!(read(&runs, &mut Vec::new())["torn"].manifest(), cache.manifest(), "written anew");
     }
 }

@@ -1,5 +1,6 @@
 //! Accuracies after each epoch.
 
+use super::record::check_fraction;
 use crate::select::Permit;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,11 @@ impl Curve {
         let rounded = |scores: &[f64]| scores.iter().map(|score| (score * 1e6).round() / 1e6).collect();
         let any = !val_top1.is_empty() || !test_top1.is_empty();
         any.then(|| Self { val_top1: rounded(val_top1), test_top1: rounded(test_top1) })
+    }
+
+    /// Whether accuracies are some.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.val_top1.iter().chain(&self.test_top1).try_for_each(|&top1| check_fraction("curve", top1))
     }
 
     /// On the test split; empty where no protocol chose by it.

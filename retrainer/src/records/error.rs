@@ -1,6 +1,6 @@
 //! What can go wrong with a RUNS folder.
 
-use shared::{CacheError, Hint};
+use shared::{CacheError, Hint, text};
 use std::{fmt, io, path::PathBuf};
 use thiserror::Error;
 
@@ -8,13 +8,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// There is no such folder or file.
-    #[error("no run records at `{}`", path.display())]
+    #[error("no run records at `{}`", text::path(path))]
     NotFound {
         /// Where they should be.
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`", text::path(path))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -35,12 +35,14 @@ pub enum RecordError {
     #[error(transparent)]
     File(#[from] CacheError),
     /// No run has an id that starts so.
-    #[error("no run `{id}` in `{}`", path.display())]
+    #[error("no run `{id}` in `{}`", text::path(path))]
     UnknownRun {
         /// The id or its beginning.
         id: String,
         /// The RUNS folder.
         path: PathBuf,
+        /// The id that is most like it.
+        nearest: Option<String>,
     },
     /// Several runs have an id that starts so.
     #[error("run id `{id}` is ambiguous: {matches} runs start with it")]
@@ -49,6 +51,16 @@ pub enum RecordError {
         id: String,
         /// How many runs have it.
         matches: usize,
+        /// The first of them, with their methods.
+        some: Vec<String>,
+    },
+    /// A record that was whole is no longer.
+    #[error("the record of run `{run_id}` cannot be read again: {reason}")]
+    Damaged {
+        /// The run.
+        run_id: String,
+        /// Where and why.
+        reason: String,
     },
 }
 
@@ -69,7 +81,13 @@ impl Hint for RecordError {
             Self::NotFound { .. } => {
                 Some("run `retrainer sweep --out RUNS` first, or check the path".to_owned())
             }
-            Self::Io { source, .. } => match source.kind() {
+            Self::Io { action, source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied if *action == "read" => {
+                    Some("ask for the permission to read it".to_owned())
+                }
+                io::ErrorKind::NotADirectory if *action == "read" => {
+                    Some("RUNS is a folder of run records, or one record file".to_owned())
+                }
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                     Some(
                         "free some space and start again: finished runs are kept and not repeated".to_owned(),
@@ -85,10 +103,18 @@ impl Hint for RecordError {
             },
             Self::Encode { .. } => None,
             Self::File(error) => error.hint(),
+            Self::UnknownRun { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownRun { .. } => {
                 Some("`retrainer report RUNS --format json` lists the run ids of each row".to_owned())
             }
-            Self::AmbiguousRun { .. } => Some("give more digits of the run id".to_owned()),
+            Self::AmbiguousRun { matches, some, .. } => {
+                let more = matches.saturating_sub(some.len());
+                let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+                Some(format!("give more digits of one of {}{tail}", some.join(", ")))
+            }
+            Self::Damaged { .. } => {
+                Some("sweep the run again: without the damaged line it counts as not done".to_owned())
+            }
         }
     }
 }
@@ -111,6 +137,18 @@ pub enum Warning {
         line: u64,
         /// Why.
         reason: String,
+    },
+    /// Further such lines of a file.
+    More {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        lines: u64,
+    },
+    /// Something with the name of a record file that is none.
+    NoFile {
+        /// The folder, pipe or device.
+        path: PathBuf,
     },
     /// A copy of a cache's manifest that cannot be read.
     Cache {
@@ -137,17 +175,33 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "{}:{line}: unfinished last line of an interrupted process, ignored",
-                    path.display()
+                    text::path(path)
                 )
             }
             Self::Corrupt { path, line, reason } => {
-                write!(f, "{}:{line}: not a record, ignored: {reason}", path.display())
+                write!(f, "{}:{line}: not a record, ignored: {}", text::path(path), text::name(reason))
+            }
+            Self::More { path, lines } => {
+                write!(f, "{}: {lines} more lines are not records, ignored", text::path(path))
+            }
+            Self::NoFile { path } => {
+                write!(f, "{}: not a regular file, ignored", text::path(path))
             }
             Self::Cache { path, reason } => {
-                write!(f, "{}: not the manifest of a cache, ignored: {reason}", path.display())
+                write!(
+                    f,
+                    "{}: not the manifest of a cache, ignored: {}",
+                    text::path(path),
+                    text::name(reason)
+                )
             }
             Self::Unreadable { path, line, reason } => {
-                write!(f, "{}:{line}: the rest of the file cannot be read: {reason}", path.display())
+                write!(
+                    f,
+                    "{}:{line}: the rest of the file cannot be read: {}",
+                    text::path(path),
+                    text::name(reason)
+                )
             }
         }
     }

@@ -1,4 +1,6 @@
 //! Reads the records of one file line by line, and says what it skipped.
+//!
+//! A RUNS folder may come from anywhere: what a file claims costs bounded memory and time, whatever it claims.
 
 use super::{
     error::{RecordError, Warning},
@@ -8,13 +10,24 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
-/// The record files of a RUNS folder (`*.jsonl`, `*.jsonl.zst`) in file-name order; a file stands for itself.
-pub(super) fn files(runs: &Path) -> Result<Vec<PathBuf>, RecordError> {
-    if runs.is_file() {
+/// Bytes of a line, at most: a record of a million classes has fewer.
+const LONGEST_LINE: usize = 1 << 28;
+
+/// How many times its size a compressed file may hold; records hold 5 to 50 times it.
+const MOST_GROWTH: u64 = 1000;
+
+/// Lines of a file that are warned of one by one; the others are counted.
+const WARNED: u64 = 10;
+
+/// The record files of a RUNS folder (`*.jsonl`, `*.jsonl.zst`) in file-name order; a file stands for itself. What has such a
+/// name and is no regular file is a warning: reading a pipe would wait for ever.
+pub(super) fn files(runs: &Path, warnings: &mut Vec<Warning>) -> Result<Vec<PathBuf>, RecordError> {
+    let metadata = fs::metadata(runs).map_err(RecordError::io("read", runs))?;
+    if metadata.is_file() {
         return Ok(vec![runs.to_owned()]);
     }
     let entries = fs::read_dir(runs).map_err(RecordError::io("read", runs))?;
@@ -27,6 +40,14 @@ pub(super) fn files(runs: &Path) -> Result<Vec<PathBuf>, RecordError> {
         }
     }
     files.sort_unstable();
+    files.retain(|path| {
+        // One that cannot be looked at is an error when it is opened.
+        let regular = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
+        if !regular {
+            warnings.push(Warning::NoFile { path: path.clone() });
+        }
+        regular
+    });
     Ok(files)
 }
 
@@ -44,37 +65,111 @@ pub(super) fn for_each<P: DeserializeOwned>(
     wanted: impl Fn(u64) -> bool,
     mut visit: impl FnMut(u64, RunRecord<P>),
 ) -> Result<(), RecordError> {
-    let file = File::open(path).map_err(RecordError::io("read", path))?;
-    let reader: Box<dyn Read> = if is_compressed(path) {
-        Box::new(zstd::Decoder::new(file).map_err(RecordError::io("read", path))?)
-    } else {
-        Box::new(file)
-    };
-    let mut reader = BufReader::with_capacity(1 << 20, reader);
+    let mut reader = open(path).map_err(RecordError::io("read", path))?;
+    let mut skipped = 0;
     let mut bytes = Vec::new();
     for line in 1.. {
-        bytes.clear();
-        match reader.read_until(b'\n', &mut bytes) {
-            Ok(0) => break,
-            Ok(_) => {}
+        let got = match next_line(&mut reader, &mut bytes) {
+            Ok(Line::End) => break,
+            Ok(got) => got,
             Err(error) => {
                 warnings.push(Warning::Unreadable { path: path.to_owned(), line, reason: error.to_string() });
                 break;
             }
-        }
+        };
         if !wanted(line) {
             continue;
         }
-        match parse(&bytes) {
-            Ok(Some(record)) => visit(line, record),
-            Ok(None) => {}
-            Err(_) if bytes.last() != Some(&b'\n') => {
-                warnings.push(Warning::Torn { path: path.to_owned(), line });
+        let reason = match (got, parse(&bytes)) {
+            (Line::TooLong, _) => format!("it is longer than {} MB", LONGEST_LINE / 1_000_000),
+            (_, Ok(None)) => continue,
+            (_, Ok(Some(record))) => {
+                visit(line, record);
+                continue;
             }
-            Err(reason) => warnings.push(Warning::Corrupt { path: path.to_owned(), line, reason }),
+            (_, Err(_)) if bytes.last() != Some(&b'\n') => {
+                warnings.push(Warning::Torn { path: path.to_owned(), line });
+                continue;
+            }
+            (_, Err(reason)) => reason,
+        };
+        skipped += 1;
+        if skipped <= WARNED {
+            warnings.push(Warning::Corrupt { path: path.to_owned(), line, reason });
         }
     }
+    if skipped > WARNED {
+        warnings.push(Warning::More { path: path.to_owned(), lines: skipped - WARNED });
+    }
     Ok(())
+}
+
+fn open(path: &Path) -> io::Result<BufReader<Box<dyn Read>>> {
+    let file = File::open(path)?;
+    let reader: Box<dyn Read> = if is_compressed(path) {
+        let most = file.metadata()?.len().saturating_mul(MOST_GROWTH);
+        Box::new(Limited { inner: zstd::Decoder::new(file)?, left: most })
+    } else {
+        Box::new(file)
+    };
+    Ok(BufReader::with_capacity(1 << 20, reader))
+}
+
+/// A reader that fails where it would give more bytes than it may.
+struct Limited<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::other(format!("it grows to more than {MOST_GROWTH} times its compressed size"))
+        })?;
+        Ok(count)
+    }
+}
+
+/// What [`next_line`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// Nothing more.
+    End,
+    /// A line, with its line end where it has one.
+    Whole,
+    /// A line of more than [`LONGEST_LINE`] bytes, which is passed over.
+    TooLong,
+}
+
+/// Reads a line into `bytes`, which never become more than [`LONGEST_LINE`].
+fn next_line(reader: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Line> {
+    bytes.clear();
+    let mut found = Line::End;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok(buffer) => buffer,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let part = buffer.get(..end.map_or(buffer.len(), |end| end + 1)).unwrap_or_default();
+        if part.is_empty() {
+            return Ok(found);
+        }
+        if found == Line::TooLong || bytes.len() + part.len() > LONGEST_LINE {
+            found = Line::TooLong;
+            *bytes = Vec::new();
+        } else {
+            found = Line::Whole;
+            bytes.extend_from_slice(part);
+        }
+        let taken = part.len();
+        reader.consume(taken);
+        if end.is_some() {
+            return Ok(found);
+        }
+    }
 }
 
 /// The record of a line; `None` of a blank one.
@@ -82,13 +177,16 @@ fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Option<RunRecord<P>>, Strin
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let record = serde_json::from_slice::<RunRecord<P>>(line).map_err(|error| match newer_format(line) {
-        Some(format) => format!("format {format} is newer than {FORMAT_VERSION}, update this program"),
-        None => error.to_string(),
-    })?;
+    let newer = |format: u32| format!("format {format} is newer than {FORMAT_VERSION}, update this program");
+    let record = serde_json::from_slice::<RunRecord<P>>(line)
+        .map_err(|error| newer_format(line).map_or_else(|| error.to_string(), newer))?;
+    if record.versions.format > FORMAT_VERSION {
+        return Err(newer(record.versions.format));
+    }
     if record.status == Status::Ok && record.metrics.last.is_none() {
         return Err("status is `ok` but `metrics.last` is missing".to_owned());
     }
+    record.check()?;
     Ok(Some(record))
 }
 
@@ -104,4 +202,51 @@ fn newer_format(line: &[u8]) -> Option<u32> {
     }
     let format = serde_json::from_slice::<Line>(line).ok()?.versions.format;
     (format > FORMAT_VERSION).then_some(format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_line_of_any_length_takes_bounded_memory_and_the_next_one_is_read() {
+        let long = io::repeat(b'x').take(3 * LONGEST_LINE as u64);
+        let mut reader = BufReader::with_capacity(1 << 20, long.chain(&b"\nnext\nlast"[..]));
+        let mut bytes = Vec::new();
+        assert_eq!(next_line(&mut reader, &mut bytes).unwrap(), Line::TooLong);
+        assert!(bytes.capacity() <= LONGEST_LINE);
+        for (found, text) in [(Line::Whole, "next\n"), (Line::Whole, "last"), (Line::End, "")] {
+            assert_eq!(next_line(&mut reader, &mut bytes).unwrap(), found);
+            assert_eq!(bytes, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_compressed_file_may_not_grow_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl.zst");
+        let mut encoder = zstd::Encoder::new(File::create(&path).unwrap(), 1).unwrap();
+        // Blank lines: nothing to warn of but their number.
+        let blank = vec![b'\n'; 1 << 20];
+        for _ in 0..64 {
+            encoder.write_all(&blank).unwrap();
+        }
+        encoder.finish().unwrap();
+        let mut warnings = Vec::new();
+        for_each::<serde::de::IgnoredAny>(&path, &mut warnings, |_| true, |_, _| ()).unwrap();
+        let [Warning::Unreadable { reason, .. }] = &warnings[..] else { panic!("{warnings:?}") };
+        assert_eq!(reason, "it grows to more than 1000 times its compressed size");
+    }
+
+    #[test]
+    fn many_damaged_lines_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        fs::write(&path, "{\n".repeat(1000)).unwrap();
+        let mut warnings = Vec::new();
+        for_each::<serde::de::IgnoredAny>(&path, &mut warnings, |_| true, |_, _| ()).unwrap();
+        assert_eq!(warnings.len(), 11);
+        assert_eq!(warnings.last(), Some(&Warning::More { path, lines: 990 }));
+    }
 }

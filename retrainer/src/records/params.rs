@@ -1,6 +1,9 @@
 //! Hyper-parameters of a run, and the digest that names it.
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 use std::fmt::{self, Write};
 
@@ -13,9 +16,39 @@ pub const PRECISION: &str = "precision";
 /// Hyper-parameters by name, in the order of the method; values are numbers, strings or booleans.
 ///
 /// What JSON has no number for (an infinite threshold) is a string.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Params(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Params {
+    /// Refuses a name that is there twice, of which JSON readers silently take one, and values that no parameter has.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Params;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from parameters to values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+                let mut pairs = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if value.is_array() || value.is_object() || value.is_null() {
+                        let message = format!("parameter `{name}` is no number, string or boolean");
+                        return Err(A::Error::custom(message));
+                    }
+                    if pairs.contains_key(&name) {
+                        return Err(A::Error::custom(format!("duplicate parameter `{name}`")));
+                    }
+                    pairs.insert(name, value);
+                }
+                Ok(Params(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
 
 impl Params {
     /// The value of a parameter.

@@ -2,7 +2,7 @@
 
 use super::{curve::Curve, params::Params};
 use crate::{
-    metrics::{MetricValues, PerClass},
+    metrics::{METRICS, MetricValues, PerClass, Unit},
     select::Permit,
 };
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,15 @@ impl StateMetrics {
     /// The test metrics, for a protocol that has made its choice.
     pub(crate) fn test(&self, _: Permit) -> &MetricValues {
         &self.test
+    }
+
+    /// Whether accuracies and other fractions are some.
+    fn check(&self) -> Result<(), String> {
+        let fraction =
+            |name| METRICS.iter().any(|metric| metric.name == name && metric.unit == Unit::Fraction);
+        let test = self.test.iter().filter(|&(name, _)| fraction(name));
+        let mut fractions = test.chain(self.val_top1.map(|top1| ("val.top1.all", top1)));
+        fractions.try_for_each(|(name, value)| check_fraction(name, value))
     }
 }
 
@@ -129,6 +138,29 @@ pub struct RunRecord<P = PerClass> {
     pub device: String,
     /// What the products of training read: `f32`, `tf32` or `bf16`.
     pub precision: String,
+}
+
+impl<P> RunRecord<P> {
+    /// Whether the numbers are possible ones: what is not was written by no program.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let metrics = &self.metrics;
+        for state in [&metrics.last, &metrics.best_on_test, &metrics.val_selected].into_iter().flatten() {
+            state.check()?;
+        }
+        if self.seconds.is_nan() || self.seconds < 0.0 {
+            return Err(format!("`seconds` is {}, expected at least 0", self.seconds));
+        }
+        self.curve.as_ref().map_or(Ok(()), Curve::check)
+    }
+}
+
+/// A sum of rounded parts may miss an end by its rounding.
+pub(super) fn check_fraction(name: &str, value: f64) -> Result<(), String> {
+    const ROUNDING: f64 = 1e-6;
+    if (-ROUNDING..=1.0 + ROUNDING).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("`{name}` is {value:?}, expected a fraction from 0 to 1"))
 }
 
 #[cfg(test)]

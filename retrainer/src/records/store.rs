@@ -60,7 +60,8 @@ impl RunStore {
     /// [`RecordError::NotFound`] without the folder, [`RecordError::Io`] when it cannot be read. Torn and corrupt lines
     /// are [`RunStore::warnings`].
     pub fn open(runs: &Path) -> Result<Self, RecordError> {
-        let files = lines::files(runs)?;
+        let mut warnings = Vec::new();
+        let files = lines::files(runs, &mut warnings)?;
         let mut store = Self {
             path: runs.to_owned(),
             files: Vec::new(),
@@ -68,7 +69,7 @@ impl RunStore {
             index: HashMap::new(),
             caches: BTreeMap::new(),
             duplicates: 0,
-            warnings: Vec::new(),
+            warnings,
         };
         let mut intern = Interner::default();
         for (file, path) in files.iter().enumerate() {
@@ -141,31 +142,59 @@ impl RunStore {
     /// # Errors
     /// [`RecordError::UnknownRun`] and [`RecordError::AmbiguousRun`].
     pub fn find(&self, id: &str) -> Result<&Run, RecordError> {
-        let mut matches = self.runs.iter().filter(|run| run.run_id.starts_with(id));
-        match (matches.next(), matches.count()) {
-            (Some(run), 0) => Ok(run),
-            (Some(_), more) => Err(RecordError::AmbiguousRun { id: id.to_owned(), matches: more + 1 }),
-            (None, _) => Err(RecordError::UnknownRun { id: id.to_owned(), path: self.path.clone() }),
+        const SHOWN: usize = 3;
+        let matches: Vec<&Run> = self.runs.iter().filter(|run| run.run_id.starts_with(id)).collect();
+        match matches.as_slice() {
+            [run] => Ok(run),
+            [] => Err(self.unknown(id)),
+            several => Err(RecordError::AmbiguousRun {
+                id: id.to_owned(),
+                matches: several.len(),
+                some: several
+                    .iter()
+                    .take(SHOWN)
+                    .map(|run| format!("`{}` ({})", run.run_id, run.method))
+                    .collect(),
+            }),
         }
+    }
+
+    fn unknown(&self, id: &str) -> RecordError {
+        /// Ids are random digits: only one that shares nearly all of them is meant.
+        const ALIKE: f64 = 0.8;
+        let likeness = |run: &Run| {
+            let beginning: String = run.run_id.chars().take(id.chars().count()).collect();
+            strsim::normalized_levenshtein(id, &beginning)
+        };
+        let alike =
+            self.runs.iter().map(|run| (likeness(run), run)).filter(|(likeness, _)| *likeness >= ALIKE);
+        let nearest = alike.max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, run)| run.run_id.to_string());
+        RecordError::UnknownRun { id: id.to_owned(), path: self.path.clone(), nearest }
     }
 
     /// The whole record of a run, per-class numbers too, read again from its file.
     ///
     /// # Errors
-    /// [`RecordError::UnknownRun`] when it is no longer there, else as [`RunStore::open`].
+    /// [`RecordError::UnknownRun`] when it is no longer there, [`RecordError::Damaged`] when its per-class numbers are no
+    /// numbers, else as [`RunStore::open`].
     pub fn record(&self, run: &Run) -> Result<RunRecord, RecordError> {
-        let unknown = || RecordError::UnknownRun { id: run.run_id.to_string(), path: self.path.clone() };
+        let unknown = || self.unknown(&run.run_id);
         let path = self.files.get(run.file).ok_or_else(unknown)?;
-        let mut found = None;
+        let (mut found, mut warnings) = (None, Vec::new());
         lines::for_each(
             path,
-            &mut Vec::new(),
+            &mut warnings,
             |line| line == run.line,
             |_, record: RunRecord| {
                 found = Some(record).filter(|record| *record.run_id == *run.run_id);
             },
         )?;
-        found.ok_or_else(unknown)
+        found.ok_or_else(|| match warnings.first() {
+            Some(warning) => {
+                RecordError::Damaged { run_id: run.run_id.to_string(), reason: warning.to_string() }
+            }
+            None => unknown(),
+        })
     }
 
     /// The whole records of some runs by id, each file read again once; ids without run are left out.
@@ -321,8 +350,69 @@ mod tests {
         assert_eq!(store.record(run).unwrap(), full);
         let records = store.records(&[&*full.run_id, "unknown"].into()).unwrap();
         assert_eq!(records.into_values().collect::<Vec<_>>(), [full.clone()]);
-        assert!(matches!(store.find("zz"), Err(RecordError::UnknownRun { .. })));
+        assert!(matches!(store.find("zz"), Err(RecordError::UnknownRun { nearest: None, .. })));
         assert!(matches!(store.find(""), Err(RecordError::AmbiguousRun { matches: 2, .. })));
+        // One wrong digit of eight.
+        let misspelt = format!("{}x{}", &full.run_id[..3], &full.run_id[4..8]);
+        let Err(RecordError::UnknownRun { nearest, .. }) = store.find(&misspelt) else { panic!() };
+        assert_eq!(nearest.as_deref(), Some(full.run_id.as_str()));
+    }
+
+    #[test]
+    fn what_has_the_name_of_a_record_file_and_is_none_is_a_warning_and_nothing_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.jsonl"), line(&record("ce", "{}", 0, 0.5))).unwrap();
+        fs::create_dir(dir.path().join("folder.jsonl")).unwrap();
+        let pipe = dir.path().join("pipe.jsonl.zst");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink("a.jsonl", dir.path().join("link.jsonl")).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!((store.runs().len(), store.duplicates()), (1, 1));
+        assert!(
+            matches!(store.warnings(), [Warning::NoFile { .. }, Warning::NoFile { .. }]),
+            "{:?}",
+            store.warnings()
+        );
+        assert!(matches!(RunStore::open(&pipe), Err(RecordError::Io { .. })));
+    }
+
+    #[test]
+    fn forged_numbers_repeated_keys_and_later_formats_are_skipped_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let good = line(&record("ce", r#"{"lr":0.1}"#, 0, 0.5));
+        let forge = |from: &str, to: &str| {
+            assert!(good.contains(from), "{from}: {good}");
+            good.replacen(from, to, 1)
+        };
+        let forged = [
+            forge(r#""top1.all":0.5"#, r#""top1.all":1.5"#),
+            forge(r#""top1.few":0.5"#, r#""top1.few":-1e300"#),
+            forge(r#""epoch":20"#, r#""epoch":-1"#),
+            forge(r#""epoch":20"#, r#""epoch":1e99"#),
+            forge(r#""seconds":0.5"#, r#""seconds":-3"#),
+            forge(r#""seed":0"#, r#""seed":0,"seed":1"#),
+            forge(r#"{"lr":0.1}"#, r#"{"lr":0.1,"lr":0.2}"#),
+            forge(r#"{"lr":0.1}"#, r#"{"lr":[0.1]}"#),
+            forge(r#""top1.all":0.5"#, r#""top1.all":0.5,"top1.all":0.9"#),
+            forge(r#""format":1"#, r#""format":2"#),
+        ];
+        fs::write(&path, forged.concat() + &good).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!(store.runs().len(), 1);
+        let warnings: Vec<_> = store.warnings().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(warnings.join("\n").replace(path.to_str().unwrap(), "a.jsonl"), @"
+        a.jsonl:1: not a record, ignored: `top1.all` is 1.5, expected a fraction from 0 to 1
+        a.jsonl:2: not a record, ignored: `top1.few` is -1e300, expected a fraction from 0 to 1
+        a.jsonl:3: not a record, ignored: invalid value: integer `-1`, expected u32 at line 1 column 191
+        a.jsonl:4: not a record, ignored: invalid type: floating point `1e+99`, expected u32 at line 1 column 193
+        a.jsonl:5: not a record, ignored: `seconds` is -3, expected at least 0
+        a.jsonl:6: not a record, ignored: duplicate field `seed` at line 1 column 154
+        a.jsonl:7: not a record, ignored: duplicate parameter `lr` at line 1 column 147
+        a.jsonl:8: not a record, ignored: parameter `lr` is no number, string or boolean at line 1 column 140
+        a.jsonl:9: not a record, ignored: duplicate metric `top1.all` at line 1 column 271
+        a.jsonl:10: not a record, ignored: format 2 is newer than 1, update this program
+        ");
     }
 
     #[test]

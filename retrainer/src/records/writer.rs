@@ -37,7 +37,14 @@ impl RunWriter {
             let random = RandomState::new().hash_one(0) >> 32;
             let path = dir.join(format!("records-{time}-{}-{random:08x}.jsonl", std::process::id()));
             match OpenOptions::new().append(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { path, file, length: 0, synced: Instant::now() }),
+                Ok(file) => {
+                    // Locked while it is written: no other process takes it for a leftover. One may have removed it before;
+                    // where a file system has no locks, nothing is taken for a leftover either.
+                    if file.lock().is_err() || path.exists() {
+                        remove_leftovers(dir);
+                        return Ok(Self { path, file, length: 0, synced: Instant::now() });
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(RecordError::io("create", path)(error)),
             }
@@ -81,6 +88,32 @@ impl RunWriter {
     }
 }
 
+/// Removes the empty record files of processes that were killed before their first record; those of processes that are at work
+/// are locked and stay.
+fn remove_leftovers(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten().filter(|entry| is_own(&entry.file_name().to_string_lossy())) {
+        let empty = entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+        if empty
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+            && file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+        {
+            // Still locked while it goes.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file name is one that [`RunWriter::create`] gives: `records-<unix time>-<pid>-<random>.jsonl`.
+fn is_own(name: &str) -> bool {
+    let parts = name.strip_prefix("records-").and_then(|name| name.strip_suffix(".jsonl"));
+    parts.is_some_and(|parts| {
+        let parts: Vec<&str> = parts.split('-').collect();
+        parts.len() == 3 && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    })
+}
+
 impl Drop for RunWriter {
     fn drop(&mut self) {
         if self.length == 0 {
@@ -117,6 +150,20 @@ mod tests {
         assert_ne!(writers[0].path(), writers[1].path());
         drop(writers);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_another_is_writing_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join("records-1700000000-12-0123abcd.jsonl");
+        let (own, full) = (dir.path().join("records-mine.jsonl"), dir.path().join("records-1-2-3.jsonl"));
+        fs::write(&left, "").unwrap();
+        fs::write(&own, "").unwrap();
+        fs::write(&full, "{").unwrap();
+        let first = RunWriter::create(dir.path()).unwrap();
+        let second = RunWriter::create(dir.path()).unwrap();
+        assert!(!left.exists() && own.exists() && full.exists());
+        assert!(first.path().exists() && second.path().exists());
     }
 
     #[test]
