@@ -76,9 +76,8 @@ fn step(bencher: Bencher<'_, '_>, shape: &str, method: &str, precision: Precisio
     let grid = Grid::parse("bench", &text).unwrap();
     let resources = Resources { workers: 1, group_bytes: usize::MAX };
     let plan = SweepPlan::new(&grid, cache, precision, resources).unwrap();
-    let Some(Work::Sgd { key, heads }) = plan.work.into_iter().next() else {
-        panic!("{method} does not train")
-    };
+    let work = plan.work.into_iter().next().map(|work| work.prepare(cache.class_counts()));
+    let Some(Work::Sgd { key, heads }) = work else { panic!("{method} does not train") };
     let mut steps = Steps::new(cache, Device::Cpu, key, &heads).unwrap();
     bencher.counter(ItemsCount::new(steps.flops() as u64)).bench_local(|| steps.step().unwrap());
 }

@@ -4,7 +4,7 @@ use crate::{
     metrics::EvaluationError, plan::GridError, plan::PlanError, records::RecordError, report::ReportError,
     train::TrainError,
 };
-use shared::{CacheError, Hint};
+use shared::{CacheError, Hint, text};
 use std::path::PathBuf;
 
 /// An error of `retrainer`.
@@ -38,6 +38,8 @@ pub enum RetrainError {
         name: String,
         /// The presets.
         available: String,
+        /// The nearest preset.
+        suggestion: Option<String>,
     },
     /// A record that this program cannot train again.
     #[error("run `{run_id}` cannot be trained again: {reason}")]
@@ -46,6 +48,32 @@ pub enum RetrainError {
         run_id: String,
         /// Why.
         reason: String,
+        /// What helps.
+        hint: &'static str,
+    },
+    /// The cache of a run is not where it was.
+    #[error("run `{run_id}` was trained on the cache `{}`, which is not there", text::path(path))]
+    CacheMoved {
+        /// The run.
+        run_id: String,
+        /// Where the cache was.
+        path: PathBuf,
+    },
+    /// Files of the cache were changed while a command read them.
+    #[error("`{}` was changed while this command read the cache `{}`", text::path(file), text::path(path))]
+    CacheChanged {
+        /// The cache.
+        path: PathBuf,
+        /// The first file that differs.
+        file: PathBuf,
+    },
+    /// A grid that is too long.
+    #[error("`{}` is longer than a grid of {most} MB", text::path(path))]
+    LongGrid {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        most: u64,
     },
     /// A head and a cache of other sizes.
     #[error("`{}` has a head of {got}, expected {expected}", path.display())]
@@ -71,12 +99,17 @@ impl Hint for RetrainError {
             Self::Train(error) => error.hint(),
             Self::Record(error) => error.hint(),
             Self::Report(error) => error.hint(),
+            Self::UnknownPreset { suggestion: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             Self::UnknownPreset { .. } => {
                 Some("or give a grid file of your own with `--grid FILE.toml`".to_owned())
             }
-            Self::NotRepeatable { .. } => {
-                Some("give the cache that it was trained on with `--cache`".to_owned())
-            }
+            Self::NotRepeatable { hint, .. } => Some((*hint).to_owned()),
+            Self::CacheMoved { .. } => Some("say where it is now with `--cache CACHE`".to_owned()),
+            Self::CacheChanged { .. } => Some(
+                "what was computed since is not kept: wait for the change to end, run `extractor verify CACHE`, then the same command"
+                    .to_owned(),
+            ),
+            Self::LongGrid { .. } => Some("shorten it, or split it over several files".to_owned()),
             Self::HeadShape { .. } => {
                 Some("evaluate the head on the cache that it was trained on".to_owned())
             }

@@ -7,14 +7,14 @@
 
 use crate::train::{Alignment, HeadForm, LinearHead};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use shared::{CacheError, atomic};
+use shared::CacheError;
 use std::{collections::HashMap, path::Path};
 
-/// Writes a head, whole or not at all.
+/// The bytes of a head file; `path` names it in errors.
 ///
 /// # Errors
-/// [`CacheError::Io`]; [`CacheError::WrongTensor`] where sizes disagree.
-pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
+/// [`CacheError::WrongTensor`] where sizes disagree.
+pub fn bytes(head: &LinearHead, path: &Path) -> Result<Vec<u8>, CacheError> {
     let mut tensors: Vec<(&str, Vec<usize>, &[f32])> = vec![
         ("weight", vec![head.classes, head.dim], &head.weight),
         ("bias", vec![head.classes], &head.bias),
@@ -51,8 +51,15 @@ pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
         .collect::<Result<Vec<_>, _>>()?;
     // One key only: the crate writes several in random order, and equal heads must be equal bytes.
     let metadata = HashMap::from([("kind".to_owned(), kind.to_owned())]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| wrong("weight", error))?;
-    atomic::write_atomic(path, &bytes)
+    safetensors::serialize(views, Some(metadata)).map_err(|error| wrong("weight", error))
+}
+
+/// Writes a head, whole or not at all.
+///
+/// # Errors
+/// [`CacheError::Io`]; [`CacheError::WrongTensor`] where sizes disagree.
+pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
+    shared::output::write(path, &bytes(head, path)?)
 }
 
 /// Reads a head; `bias` may be absent (zeros), and without `kind` it is linear.

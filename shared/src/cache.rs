@@ -6,6 +6,7 @@ use crate::{
     manifest::{FileInfo, MANIFEST_FILE, Manifest, ViewInfo},
     shard::{Expected, Shard},
     stage1_head::Stage1Head,
+    stamp::Stamps,
     view::{Split, View, ViewId},
     writer::PARTIAL_FILE,
 };
@@ -31,6 +32,7 @@ pub struct FeatureCache {
     views: BTreeMap<ViewId, MappedView>,
     labels: BTreeMap<Split, Vec<ClassId>>,
     stage1_head: Option<Stage1Head>,
+    stamps: Stamps,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,8 @@ impl FeatureCache {
     /// A variant of [`CacheError`] for each way in which a cache can be wrong.
     pub fn open(path: &Path) -> Result<Self, CacheError> {
         let manifest = read_manifest(path)?;
+        let files = manifest.files().map(|file| path.join(&file.file));
+        let stamps = Stamps::of(files.chain([path.join(MANIFEST_FILE)]));
         let (mut views, mut labels) = (BTreeMap::new(), BTreeMap::new());
         // The first view of a split gives its rows; the others must hold the same bytes.
         let mut first: BTreeMap<Split, ViewId> = BTreeMap::new();
@@ -85,7 +89,7 @@ impl FeatureCache {
         check_class_counts(path, &manifest, labels.get(&Split::Train).map_or(&[], Vec::as_slice))?;
         let stage1_head =
             manifest.stage1_head.as_ref().map(|file| open_head(path, &manifest, file)).transpose()?;
-        Ok(Self { path: path.to_owned(), manifest, views, labels, stage1_head })
+        Ok(Self { path: path.to_owned(), manifest, views, labels, stage1_head, stamps })
     }
 
     /// The folder.
@@ -151,6 +155,12 @@ impl FeatureCache {
     /// The stage-1 head, where the cache has one.
     pub fn stage1_head(&self) -> Option<&Stage1Head> {
         self.stage1_head.as_ref()
+    }
+
+    /// The first file that was written to, replaced or removed since the cache was opened: what was read since may be neither
+    /// the old bytes nor the new ones.
+    pub fn first_change(&self) -> Option<&Path> {
+        self.stamps.first_change()
     }
 
     /// Every file of a cache, relative to it, as the manifest lists them.

@@ -43,6 +43,7 @@ pub mod progress;
 pub mod random;
 mod shard;
 mod stage1_head;
+mod stamp;
 pub mod synthetic;
 pub mod text;
 mod view;

@@ -1,6 +1,6 @@
 //! Shell completions and man pages of a program, generated from its command line.
 
-use crate::{atomic, error::CacheError};
+use crate::{error::CacheError, output};
 use clap::Command;
 pub use clap_complete::Shell;
 use std::{fs, path::Path};
@@ -31,7 +31,7 @@ pub fn man_pages(command: Command, folder: &Path) -> Result<usize, CacheError> {
         clap_mangen::Man::new(command.clone())
             .render(&mut text)
             .map_err(|source| CacheError::io("write", &path, source))?;
-        atomic::write_atomic(&path, &text)?;
+        output::write(&path, &text)?;
     }
     Ok(pages.len())
 }

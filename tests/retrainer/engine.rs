@@ -22,10 +22,11 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
     let bytes = 8 * cache.dim() * cache.class_counts().classes() * heads_per_group;
     let plan =
         SweepPlan::new(&grid, cache, grid.precision, Resources { workers: 1, group_bytes: bytes }).unwrap();
-    assert!(plan.work.iter().all(|work| work.heads() <= heads_per_group));
+    assert!(plan.work.iter().all(|work| work.heads.len() <= heads_per_group));
     let data = Data::new(cache, tch::Device::Cpu, plan.test_time_augmentation, true).unwrap();
     let run = |work: Work| run_work(work, &data, plan.protocols, &Interrupt::never(), &|_| ()).unwrap();
-    let mut fitted: Vec<FittedHead> = plan.work.into_iter().flat_map(run).collect();
+    let mut fitted: Vec<FittedHead> =
+        plan.work.into_iter().map(|work| work.prepare(cache.class_counts())).flat_map(run).collect();
     fitted.sort_by_key(|head| grid.points.iter().position(|point| *point == head.task.point));
     fitted
 }

@@ -32,7 +32,7 @@ pub struct BenchArgs {
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
     /// Workers side by side [default: one a core on the CPU, one on a GPU]
-    #[arg(long)]
+    #[arg(long, value_parser = resources::parse_workers())]
     pub workers: Option<usize>,
     /// Samples in a step
     #[arg(long, default_value_t = 64)]
@@ -146,7 +146,8 @@ fn group(
     );
     let grid = Grid::parse("bench", &text)?;
     let resources = Resources { workers: 1, group_bytes: usize::MAX };
-    Ok(SweepPlan::new(&grid, cache, precision, resources)?.work.into_iter().next())
+    let work = SweepPlan::new(&grid, cache, precision, resources)?.work.into_iter().next();
+    Ok(work.map(|work| work.prepare(cache.class_counts())))
 }
 
 /// Seconds that PyTorch needs for one head and epoch in one way of doing it, as the script tells.

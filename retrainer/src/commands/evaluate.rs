@@ -73,6 +73,7 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
         EvaluateSplit::Test => Split::Test,
     };
     let metrics = measure(&cache, &head, split, !args.no_test_time_augmentation)?;
+    sweep::check_unchanged(&cache)?;
     match args.format {
         EvaluateFormat::Json => {
             let values: serde_json::Map<_, _> =

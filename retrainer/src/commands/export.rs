@@ -4,14 +4,18 @@ use super::{End, say, sweep};
 use crate::{
     error::RetrainError,
     head_file,
-    methods::{Given, Method, Params},
+    methods::{Given, Method, Params, Training},
     plan::{Grid, Point, Precision, Resources, SweepPlan},
-    records::{PRECISION, RunRecord, RunStore, TEST_TIME_AUGMENTATION},
-    train::{self, Data, StateKind},
+    records::{PRECISION, RunRecord, RunStore, Status, TEST_TIME_AUGMENTATION},
+    select::Protocols,
+    train::{self, Device, FittedHead, StateKind, Sweep, SweepEnd},
 };
 use clap::{Args, ValueEnum};
-use shared::{Hint, device::DeviceChoice, interrupt::Interrupt};
-use std::path::PathBuf;
+use shared::{
+    FeatureCache, Hint, Split, View, device::DeviceChoice, interrupt::Interrupt, output::Output,
+    progress::Progress, text,
+};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `retrainer export`.
 #[derive(Debug, Args)]
@@ -49,62 +53,136 @@ pub enum ExportState {
     BestOnTest,
 }
 
-/// Trains the run again and writes its weights.
+/// Trains the run again, as the sweep does, and writes its weights.
 ///
 /// # Errors
 /// [`RetrainError`].
 pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
-    let store = RunStore::open(&args.runs)?;
-    let record = store.record(store.find(&args.run)?)?;
-    let refuse = |reason: String| RetrainError::NotRepeatable { run_id: record.run_id.clone(), reason };
-    let cache = sweep::open_cache(args.cache.as_deref().unwrap_or_else(|| record.cache.as_ref()), false)?;
-    if cache.cache_key() != record.cache_key {
-        return Err(refuse(format!("`{}` holds other features", cache.path().display())));
+    let record = {
+        let store = RunStore::open(&args.runs)?;
+        store.record(store.find(&args.run)?)?
+    };
+    if record.status == Status::Diverged {
+        return Err(refuse(&record, "it diverged and has no weights".to_owned(), "choose another run"));
     }
-    let (point, test_time_augmentation) = point(&record).map_err(&refuse)?;
-    let precision = Precision::find(&record.precision)
-        .ok_or_else(|| refuse(format!("this version knows no precision `{}`", record.precision)))?;
-    let (device, why) = train::resolve_device(args.device)?;
-    if sweep::possible(precision, device) != precision {
-        return Err(refuse(format!("{} needs a CUDA device", precision.name())));
-    }
-    train::restart_for(precision, device)?;
-    say(&format!("device: {} ({why})", sweep::name(device)));
-    let grid =
-        Grid { points: vec![point], test_time_augmentation, protocols: None, precision, duplicates: 0 };
+    // Opened before the long work, so that a bad path fails at once.
+    let output = Output::open(Some(&args.out))?;
+    let cache = open_cache(args, &record)?;
+    let (point, test_time_augmentation) =
+        point(&record).map_err(|reason| refuse(&record, reason, OTHER_VERSION))?;
+    let kind = state_kind(args.select, &point, &cache).ok_or_else(|| {
+        let reason = "the cache has no validation split to choose an epoch by".to_owned();
+        refuse(&record, reason, "use `--select last`")
+    })?;
+    let (device, precision) = device(args, &record)?;
+    // Only what chooses the epoch is measured after each of them.
+    let protocols =
+        Protocols { val: kind == StateKind::ValSelected, best_on_test: kind == StateKind::BestOnTest };
+    let points = vec![point];
+    let grid = Grid { points, test_time_augmentation, protocols: Some(protocols), precision, duplicates: 0 };
     let resources = Resources { workers: 1, group_bytes: 1 };
     let plan = SweepPlan::new(&grid, &cache, precision, resources)?;
-    let data = Data::new(&cache, device, plan.test_time_augmentation, true)?;
-    let Some(work) = plan.work.into_iter().next() else { return Err(refuse("it holds no work".to_owned())) };
-    if work.tasks().any(|task| task.run_id != record.run_id) {
-        return Err(refuse("this version resolves its parameters to another run".to_owned()));
+    if plan.run_ids().any(|run_id| run_id != record.run_id) {
+        let reason = "this version resolves its parameters to another run".to_owned();
+        return Err(refuse(&record, reason, OTHER_VERSION));
     }
-    let fitted = train::run_work(work, &data, plan.protocols, &Interrupt::never(), &|_| ())?;
-    let Some(head) = fitted.into_iter().next() else { return Err(refuse("it gave no head".to_owned())) };
+    let Some(head) = train(&cache, plan, device)? else {
+        say("stopped on request: nothing is written");
+        return Ok(End::Stopped);
+    };
     if let Some(epoch) = head.diverged_at {
-        return Err(refuse(format!("it diverged in epoch {epoch}")));
+        let reason = format!("it diverged in epoch {epoch}, as it did not when it was recorded");
+        return Err(refuse(
+            &record,
+            reason,
+            "`extractor verify CACHE` tells whether the features are intact",
+        ));
     }
-    let kind = match args.select {
-        Some(ExportState::BestOnTest) => StateKind::BestOnTest,
-        Some(ExportState::Last) => StateKind::Last,
-        Some(ExportState::Val) => StateKind::ValSelected,
-        None => head.val_selected.as_ref().map_or(StateKind::Last, |_| StateKind::ValSelected),
-    };
     // Heads without training have one state, whatever chooses.
-    let fallback = head.state(StateKind::Last).filter(|state| state.epoch == 0);
-    let Some(state) = head.state(kind).or(fallback) else {
-        return Err(refuse("the cache has no validation split to choose an epoch".to_owned()));
+    let only = head.last.as_ref().filter(|state| state.epoch == 0);
+    let Some(state) = only.or(head.state(kind)) else {
+        return Err(refuse(&record, "it gave no weights".to_owned(), OTHER_VERSION));
     };
-    head_file::write(&state.head, &args.out)?;
+    output.write(&head_file::bytes(&state.head, &args.out)?)?;
     let top1 = state.test.values.get("top1.all").unwrap_or(f64::NAN);
     say(&format!(
         "{} after epoch {}: top-1 {:.2} % → {}",
         record.method,
         state.epoch,
         100.0 * top1,
-        args.out.display()
+        text::path(&args.out)
     ));
     Ok(End::Done)
+}
+
+/// What helps where a record is not of this version.
+const OTHER_VERSION: &str = "use the version of the program that recorded it, or sweep it again";
+
+fn refuse(record: &RunRecord, reason: String, hint: &'static str) -> RetrainError {
+    RetrainError::NotRepeatable { run_id: record.run_id.clone(), reason, hint }
+}
+
+/// The cache that the run was trained on.
+fn open_cache(args: &ExportArgs, record: &RunRecord) -> Result<FeatureCache, RetrainError> {
+    let recorded = Path::new(&record.cache);
+    if args.cache.is_none() && !recorded.exists() {
+        return Err(RetrainError::CacheMoved { run_id: record.run_id.clone(), path: recorded.to_owned() });
+    }
+    let cache = sweep::open_cache(args.cache.as_deref().unwrap_or(recorded), false)?;
+    if cache.cache_key() != record.cache_key {
+        let reason = format!("`{}` holds other features", text::path(cache.path()));
+        return Err(refuse(record, reason, "give the cache that it was trained on with `--cache`"));
+    }
+    Ok(cache)
+}
+
+/// Where to train, in the precision of the record.
+fn device(args: &ExportArgs, record: &RunRecord) -> Result<(Device, Precision), RetrainError> {
+    let precision = Precision::find(&record.precision).ok_or_else(|| {
+        refuse(record, format!("this version knows no precision `{}`", record.precision), OTHER_VERSION)
+    })?;
+    let (device, why) = train::resolve_device(args.device)?;
+    if sweep::possible(precision, device) != precision {
+        let reason = format!("{} needs a CUDA device", precision.name());
+        return Err(refuse(record, reason, "export it on a machine that has one"));
+    }
+    train::restart_for(precision, device)?;
+    say(&format!("device: {} ({why})", sweep::name(device)));
+    Ok((device, precision))
+}
+
+/// Which state is asked for; `None` where there is nothing to choose it by.
+fn state_kind(asked: Option<ExportState>, point: &Point, cache: &FeatureCache) -> Option<StateKind> {
+    let validated = cache.has(Split::Val, View::Clean) && point.method.training == Training::Sgd;
+    match asked {
+        Some(ExportState::BestOnTest) => Some(StateKind::BestOnTest),
+        Some(ExportState::Last) => Some(StateKind::Last),
+        None | Some(ExportState::Val) if validated => Some(StateKind::ValSelected),
+        Some(ExportState::Val) if point.method.training == Training::Sgd => None,
+        // What is not trained has one state.
+        None | Some(ExportState::Val) => Some(StateKind::Last),
+    }
+}
+
+/// Trains the one head of a plan; `None` where the user asked to stop.
+fn train(cache: &FeatureCache, plan: SweepPlan, device: Device) -> Result<Option<FittedHead>, RetrainError> {
+    let interrupt = Interrupt::install().map_err(|error| RetrainError::Interrupt(Box::new(error)))?;
+    let mut progress = Progress::new("export", plan.head_epochs() as u64);
+    let mut head = None;
+    let end = Sweep { cache, plan, device }.run(
+        &interrupt,
+        |head_epochs| progress.advance(head_epochs),
+        |fitted| {
+            sweep::check_unchanged(cache)?;
+            head = fitted.into_iter().next();
+            Ok::<(), RetrainError>(())
+        },
+    );
+    progress.finish();
+    match end? {
+        SweepEnd::Complete => Ok(head),
+        SweepEnd::Interrupted => Ok(None),
+    }
 }
 
 /// The grid point of a record.

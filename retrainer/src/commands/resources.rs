@@ -4,6 +4,7 @@ use crate::{
     plan::Resources,
     train::{self, Device},
 };
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use shared::{FeatureCache, Split};
 use std::{fs, thread};
 
@@ -13,10 +14,15 @@ const CPU_GROUP: usize = 2_000_000;
 /// The same on a GPU that does not tell its free memory.
 const GPU_GROUP: usize = 2_000_000_000;
 
+/// `--workers`: at least one, and not more threads than any machine takes.
+pub(super) fn parse_workers() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..=4096)
+}
+
 /// Workers side by side: one a core on the CPU, one on a GPU.
 pub(super) fn workers(asked: Option<usize>, device: Device) -> usize {
     let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    asked.unwrap_or_else(|| if device == Device::Cpu { cores() } else { 1 }).max(1)
+    asked.unwrap_or_else(|| if device == Device::Cpu { cores() } else { 1 })
 }
 
 /// Workers, and groups of `group_megabytes` or of a size that suits the device.

@@ -1,8 +1,13 @@
 //! `retrainer sweep`: every head of a grid, once.
 
-use super::{End, resources::resources, say};
+use super::{
+    End, print,
+    resources::{self, resources},
+    say,
+};
 use crate::{
     error::RetrainError,
+    methods::suggestion,
     plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
     records::{
         Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
@@ -12,14 +17,19 @@ use crate::{
     train::{self, Device, FittedHead, State, Sweep, SweepEnd},
 };
 use clap::Args;
-use rayon::prelude::*;
+use rayon::{ThreadPoolBuilder, prelude::*};
 use shared::{
-    CacheError, FeatureCache, Split, device::DeviceChoice, interrupt::Interrupt, progress::Progress,
+    CacheError, FeatureCache, Split, View, device::DeviceChoice, interrupt::Interrupt, progress::Progress,
 };
 use std::{
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// Bytes of a grid file, at most: a million values on an axis have fewer.
+const LONGEST_GRID: u64 = 64_000_000;
 
 /// The libtorch release that the pinned `tch` links.
 const TORCH_VERSION: &str = "2.11.0";
@@ -56,7 +66,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "I/N", value_parser = parse_partition)]
     pub partition: Option<(usize, usize)>,
     /// Workers side by side [default: one a core on the CPU, one on a GPU]
-    #[arg(long)]
+    #[arg(long, value_parser = resources::parse_workers())]
     pub workers: Option<usize>,
     /// MB of weights and momentum in a group of heads [default: a quarter of its share of a CPU's last cache; on a GPU what its free memory allows]
     #[arg(long, value_name = "MB")]
@@ -94,8 +104,7 @@ fn parse_partition(text: &str) -> Result<(usize, usize), String> {
 impl GridSource {
     fn read(&self, seeds: Option<&[u64]>) -> Result<Grid, RetrainError> {
         if let Some(path) = &self.grid {
-            let text =
-                std::fs::read_to_string(path).map_err(|source| CacheError::io("read", path, source))?;
+            let text = read_grid(path)?;
             return Ok(Grid::parse_with_seeds(&path.display().to_string(), &text, seeds)?);
         }
         if !self.method.is_empty() {
@@ -103,20 +112,32 @@ impl GridSource {
         }
         let name = self.preset.as_deref().unwrap_or_default();
         let preset: &Preset = PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
-            let available = PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
-            RetrainError::UnknownPreset { name: name.to_owned(), available }
+            let names = || PRESETS.iter().map(|preset| preset.name);
+            RetrainError::UnknownPreset {
+                name: name.to_owned(),
+                available: names().collect::<Vec<_>>().join(", "),
+                suggestion: suggestion(name, names()),
+            }
         })?;
         Ok(Grid::parse_with_seeds(&format!("preset {name}"), preset.text, seeds)?)
     }
 }
 
-/// Runs the sweep.
-///
-/// # Errors
-/// [`RetrainError`] when it could not run; heads that were finished before are recorded.
-pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
+/// The text of a grid file, which may be a pipe; one without end is not waited for.
+fn read_grid(path: &Path) -> Result<String, RetrainError> {
+    let failed = |source| CacheError::io("read", path, source);
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LONGEST_GRID + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > LONGEST_GRID {
+        return Err(RetrainError::LongGrid { path: path.to_owned(), most: LONGEST_GRID / 1_000_000 });
+    }
+    Ok(text)
+}
+
+/// The grid with what the command line sets over it, in a precision that the device has.
+fn grid(args: &SweepArgs, device: Device) -> Result<Grid, RetrainError> {
     let mut grid = args.source.read(args.seeds.as_deref())?;
-    let (device, why) = train::resolve_device(args.device)?;
     let asked = args.precision.unwrap_or(grid.precision);
     grid.precision = possible(asked, device);
     train::restart_for(grid.precision, device)?;
@@ -134,44 +155,85 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         let times = if grid.duplicates == 1 { "once" } else { "times" };
         say(&format!("note: the grid repeats points ({} {times}); each runs once", grid.duplicates));
     }
+    Ok(grid)
+}
+
+/// Runs the sweep.
+///
+/// # Errors
+/// [`RetrainError`] when it could not run; heads that were finished before are recorded.
+pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
+    let (device, why) = train::resolve_device(args.device)?;
+    let grid = grid(args, device)?;
     let cache = open_cache(&args.cache, args.verify)?;
     say(&format!("device: {} ({why})", name(device)));
     let resources = resources(args.workers, args.group_memory, device, &cache);
     let plan = SweepPlan::new(&grid, &cache, grid.precision, resources)?;
+    // The plan has its points.
+    drop(grid);
     for warning in &plan.warnings {
         say(&format!("warning: {warning}"));
     }
-    let store = existing_records(&args.out)?;
     // The partition comes first: it must not depend on what other processes have finished in the meantime.
     let plan = match args.partition {
         Some((index, of)) => plan.partition(index, of),
         None => plan,
     };
-    let protocols = plan.protocols;
-    let is_done = |run_id: &str| store.as_ref()?.get(run_id).map(|run| protocols.recorded(run));
-    let plan = plan.without(|run_id| is_done(run_id).unwrap_or(false));
+    let (plan, diverged) = without_recorded(plan, &args.out)?;
     if args.dry_run {
-        super::print(&plan.to_string())?;
+        print(&plan.to_string())?;
         if plan.heads() > 0 {
-            super::print(&floor(&plan, device)?)?;
+            print(&floor(&plan, device)?)?;
         }
         return Ok(End::Done);
     }
-    if plan.heads() == 0 {
-        say("nothing to do: every head is recorded");
-        // Records of older programs came without; a folder that is only read now may stay so.
-        if store.is_some()
-            && let Err(error) = keep_manifest(&args.out, &plan.cache_key, cache.manifest())
-        {
-            say(&format!("warning: the cache's manifest is not kept beside the records: {error}"));
-        }
-        return Ok(End::Done);
+    if diverged > 0 {
+        say(&format!("{diverged} recorded heads diverged; the same happens whenever they are trained"));
     }
-    // Opened before the long work, so that a bad path fails at once.
-    let writer = RunWriter::create(&args.out)?;
-    keep_manifest(&args.out, &plan.cache_key, cache.manifest())?;
-    say(&plan.to_string());
-    sweep(&cache, plan, device, &args.out, writer)
+    let end = if plan.heads() == 0 {
+        nothing_to_do(&cache, &plan, &args.out)
+    } else {
+        // Opened before the long work, so that a bad path fails at once.
+        let writer = RunWriter::create(&args.out)?;
+        keep_manifest(&args.out, &plan.cache_key, cache.manifest())?;
+        say(&plan.to_string());
+        sweep(&cache, plan, device, &args.out, writer)?
+    };
+    Ok(if end == End::Done && diverged > 0 { End::DoneWithFailures } else { end })
+}
+
+/// Says so; records of older programs came without the manifest, which is kept now where the folder may be written to.
+fn nothing_to_do(cache: &FeatureCache, plan: &SweepPlan, out: &Path) -> End {
+    say("nothing to do: every head is recorded");
+    if out.is_dir()
+        && let Err(error) = keep_manifest(out, &plan.cache_key, cache.manifest())
+    {
+        say(&format!("warning: the cache's manifest is not kept beside the records: {error}"));
+    }
+    End::Done
+}
+
+/// The plan without the heads that RUNS has, and how many of those diverged.
+fn without_recorded(plan: SweepPlan, out: &Path) -> Result<(SweepPlan, usize), RetrainError> {
+    if !out.is_dir() {
+        return Ok((plan, 0));
+    }
+    let store = RunStore::open(out)?;
+    for warning in store.warnings() {
+        say(&format!("warning: {warning}"));
+    }
+    let protocols = plan.protocols;
+    let recorded = |run_id: &str| store.get(run_id).filter(|run| protocols.recorded(run));
+    let is_diverged = |run_id: &&str| recorded(run_id).is_some_and(|run| run.status == Status::Diverged);
+    let diverged = plan.run_ids().filter(is_diverged).count();
+    Ok((plan.without(|run_id| recorded(run_id).is_some()), diverged))
+}
+
+/// An error where the cache is no longer what it was when it was opened: what was measured on it must not be recorded under
+/// its key.
+pub(crate) fn check_unchanged(cache: &FeatureCache) -> Result<(), RetrainError> {
+    let Some(file) = cache.first_change() else { return Ok(()) };
+    Err(RetrainError::CacheChanged { path: cache.path().to_owned(), file: file.to_owned() })
 }
 
 fn sweep(
@@ -190,6 +252,7 @@ fn sweep(
         &interrupt,
         |head_epochs| progress.advance(head_epochs),
         |fitted| {
+            check_unchanged(cache)?;
             for head in fitted {
                 heads += 1;
                 diverged += usize::from(head.diverged_at.is_some());
@@ -225,25 +288,18 @@ pub(crate) fn open_cache(path: &Path, verify: bool) -> Result<FeatureCache, Retr
         .into_iter()
         .flat_map(|split| cache.views(split).into_iter().map(move |view| (split, view)))
         .collect();
-    // Every byte is read, so on all cores; collected in order, so that the same cache always names the same row.
-    let checks: Vec<Result<(), CacheError>> =
-        views.par_iter().map(|&(split, view)| cache.view(split, view)?.check_finite()).collect();
+    let check = |&(split, view): &(Split, View)| cache.view(split, view)?.check_finite();
+    // Every byte is read, so on all cores that the system gives; collected in order, so that the same cache always names the
+    // same row.
+    let checks: Vec<Result<(), CacheError>> = match ThreadPoolBuilder::new().build() {
+        Ok(pool) => pool.install(|| views.par_iter().map(check).collect()),
+        Err(_) => views.iter().map(check).collect(),
+    };
     checks.into_iter().collect::<Result<(), _>>()?;
     for overlap in &cache.manifest().dataset.overlaps {
         say(&format!("warning: {overlap}"));
     }
     Ok(cache)
-}
-
-fn existing_records(out: &Path) -> Result<Option<RunStore>, RetrainError> {
-    if !out.is_dir() {
-        return Ok(None);
-    }
-    let store = RunStore::open(out)?;
-    for warning in store.warnings() {
-        say(&format!("warning: {warning}"));
-    }
-    Ok(Some(store))
 }
 
 /// The precision that a device has: a CPU's products have no TF32.

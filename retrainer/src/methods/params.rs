@@ -2,7 +2,7 @@
 
 use super::Method;
 use serde::{Serialize, Serializer};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// A hyper-parameter's value.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
@@ -82,6 +82,21 @@ impl fmt::Display for Kind {
             Self::Integer { min } => write!(f, "an integer of at least {min}"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Flag => f.write_str("true or false"),
+        }
+    }
+}
+
+impl Kind {
+    /// What was expected in place of a value that is none of these: its end of the range where it is beyond one.
+    fn expected(self, given: &Given) -> String {
+        match (self, given) {
+            (Self::Integer { .. }, Given::Number(number)) if *number > f64::from(u32::MAX) => {
+                format!("an integer of at most {}", u32::MAX)
+            }
+            (Self::Above { min }, Given::Number(number)) if number.is_infinite() && *number > 0.0 => {
+                format!("a finite number above {min}")
+            }
+            _ => self.to_string(),
         }
     }
 }
@@ -195,16 +210,32 @@ impl Param {
         value.ok_or_else(|| ParamError::OutOfRange {
             method,
             name: self.name,
-            expected: self.kind.to_string(),
+            expected: self.kind.expected(given),
             got: given.to_string(),
         })
     }
 }
 
-/// Checked hyper-parameters of one head, all resolved, in name order.
-#[derive(Clone, Debug, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct Params(BTreeMap<&'static str, Value>);
+/// Checked hyper-parameters of one head, all resolved, in name order; copies share them, since a grid has up to a million.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+pub struct Params(Arc<[(&'static str, Value)]>);
+
+impl Serialize for Params {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// `delta=0.98 lr=5e-4`
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.iter().enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            write!(f, "{gap}{name}={value}")?;
+        }
+        Ok(())
+    }
+}
 
 impl Params {
     /// Checks given values against a method and fills in its defaults.
@@ -225,7 +256,24 @@ impl Params {
             };
             values.insert(param.name, param.check(method.name, value)?);
         }
-        Ok(Self(values))
+        Ok(Self(values.into_iter().collect()))
+    }
+
+    /// Whether both are copies of one.
+    pub(crate) fn shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Bytes that they take, all copies together.
+    pub(crate) fn bytes(&self) -> usize {
+        /// The counts of copies, and what the allocator adds.
+        const OVERHEAD: usize = 32;
+        size_of_val(&*self.0) + OVERHEAD
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let place = self.0.binary_search_by_key(&name, |(name, _)| name).ok()?;
+        self.0.get(place).map(|(_, value)| value)
     }
 
     /// All values in name order.
@@ -235,7 +283,7 @@ impl Params {
 
     /// A number that [`Params::resolve`] has put there; 0 for a name that the method does not declare.
     pub fn number(&self, name: &str) -> f64 {
-        match self.0.get(name) {
+        match self.get(name) {
             Some(Value::Number(number)) => *number,
             _ => 0.0,
         }
@@ -253,7 +301,7 @@ impl Params {
 
     /// A choice that [`Params::resolve`] has put there.
     pub fn choice(&self, name: &str) -> &'static str {
-        match self.0.get(name) {
+        match self.get(name) {
             Some(Value::Choice(choice)) => choice,
             _ => "",
         }
@@ -261,7 +309,7 @@ impl Params {
 
     /// A flag that [`Params::resolve`] has put there.
     pub fn flag(&self, name: &str) -> bool {
-        matches!(self.0.get(name), Some(Value::Flag(true)))
+        matches!(self.get(name), Some(Value::Flag(true)))
     }
 }
 
@@ -302,6 +350,32 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn values_beyond_an_end_are_told_that_end() {
+        let expected = |name, number| {
+            let error = Params::resolve(Method::find("ce").unwrap(), &[(name, Given::Number(number))]);
+            error.unwrap_err().to_string()
+        };
+        assert!(
+            expected("batch_size", 4_294_967_296.0).ends_with("expected an integer of at most 4294967295")
+        );
+        assert!(expected("batch_size", 0.0).ends_with("expected an integer of at least 1"));
+        assert!(expected("lr", f64::INFINITY).ends_with("is inf, expected a finite number above 0"));
+    }
+
+    #[test]
+    fn values_are_found_by_name_and_copies_share_them() {
+        let params =
+            Params::resolve(Method::find("lort").unwrap(), &[("delta", Given::Number(0.9))]).unwrap();
+        let names: Vec<_> = params.iter().map(|(name, _)| name).collect();
+        assert!(names.is_sorted());
+        assert_eq!((params.number("delta"), params.integer("epochs"), params.number("tau")), (0.9, 20, 0.0));
+        assert!(
+            params.clone().shared_with(&params)
+                && !params.shared_with(&Params::resolve(Method::find("lort").unwrap(), &[]).unwrap())
+        );
     }
 
     #[test]

@@ -151,8 +151,9 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
     let (mut points, mut seen, mut duplicates) = (Vec::new(), HashSet::new(), 0);
     for method in &methods {
         for point in method.points(&common, &seeds)? {
-            let identity = format!("{} {:?} {}", point.method.name, point.params, point.seed);
-            if seen.insert(identity) {
+            // A digest: the texts of a million points would take a gigabyte.
+            let text = format!("{} {} {}", point.method.name, point.params, point.seed);
+            if seen.insert(*blake3::hash(text.as_bytes()).as_bytes()) {
                 points.push(point);
             } else {
                 duplicates += 1;
@@ -267,9 +268,11 @@ fn given(value: &Spanned<DeValue<'_>>) -> Result<(Given, Range<usize>), Fault> {
     let given = match value.get_ref() {
         DeValue::String(text) => Given::Text(text.to_string()),
         DeValue::Boolean(flag) => Given::Flag(*flag),
-        DeValue::Integer(_) | DeValue::Float(_) => Given::Number(
-            number(value.get_ref()).ok_or_else(|| fault(value.span(), "not a number that fits"))?,
-        ),
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            Given::Number(number(value.get_ref()).ok_or_else(|| {
+                fault(value.span(), &format!("an integer is from {} to {}", i64::MIN, i64::MAX))
+            })?)
+        }
         other => return Err(fault(value.span(), &format!("a {} is no parameter value", other.type_str()))),
     };
     Ok((given, value.span()))
@@ -290,7 +293,7 @@ fn parse_seeds(value: &Spanned<DeValue<'_>>) -> Result<Vec<u64>, Fault> {
         let integer = item.get_ref().as_integer();
         integer
             .and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok())
-            .ok_or_else(|| fault(item.span(), "a seed is an integer of at least 0"))
+            .ok_or_else(|| fault(item.span(), &format!("a seed is an integer from 0 to {}", u64::MAX)))
     };
     let seeds = match value.get_ref() {
         DeValue::Array(items) if items.is_empty() => {
@@ -460,7 +463,7 @@ mod tests {
         grid.toml:3:9: axis `delta` is empty
         grid.toml:3:9: `delta` of `lort` is "0.9", expected a number from 0 to 1
         grid.toml:1:1: a `[[method]]` without `name`
-        grid.toml:1:10: a seed is an integer of at least 0
+        grid.toml:1:10: a seed is an integer from 0 to 18446744073709551615
         grid.toml:1:10: `epochs` of `ce` is 0, expected an integer of at least 1
         grid.toml:1:1: no `[[method]]` (add a table such as `[[method]]` with `name = "lort"`)
         grid.toml:1:13: a precision is "f32", "tf32" or "bf16"

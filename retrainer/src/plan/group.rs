@@ -5,6 +5,7 @@ use crate::{
     methods::{Exact, Sampler, SgdSettings, TrainView},
     plan::{Point, Precision},
 };
+use shared::ClassCounts;
 use std::sync::Arc;
 
 /// The stream of batches that heads share.
@@ -61,6 +62,46 @@ impl GroupKey {
     }
 }
 
+/// One head of a plan, without the vectors of its loss: of a million heads with a thousand classes they would take 40 GB.
+#[derive(Clone, Debug)]
+pub struct PlannedHead {
+    /// What was asked for.
+    pub point: Point,
+    /// Identity of the run.
+    pub run_id: Box<str>,
+}
+
+/// A piece of work of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedWork {
+    /// What heads that SGD trains share; `None` for heads without training.
+    pub key: Option<GroupKey>,
+    /// The heads.
+    pub heads: Vec<PlannedHead>,
+}
+
+impl PlannedWork {
+    /// The heads with what their methods decide for these class counts: ready to be done.
+    pub fn prepare(self, class_counts: &ClassCounts) -> Work {
+        let mut previous: Option<HeadSpec> = None;
+        let tasks = self.heads.into_iter().map(|head| {
+            let built = (head.point.method.build)(class_counts, &head.point.params);
+            // Equal neighbours share their vectors.
+            let spec = previous.take().filter(|spec| *spec == built).unwrap_or(built);
+            previous = Some(spec.clone());
+            HeadTask { point: head.point, run_id: head.run_id.into(), spec }
+        });
+        let Some(key) = self.key else { return Work::PostHoc(tasks.collect()) };
+        let heads = tasks.filter_map(|task| {
+            let Fit::Sgd(recipe) = &task.spec.fit else { return None };
+            let recipe = Arc::clone(recipe);
+            let settings = SgdSettings::from_params(&task.point.params);
+            Some(HeadJob { task, recipe, settings })
+        });
+        Work::Sgd { key, heads: heads.collect() }
+    }
+}
+
 /// One head to do.
 #[derive(Clone, Debug)]
 pub struct HeadTask {
@@ -105,69 +146,53 @@ impl Work {
             Self::Sgd { heads, .. } => heads.len(),
         }
     }
-
-    /// The heads' tasks.
-    pub fn tasks(&self) -> Box<dyn Iterator<Item = &HeadTask> + '_> {
-        match self {
-            Self::PostHoc(heads) => Box::new(heads.iter()),
-            Self::Sgd { heads, .. } => Box::new(heads.iter().map(|head| &head.task)),
-        }
-    }
-
-    /// Keeps the heads that `keep` wants.
-    #[must_use]
-    pub fn retain(self, keep: impl Fn(&HeadTask) -> bool) -> Self {
-        match self {
-            Self::PostHoc(heads) => Self::PostHoc(heads.into_iter().filter(keep).collect()),
-            Self::Sgd { key, heads } => {
-                Self::Sgd { key, heads: heads.into_iter().filter(|head| keep(&head.task)).collect() }
-            }
-        }
-    }
 }
 
-/// Cuts tasks into work: heads that share batches side by side, at most `heads_per_group` in a group, and as many groups of
+/// With whom a head stands side by side: `None` without training, else its group and its [`passes`], by which heads of a group
+/// are sorted.
+pub(super) type Place = Option<(GroupKey, [bool; 5])>;
+
+/// Where a head belongs.
+pub(super) fn place(point: &Point, spec: &HeadSpec, precision: Precision) -> Place {
+    spec.trained().map(|recipe| {
+        let settings = SgdSettings::from_params(&point.params);
+        (GroupKey::new(recipe, &settings, point.seed, precision), passes(recipe, &settings))
+    })
+}
+
+/// Cuts heads into work: heads that share batches side by side, at most `heads_per_group` in a group, and as many groups of
 /// one key as fill all workers evenly.
 pub(super) fn group(
-    tasks: Vec<HeadTask>,
+    mut heads: Vec<(Place, PlannedHead)>,
     heads_per_group: usize,
     workers: usize,
-    precision: Precision,
-) -> Vec<Work> {
-    let mut post_hoc = Vec::new();
-    let mut jobs: Vec<(GroupKey, HeadJob)> = Vec::new();
-    for task in tasks {
-        match &task.spec.fit {
-            Fit::PostHoc(_) | Fit::ClosedForm(_) => post_hoc.push(task),
-            Fit::Sgd(recipe) => {
-                let (recipe, settings) = (Arc::clone(recipe), SgdSettings::from_params(&task.point.params));
-                let key = GroupKey::new(&recipe, &settings, task.point.seed, precision);
-                jobs.push((key, HeadJob { task, recipe, settings }));
-            }
-        }
-    }
-    // Heads that need the same passes stand together: a group pays for a pass as soon as one of its heads needs it.
-    jobs.sort_by_key(|(key, job)| (*key, passes(job)));
-    let mut work: Vec<Work> = chunks(post_hoc, heads_per_group, 1).into_iter().map(Work::PostHoc).collect();
-    for same in jobs.chunk_by(|one, two| one.0 == two.0) {
-        let Some((key, _)) = same.first() else { continue };
-        let heads: Vec<HeadJob> = same.iter().map(|(_, job)| job.clone()).collect();
-        work.extend(
-            chunks(heads, heads_per_group, workers).into_iter().map(|heads| Work::Sgd { key: *key, heads }),
-        );
-    }
-    work
+) -> Vec<PlannedWork> {
+    // Heads that need the same passes stand together: a group pays for a pass as soon as one of its heads needs it. Heads
+    // without training come first.
+    heads.sort_by_key(|(place, _)| *place);
+    let key = |(place, _): &(Place, PlannedHead)| place.map(|(key, _)| key);
+    let groups: Vec<_> = heads
+        .chunk_by(|one, two| key(one) == key(two))
+        .map(|same| (same.first().and_then(key), same.len()))
+        .collect();
+    let mut heads = heads.into_iter().map(|(_, head)| head);
+    let cut = |(key, count): (Option<GroupKey>, usize)| {
+        let same = heads.by_ref().take(count).collect();
+        let pieces = chunks(same, heads_per_group, if key.is_some() { workers } else { 1 });
+        pieces.into_iter().map(move |heads| PlannedWork { key, heads })
+    };
+    groups.into_iter().flat_map(cut).collect()
 }
 
 /// The elementwise passes that a head needs beyond plain cross-entropy, most expensive first.
-fn passes(job: &HeadJob) -> [bool; 5] {
-    let loss = &job.recipe.loss;
+fn passes(recipe: &Recipe, settings: &SgdSettings) -> [bool; 5] {
+    let loss = &recipe.loss;
     let differs = |values: &[f64], neutral: f64| values.iter().any(|&value| value != neutral);
     [
-        job.recipe.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite()),
+        recipe.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite()),
         loss.focal != 0.0,
         differs(&loss.scale, 1.0),
-        job.settings.weight_decay != 0.0,
+        settings.weight_decay != 0.0,
         differs(&loss.weight, 1.0) || differs(&loss.smoothing, 0.0),
     ]
 }

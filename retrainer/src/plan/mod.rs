@@ -7,7 +7,7 @@ mod presets;
 mod sweep_plan;
 
 pub use grid::{Grid, GridError, MAX_HEADS, Point};
-pub use group::{GroupKey, HeadJob, HeadTask, StreamKey, Work};
+pub use group::{GroupKey, HeadJob, HeadTask, PlannedHead, PlannedWork, StreamKey, Work};
 pub use precision::Precision;
 pub use presets::{PRESETS, Preset, default_grid};
 pub use sweep_plan::{CacheShape, PlanError, Resources, SweepPlan};

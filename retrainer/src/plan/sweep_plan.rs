@@ -1,8 +1,8 @@
 //! The plan of a sweep: what will run, in which groups, what it needs at least. A value that prints.
 
 use super::{
-    grid::Grid,
-    group::{HeadTask, Work, group},
+    grid::{Grid, Point},
+    group::{GroupKey, Place, PlannedHead, PlannedWork, group, place},
     precision::Precision,
 };
 use crate::{
@@ -134,9 +134,11 @@ pub struct SweepPlan {
     /// Sizes.
     pub shape: CacheShape,
     /// The work, in order.
-    pub work: Vec<Work>,
+    pub work: Vec<PlannedWork>,
     /// Heads of the grid that were already done.
     pub done: usize,
+    /// Bytes of the plan itself while it was made.
+    bytes: usize,
     /// What the user should know before it runs, each thing once.
     pub warnings: Vec<String>,
     /// What it may use.
@@ -173,29 +175,26 @@ impl SweepPlan {
         }
         let cache_key = cache.cache_key();
         let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
-        let mut previous: Option<HeadSpec> = None;
-        let tasks = grid
-            .points
-            .iter()
-            .map(|point| {
-                let built = (point.method.build)(cache.class_counts(), &point.params);
-                // Equal neighbours share their vectors, which are long where classes are many.
-                let spec = previous.take().filter(|spec| *spec == built).unwrap_or(built);
-                previous = Some(spec.clone());
-                let params = record_params(point, test_time_augmentation, precision);
-                let run_id =
-                    records::run_id(&cache_key, point.method.name, &params, point.seed, precision.name());
-                let task = HeadTask { point: point.clone(), run_id, spec };
-                check(&task, cache).map(|()| task)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let warnings = warnings(&tasks);
-        let work = group(tasks, resources.heads_per_group(shape), resources.workers, precision);
+        let mut warnings = Vec::new();
+        let heads = grid.points.iter().map(|point| {
+            let spec = (point.method.build)(cache.class_counts(), &point.params);
+            check(point, &spec, cache)?;
+            warn(&mut warnings, point, &spec);
+            let params = record_params(point, test_time_augmentation, precision);
+            let run_id =
+                records::run_id(&cache_key, point.method.name, &params, point.seed, precision.name());
+            let head = PlannedHead { point: point.clone(), run_id: run_id.into() };
+            Ok((place(point, &spec, precision), head))
+        });
+        let heads = heads.collect::<Result<Vec<(Place, PlannedHead)>, PlanError>>()?;
+        let bytes = planning_bytes(&heads);
+        let work = group(heads, resources.heads_per_group(shape), resources.workers);
         Ok(Self {
             cache_key,
             shape,
             work,
             done: 0,
+            bytes,
             warnings,
             resources,
             test_time_augmentation,
@@ -208,8 +207,10 @@ impl SweepPlan {
     #[must_use]
     pub fn without(mut self, is_done: impl Fn(&str) -> bool) -> Self {
         let before = self.heads();
-        self.work = self.work.into_iter().map(|work| work.retain(|task| !is_done(&task.run_id))).collect();
-        self.work.retain(|work| work.heads() > 0);
+        for work in &mut self.work {
+            work.heads.retain(|head| !is_done(&head.run_id));
+        }
+        self.work.retain(|work| !work.heads.is_empty());
         self.done += before - self.heads();
         self
     }
@@ -227,21 +228,33 @@ impl SweepPlan {
 
     /// Heads still to do.
     pub fn heads(&self) -> usize {
-        self.work.iter().map(Work::heads).sum()
+        self.work.iter().map(|work| work.heads.len()).sum()
     }
 
-    /// Steps of the progress bar: one a head and epoch.
+    /// The runs of the heads still to do.
+    pub fn run_ids(&self) -> impl Iterator<Item = &str> {
+        self.work.iter().flat_map(|work| &work.heads).map(|head| &*head.run_id)
+    }
+
+    /// Whether a head trains on augmented views.
+    pub fn reads_augmented_views(&self) -> bool {
+        let augmented = |key: GroupKey| key.stream.view == TrainView::Augmented;
+        self.work.iter().any(|work| work.key.is_some_and(augmented))
+    }
+
+    /// Steps of the progress bar: one a head and epoch; evaluation alone counts as one.
     pub fn head_epochs(&self) -> usize {
-        self.work.iter().map(|work| work.heads() * epochs(work)).sum()
+        let epochs = |work: &PlannedWork| work.key.map_or(1, |key| key.stream.epochs);
+        self.work.iter().map(|work| work.heads.len() * epochs(work)).sum()
     }
 
     /// Floating-point operations of the matrix products: forward and backward of training, forward of evaluation.
     pub fn flops(&self) -> f64 {
         let shape = self.shape;
         let head = 2.0 * shape.dim as f64 * shape.classes as f64;
-        let work = |work: &Work| match work {
-            Work::PostHoc(heads) => head * (heads.len() * (shape.val + shape.test)) as f64,
-            Work::Sgd { key, heads } => {
+        let work = |work: &PlannedWork| match work.key {
+            None => head * (work.heads.len() * (shape.val + shape.test)) as f64,
+            Some(key) => {
                 // Every epoch where a protocol chooses by it, and the last one.
                 let times = |wanted: bool| if wanted { key.stream.epochs } else { 1 };
                 let evaluated =
@@ -249,7 +262,7 @@ impl SweepPlan {
                 let trained = key.stream.epochs * shape.samples;
                 match key.classifier {
                     Classifier::Linear | Classifier::Cosine => {
-                        head * (2 * trained + evaluated) as f64 * heads.len() as f64
+                        head * (2 * trained + evaluated) as f64 * work.heads.len() as f64
                     }
                     // The stage-1 logits serve all heads.
                     Classifier::Rescaled | Classifier::Aligned => head * (trained + evaluated) as f64,
@@ -260,15 +273,15 @@ impl SweepPlan {
         self.work.iter().map(work).fold(0.0, |sum, flops| sum + flops)
     }
 
-    /// Bytes that the workers hold beside the mapped cache at most: weights, momentum, two snapshots, logits, and the
-    /// stage-1 logits that a worker keeps.
+    /// Bytes beside the mapped cache at most: the plan, and what the workers hold: weights, momentum, two snapshots, logits,
+    /// and the stage-1 logits that a worker keeps.
     pub fn memory(&self) -> usize {
         let shape = self.shape;
-        let group = |work: &Work| {
-            let heads = work.heads();
+        let group = |work: &PlannedWork| {
+            let heads = work.heads.len();
             let weights = 4 * shape.dim * shape.classes * heads;
-            let (batch, whole, kept) = match work {
-                Work::Sgd { key, .. } => {
+            let (batch, whole, kept) = match work.key {
+                Some(key) => {
                     let batch = key.stream.batch_size.min(shape.samples);
                     let kept = key.classifier == Classifier::Rescaled;
                     (
@@ -277,7 +290,7 @@ impl SweepPlan {
                         if kept { crate::train::kept_logits(shape.samples, shape.classes) } else { 0 },
                     )
                 }
-                Work::PostHoc(_) => (0, false, 0),
+                None => (0, false, 0),
             };
             let most = if whole { batch } else { crate::train::rows_at_once(heads * shape.classes) };
             let rows = most.min(batch.max(crate::train::EVALUATION_ROWS));
@@ -287,44 +300,47 @@ impl SweepPlan {
         groups.sort_unstable_by(|one, two| two.cmp(one));
         // Each worker holds the stage-1 head as tensors, the cache once as numbers.
         let stage1 = (2 * self.resources.workers + 1) * 4 * shape.dim * shape.classes;
-        groups.into_iter().take(self.resources.workers).sum::<usize>() + stage1 + LIBRARIES
+        groups.into_iter().take(self.resources.workers).sum::<usize>() + stage1 + self.bytes + LIBRARIES
     }
 }
 
-/// Methods whose class sizes are corrected twice: by the sampler and by the loss.
+/// Bytes that a plan of these heads takes while it is made: the grid's points with their parameters, which neighbours that
+/// differ in their seeds share, digests by which repeated points are known, and the heads, unsorted and sorted.
+fn planning_bytes(heads: &[(Place, PlannedHead)]) -> usize {
+    const RUN_ID: usize = 48; // 32 digits and what the allocator adds
+    const DIGEST: usize = 64; // 32 bytes in a table that is half full
+    let own = |index: usize, head: &PlannedHead| {
+        let before = index.checked_sub(1).and_then(|before| heads.get(before));
+        let shared = before.is_some_and(|(_, other)| other.point.params.shared_with(&head.point.params));
+        if shared { 0 } else { head.point.params.bytes() }
+    };
+    let params: usize = heads.iter().enumerate().map(|(index, (_, head))| own(index, head)).sum();
+    let each = size_of::<Point>() + RUN_ID + DIGEST + 2 * size_of::<(Place, PlannedHead)>();
+    params + heads.len() * each
+}
+
+/// Warns of a method whose class sizes are corrected twice: by the sampler and by the loss.
 ///
 /// # Source
 /// The authors of Balanced Softmax shipped such a configuration by mistake.
-fn warnings(tasks: &[HeadTask]) -> Vec<String> {
-    let mut methods: Vec<&str> = Vec::new();
-    for task in tasks {
-        let name = task.point.method.name;
-        let twice = task.spec.trained().is_some_and(Recipe::corrects_class_sizes)
-            && SgdSettings::from_params(&task.point.params).sampler.balances_classes();
-        if twice && !methods.contains(&name) {
-            methods.push(name);
-        }
+fn warn(warnings: &mut Vec<String>, point: &Point, spec: &HeadSpec) {
+    let twice = spec.trained().is_some_and(|recipe| recipe.corrects_class_sizes())
+        && SgdSettings::from_params(&point.params).sampler.balances_classes();
+    if !twice {
+        return;
     }
-    methods
-        .into_iter()
-        .map(|name| {
-            format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss")
-        })
-        .collect()
-}
-
-/// Epochs of a piece of work; evaluation alone counts as one.
-pub(crate) fn epochs(work: &Work) -> usize {
-    match work {
-        Work::PostHoc(_) => 1,
-        Work::Sgd { key, .. } => key.stream.epochs,
+    let name = point.method.name;
+    let warning =
+        format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss");
+    if !warnings.contains(&warning) {
+        warnings.push(warning);
     }
 }
 
 /// A point's parameters as records keep them: everything that decides the result. Precision stands there where it is not
 /// the usual one, so that results of several never count as seeds of one.
 pub(crate) fn record_params(
-    point: &super::Point,
+    point: &Point,
     test_time_augmentation: bool,
     precision: Precision,
 ) -> records::Params {
@@ -342,9 +358,9 @@ pub(crate) fn record_params(
         .collect()
 }
 
-fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
-    let method = task.point.method.name;
-    let (needs_head, finite) = match &task.spec.fit {
+fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {
+    let method = point.method.name;
+    let (needs_head, finite) = match &spec.fit {
         Fit::PostHoc(PostHoc { norm_power, scale, offset, .. }) => {
             (true, norm_power.is_finite() && all_finite(&[scale, offset]))
         }
@@ -352,7 +368,7 @@ fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
             (false, cache.class_counts().missing().is_empty())
         }
         Fit::Sgd(recipe) => {
-            let settings = SgdSettings::from_params(&task.point.params);
+            let settings = SgdSettings::from_params(&point.params);
             if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
                 return Err(PlanError::MissingAugmented { method });
             }
@@ -365,7 +381,7 @@ fn check(task: &HeadTask, cache: &FeatureCache) -> Result<(), PlanError> {
     let missing = cache.class_counts().missing();
     match (finite, missing.is_empty()) {
         (true, _) => Ok(()),
-        (false, true) => Err(PlanError::NotFinite { method, params: format!("{:?}", task.point.params) }),
+        (false, true) => Err(PlanError::NotFinite { method, params: point.params.to_string() }),
         (false, false) => {
             let classes: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
             let more = missing.len().saturating_sub(classes.len());
@@ -401,7 +417,7 @@ impl fmt::Display for SweepPlan {
             if self.test_time_augmentation { ", clean + flipped" } else { "" }
         )?;
         writeln!(f, "heads     {} to do, {} done", self.heads(), self.done)?;
-        let widest = self.work.iter().map(Work::heads).max().unwrap_or(0);
+        let widest = self.work.iter().map(|work| work.heads.len()).max().unwrap_or(0);
         writeln!(
             f,
             "groups    {} of up to {widest} heads, {} workers",

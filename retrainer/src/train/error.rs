@@ -9,6 +9,12 @@ pub enum TrainError {
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(String),
+    /// The machine has less memory than the work needs.
+    #[error("not enough memory")]
+    Memory,
+    /// The system gives no thread for a worker.
+    #[error("could not start a worker")]
+    Thread(#[source] std::io::Error),
     /// The cache could not be read.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -31,8 +37,12 @@ pub enum TrainError {
 
 impl From<tch::TchError> for TrainError {
     fn from(error: tch::TchError) -> Self {
-        // libtorch appends its whole C++ call stack.
         let text = error.to_string();
+        // What C++ and libtorch's allocator on the CPU say of it.
+        if ["std::bad_alloc", "DefaultCPUAllocator"].iter().any(|words| text.contains(words)) {
+            return Self::Memory;
+        }
+        // libtorch appends its whole C++ call stack.
         let end = text.find("\nException raised from").unwrap_or(text.len());
         Self::Torch(text.get(..end).unwrap_or(&text).to_owned())
     }
@@ -45,6 +55,11 @@ impl Hint for TrainError {
             Self::Torch(text) if text.contains("out of memory") => {
                 Some("use `--device cpu`, or a smaller `--group-memory`".to_owned())
             }
+            Self::Memory => Some(
+                "use fewer `--workers` or a smaller `--group-memory`; `--dry-run` says what a sweep needs"
+                    .to_owned(),
+            ),
+            Self::Thread(_) => Some("use fewer `--workers`, or ask for more processes or memory".to_owned()),
             Self::Device(_) => {
                 Some("use `--device auto` or `--device cpu`; for CUDA run `make setup TORCH=cuda`".to_owned())
             }

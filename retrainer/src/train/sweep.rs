@@ -6,10 +6,7 @@ use super::{
     error::TrainError,
     fit::{self, FittedHead},
 };
-use crate::{
-    methods::{SgdSettings, TrainView},
-    plan::{SweepPlan, Work},
-};
+use crate::plan::SweepPlan;
 use shared::{FeatureCache, interrupt::Interrupt};
 use std::{
     collections::VecDeque,
@@ -54,7 +51,7 @@ impl Sweep<'_> {
         mut advance: impl FnMut(u64),
         mut done: impl FnMut(Vec<FittedHead>) -> Result<(), E>,
     ) -> Result<SweepEnd, E> {
-        let augmented = self.plan.work.iter().any(reads_augmented_views);
+        let augmented = self.plan.reads_augmented_views();
         let workers = self.plan.resources.workers.clamp(1, self.plan.work.len().max(1));
         let queue = Mutex::new(VecDeque::from(self.plan.work));
         let (sender, messages) = mpsc::channel();
@@ -62,26 +59,32 @@ impl Sweep<'_> {
         let stop = Interrupt::never();
         thread::scope(|scope| {
             for _ in 0..workers {
-                let (sender, queue, stop) = (sender.clone(), &queue, stop.clone());
+                let (messages, queue, stop) = (sender.clone(), &queue, stop.clone());
                 let (cache, device, tta) = (self.cache, self.device, self.plan.test_time_augmentation);
                 let protocols = self.plan.protocols;
-                scope.spawn(move || {
+                let spawned = thread::Builder::new().spawn_scoped(scope, move || {
                     // One thread each: cores are kept busy by workers, and barriers between threads cost more than they give.
                     if device == Device::Cpu {
                         tch::set_num_threads(1);
                     }
                     let result = Data::new(cache, device, tta, augmented).and_then(|data| {
-                        while let Some(work) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
-                            let advance = |count| drop(sender.send(Message::HeadEpochs(count)));
+                        let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
+                        while let Some(work) = next().filter(|_| !stop.requested()) {
+                            let advance = |count| drop(messages.send(Message::HeadEpochs(count)));
+                            let work = work.prepare(cache.class_counts());
                             let fitted = fit::run(work, &data, protocols, &stop, &advance)?;
-                            drop(sender.send(Message::Done(fitted)));
+                            drop(messages.send(Message::Done(fitted)));
                         }
                         Ok(())
                     });
                     if let Err(error) = result {
-                        drop(sender.send(Message::Failed(error)));
+                        drop(messages.send(Message::Failed(error)));
                     }
                 });
+                if let Err(error) = spawned {
+                    drop(sender.send(Message::Failed(TrainError::Thread(error))));
+                    break;
+                }
             }
             drop(sender);
             let mut end = Ok(SweepEnd::Complete);
@@ -115,11 +118,4 @@ impl Sweep<'_> {
             end
         })
     }
-}
-
-fn reads_augmented_views(work: &Work) -> bool {
-    matches!(work, Work::Sgd { heads, .. } if heads.iter().any(|head: &crate::plan::HeadJob| {
-        let settings: &SgdSettings = &head.settings;
-        settings.view == TrainView::Augmented
-    }))
 }
