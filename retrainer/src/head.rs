@@ -141,7 +141,7 @@ pub struct Recipe {
     pub loss: Loss,
     /// Class weights apply from this fraction of the epochs on; neutral 0.
     pub weight_from: f64,
-    /// Whether class weights are replaced by inverse effective areas of the training features.
+    /// Whether class weights are replaced by inverse effective areas of the training features, summed over mini-batches.
     pub area_weights: bool,
     /// Bound on the weight vectors, if any.
     pub max_norm: Option<MaxNorm>,
@@ -174,6 +174,14 @@ impl Recipe {
         let uneven = |values: &[f64]| values.iter().zip(values.iter().skip(1)).any(|(one, two)| one != two);
         self.area_weights || uneven(&self.loss.offset) || uneven(&self.loss.weight)
     }
+}
+
+/// The first epoch (from 0) at which class weights apply that apply from a fraction of the epochs on: ⌊fraction · epochs⌋ of
+/// the decimal number that was given.
+///
+/// In floating point 0.29 · 100 is 28.999…; a fraction and the product are off by half a unit in the last place each.
+pub fn first_weighted_epoch(fraction: f64, epochs: f64) -> f64 {
+    (fraction * epochs * (1.0 + 2.0 * f64::EPSILON)).floor()
 }
 
 /// A change of the stage-1 linear head before it is used; the result is a linear head again.
@@ -285,6 +293,20 @@ mod tests {
             MaxNorm { threshold: f64::INFINITY, every: ProjectEvery::Step }.bound(&[2.0, 2.0]),
             f64::INFINITY
         );
+    }
+
+    /// Against integers: every fraction of hundredths of every number of epochs up to 300.
+    #[test]
+    fn class_weights_start_at_the_epoch_of_the_decimal_fraction() {
+        for epochs in 1..=300_u32 {
+            for hundredths in 0..=100_u32 {
+                let fraction: f64 = format!("{}.{:02}", hundredths / 100, hundredths % 100).parse().unwrap();
+                let expected = f64::from(hundredths * epochs / 100);
+                let got = first_weighted_epoch(fraction, f64::from(epochs));
+                assert_eq!(got, expected, "{fraction} of {epochs}");
+            }
+        }
+        assert_eq!(first_weighted_epoch(0.29, 100.0), 29.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Exported heads: a safetensors file that PyTorch loads, and that holds all that the test-time formula needs.
 //!
 //! `weight` `[C, D]` and `bias` `[C]` are always there. The metadata key `kind` says how they make logits: `linear` (an
-//! `nn.Linear`), `cosine` (of features of length 1), `centred-cosine` (of centred ones, with `centre` `[D]`), `aligned` (with
+//! `nn.Linear`), `distance` (the same less |f|²/2, which all classes share: an `nn.Linear` predicts alike), `cosine` (of features of length 1), `centred-cosine` (of centred ones, with `centre` `[D]`), `aligned` (with
 //! `confidence` `[D]`, `confidence_bias` `[1]`, `scale` `[C]`, `offset` `[C]`), `aligned-cosine` (the same on a head that reads
 //! features of length 1; the confidence reads raw ones).
 
@@ -22,6 +22,7 @@ pub fn bytes(head: &LinearHead, path: &Path) -> Result<Vec<u8>, CacheError> {
     let confidence_bias;
     let kind = match &head.form {
         HeadForm::Linear => "linear",
+        HeadForm::Distance => "distance",
         HeadForm::UnitFeatures { centre } if centre.is_empty() => "cosine",
         HeadForm::UnitFeatures { centre } => {
             tensors.push(("centre", vec![head.dim], centre));
@@ -87,6 +88,7 @@ pub fn read(path: &Path) -> Result<LinearHead, CacheError> {
     };
     let form = match kind {
         "linear" => HeadForm::Linear,
+        "distance" => HeadForm::Distance,
         "cosine" => HeadForm::UnitFeatures { centre: Vec::new() },
         "centred-cosine" => HeadForm::UnitFeatures { centre: file.numbers("centre", &[dim])? },
         "aligned" | "aligned-cosine" => HeadForm::Aligned(Alignment {
@@ -99,7 +101,7 @@ pub fn read(path: &Path) -> Result<LinearHead, CacheError> {
         other => {
             return Err(file.wrong(
                 "kind",
-                "linear, cosine, centred-cosine, aligned or aligned-cosine",
+                "linear, distance, cosine, centred-cosine, aligned or aligned-cosine",
                 &format!("`{other}`"),
             ));
         }
@@ -163,6 +165,10 @@ impl LinearHead {
         let logits: Vec<f64> = rows.map(|(row, &bias)| dot(&wide(row), &input) + f64::from(bias)).collect();
         match &self.form {
             HeadForm::Linear | HeadForm::UnitFeatures { .. } => logits,
+            HeadForm::Distance => {
+                let shared = dot(&input, &input) / 2.0;
+                logits.into_iter().map(|logit| logit - shared).collect()
+            }
             HeadForm::Aligned(alignment) => {
                 let score =
                     dot(&wide(&alignment.confidence), &wide(features)) + f64::from(alignment.confidence_bias);
@@ -210,7 +216,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("head.safetensors");
         let unit = |centre| HeadForm::UnitFeatures { centre };
-        for form in [HeadForm::Linear, unit(vec![]), unit(vec![1.0, 2.0]), aligned(), aligned_cosine()] {
+        let forms = [
+            HeadForm::Linear,
+            HeadForm::Distance,
+            unit(vec![]),
+            unit(vec![1.0, 2.0]),
+            aligned(),
+            aligned_cosine(),
+        ];
+        for form in forms {
             let head = head(form);
             write(&head, &path).unwrap();
             assert_eq!(read(&path).unwrap(), head);
@@ -221,6 +235,8 @@ mod tests {
     fn logits_follow_the_form() {
         let features = [3.0, 4.0];
         assert_eq!(head(HeadForm::Linear).logits(&features), [9.5, 7.0]);
+        // |f|² = 25.
+        assert_eq!(head(HeadForm::Distance).logits(&features), [-3.0, -5.5]);
         // Length 5: the unit features are (0.6, 0.8).
         let unit = head(HeadForm::UnitFeatures { centre: Vec::new() }).logits(&features);
         assert!((unit[0] - 2.3).abs() < 1e-12 && (unit[1] - 0.6).abs() < 1e-12);

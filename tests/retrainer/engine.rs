@@ -2,6 +2,7 @@
 
 use retrainer::{
     methods::{METHODS, Training},
+    metrics::{Evaluation, MetricValues},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
     train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
@@ -389,6 +390,43 @@ fn nearest_class_means_are_nearest_in_each_distance() {
     for (got, expected) in got.iter().zip([l2, cosine, cl2n]) {
         assert!((got - expected).abs() < 1e-9, "{got} {expected}");
     }
+    // Logits by l2 are minus half the squared distance; what all classes share counts in the magnitude alone.
+    let distance = |f: &[f32], mean: &[f64]| -> f64 {
+        -wide(f).iter().zip(mean).map(|(x, m)| (x - m).powi(2)).sum::<f64>() / 2.0
+    };
+    let metrics = metrics(&cache, &|row| plain.iter().map(|mean| distance(row, mean)).collect::<Vec<f64>>());
+    let measured = &heads[0].state(StateKind::Last).unwrap().test.values;
+    for (name, tolerance) in
+        [("logits_magnitude.all", 1e-4), ("logits_magnitude.spread", 1e-4), ("nll", 1e-4), ("top1.all", 1e-9)]
+    {
+        let (got, expected) = (measured.get(name).unwrap(), metrics.get(name).unwrap());
+        assert!((got - expected).abs() < tolerance * expected.abs().max(1.0), "{name}: {got} {expected}");
+    }
+    let head = linear(&heads[0]);
+    assert_eq!(head.form, HeadForm::Distance);
+    let without = LinearHead { form: HeadForm::Linear, ..head.clone() };
+    // The mean over classes of one size does not see it; its spread does.
+    let spread = |head: &LinearHead| {
+        self::metrics(&cache, &|row| head.logits(row)).get("logits_magnitude.spread").unwrap()
+    };
+    assert!((spread(head) - metrics.get("logits_magnitude.spread").unwrap()).abs() < 1e-4);
+    assert!((spread(&without) - spread(head)).abs() > 1e-3);
+}
+
+/// Metrics of logits in f64 on the test split, averaging those of both views.
+fn metrics(cache: &FeatureCache, logits: &dyn Fn(&[f32]) -> Vec<f64>) -> MetricValues {
+    let mut evaluation = Evaluation::new(cache.class_counts());
+    let mut row = vec![0.0_f32; cache.dim()];
+    for (index, label) in cache.labels(Split::Test).iter().enumerate() {
+        let mut mean = vec![0.0_f64; cache.class_counts().classes()];
+        for view in [View::Clean, View::Flipped] {
+            cache.view(Split::Test, view).unwrap().read_rows(index..index + 1, &mut row).unwrap();
+            mean.iter_mut().zip(logits(&row)).for_each(|(mean, logit)| *mean += logit / 2.0);
+        }
+        let narrow: Vec<f32> = mean.iter().map(|&logit| logit as f32).collect();
+        evaluation.update(&narrow, std::slice::from_ref(label)).unwrap();
+    }
+    evaluation.finish().values
 }
 
 #[test]
@@ -481,7 +519,7 @@ fn ridge_heads_are_where_the_gradient_vanishes() {
 }
 
 #[test]
-fn a_class_balancing_sampler_on_top_of_a_prior_or_weights_is_a_warning() {
+fn a_second_correction_and_a_learning_rate_of_another_batch_are_warnings() {
     let (_folder, cache) = open(&SyntheticCache::default());
     let warnings = |methods: &str| {
         let grid = Grid::parse("grid.toml", methods).unwrap();
@@ -497,6 +535,14 @@ fn a_class_balancing_sampler_on_top_of_a_prior_or_weights_is_a_warning() {
         ["balanced-softmax", "cb-ce"].map(|name| format!(
             "`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss"
         ))
+    );
+    // A published learning rate goes with its batch.
+    assert_eq!(
+        warnings("batch_size = 64\n[[method]]\nname = \"lws\"\nlr = [0.1, 0.2]\n[[method]]\nname = \"ce\"\n"),
+        [
+            "`lws` has its published learning rate 0.2, which is for batches of 512, at batches of 64: by the linear rule it \
+          would be 0.025"
+        ]
     );
     assert!(
         warnings(

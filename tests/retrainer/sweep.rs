@@ -1,7 +1,7 @@
 //! `retrainer sweep`: every head once, whatever happens in between.
 
 use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
-use retrainer::methods::METHODS;
+use retrainer::{methods::METHODS, records::run_id};
 use shared::{HeadKind, synthetic::SyntheticCache};
 
 const GRID: &str = r#"
@@ -356,4 +356,32 @@ fn check_exports(cache: &SyntheticCache) {
             assert!((metrics["nll"].as_f64().unwrap() - metric("nll")).abs() < 1e-4, "{record}");
         }
     }
+}
+
+/// A record of an earlier revision is no result of today's method: the sweep makes its own, and export refuses the old one.
+#[test]
+fn a_record_of_an_earlier_revision_is_neither_taken_for_done_nor_exported() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let grid = "[[method]]\nname = \"ncm\"\ndistance = \"l2\"\n";
+    assert!(place.sweep(grid, "new").status.success());
+    let (id, record) = place.records("new").into_iter().next().unwrap();
+    assert_eq!(record["params"]["revision"], 2);
+    let files = std::fs::read_dir(place.path("new")).unwrap().map(|entry| entry.unwrap().path());
+    let text: String =
+        files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    // The record as the earlier version wrote it.
+    let line = text.replace(",\"revision\":2", "");
+    let params = serde_json::from_str::<serde_json::Value>(&line).unwrap()["params"].take();
+    let params = serde_json::from_value(params).unwrap();
+    let old = run_id(record["cache_key"].as_str().unwrap(), "ncm", &params, 0, "f32");
+    assert_ne!(old, id);
+    std::fs::create_dir(place.path("runs")).unwrap();
+    std::fs::write(place.path("runs").join("old.jsonl"), line.replace(&id, &old)).unwrap();
+    assert!(place.sweep(grid, "runs").status.success());
+    assert_eq!(place.records("runs").len(), 2);
+    let output =
+        place.run(&["export", "runs", "--run", &old, "--out", "head.safetensors", "--cache", "cache"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("revision 1 of `ncm`"), "{}", stderr(&output));
+    assert!(!place.path("head.safetensors").exists());
 }

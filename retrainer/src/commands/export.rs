@@ -6,7 +6,9 @@ use crate::{
     head_file,
     methods::{Given, Method, Params, Training},
     plan::{Grid, Point, Precision, Resources, SweepPlan},
-    records::{PRECISION, RunRecord, RunStore, Status, TEST_TIME_AUGMENTATION},
+    records::{
+        PRECISION, REVISION, RunRecord, RunStore, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision,
+    },
     select::Protocols,
     train::{self, Device, FittedHead, StateKind, Sweep, SweepEnd},
 };
@@ -188,6 +190,13 @@ fn train(cache: &FeatureCache, plan: SweepPlan, device: Device) -> Result<Option
 /// The grid point of a record.
 fn point(record: &RunRecord) -> Result<(Point, bool), String> {
     let method = Method::find(&record.method).map_err(|error| error.to_string())?;
+    let (made, now) = (recorded_revision(&record.params), revision(method.name, &record.params));
+    if made != now {
+        return Err(format!(
+            "it was made by revision {made} of `{}`, and this version has revision {now}: sweep the method again",
+            method.name
+        ));
+    }
     let mut test_time_augmentation = false;
     let mut given = Vec::new();
     for (name, value) in record.params.iter() {
@@ -198,6 +207,8 @@ fn point(record: &RunRecord) -> Result<(Point, bool), String> {
             }
             // The record's own field says it too.
             serde_json::Value::String(_) if name == PRECISION => continue,
+            // It follows from the others.
+            serde_json::Value::Number(_) if name == REVISION => continue,
             serde_json::Value::Bool(flag) => Given::Flag(*flag),
             serde_json::Value::String(text) if text == "inf" => Given::Number(f64::INFINITY),
             serde_json::Value::String(text) => Given::Text(text.clone()),

@@ -319,26 +319,48 @@ fn planning_bytes(heads: &[(Place, PlannedHead)]) -> usize {
     params + heads.len() * each
 }
 
-/// Warns of a method whose class sizes are corrected twice: by the sampler and by the loss.
-///
-/// # Source
-/// The authors of Balanced Softmax shipped such a configuration by mistake.
+/// Adds what a user should know of a head before it runs, each thing once.
 fn warn(warnings: &mut Vec<String>, point: &Point, spec: &HeadSpec) {
-    let twice = spec.trained().is_some_and(|recipe| recipe.corrects_class_sizes())
-        && SgdSettings::from_params(&point.params).sampler.balances_classes();
-    if !twice {
-        return;
-    }
-    let name = point.method.name;
-    let warning =
-        format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss");
-    if !warnings.contains(&warning) {
-        warnings.push(warning);
+    for warning in corrected_twice(point, spec).into_iter().chain(rate_of_another_batch(point)) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 }
 
+/// A method whose class sizes are corrected twice: by the sampler and by the loss.
+///
+/// # Source
+/// The authors of Balanced Softmax shipped such a configuration by mistake.
+fn corrected_twice(point: &Point, spec: &HeadSpec) -> Option<String> {
+    let twice = spec.trained().is_some_and(Recipe::corrects_class_sizes)
+        && SgdSettings::from_params(&point.params).sampler.balances_classes();
+    let name = point.method.name;
+    twice.then(|| {
+        format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss")
+    })
+}
+
+/// A learning rate that the method publishes for batches of another size: it goes with the batch.
+fn rate_of_another_batch(point: &Point) -> Option<String> {
+    let published = |name: &str| match point.method.sgd_defaults.iter().find(|(other, _)| *other == name) {
+        Some((_, Value::Number(number))) => Some(*number),
+        _ => None,
+    };
+    let (lr, batch) = published("lr").zip(published("batch_size"))?;
+    let own = point.params.number("batch_size");
+    (point.params.number("lr") == lr && own != batch).then(|| {
+        let name = point.method.name;
+        let scaled = crate::methods::number(lr * own / batch);
+        format!(
+            "`{name}` has its published learning rate {lr}, which is for batches of {batch}, at batches of {own}: \
+             by the linear rule it would be {scaled}"
+        )
+    })
+}
+
 /// A point's parameters as records keep them: everything that decides the result. Precision stands there where it is not
-/// the usual one, so that results of several never count as seeds of one.
+/// the usual one, and the revision where it is not the first, so that results of several never count as seeds of one.
 pub(crate) fn record_params(
     point: &Point,
     test_time_augmentation: bool,
@@ -353,9 +375,11 @@ pub(crate) fn record_params(
     let own = point.params.iter().map(|(name, value)| (name.to_owned(), json(value)));
     let precision =
         (precision != Precision::F32).then(|| (records::PRECISION.to_owned(), precision.name().into()));
-    own.chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())])
+    let params = own
+        .chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())])
         .chain(precision)
-        .collect()
+        .collect();
+    records::revised(point.method.name, params)
 }
 
 fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {

@@ -14,6 +14,7 @@ mod error;
 mod lines;
 mod params;
 mod record;
+mod revision;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -25,5 +26,6 @@ pub use error::{RecordError, Warning};
 pub(crate) use params::ParamText;
 pub use params::{PRECISION, Params, TEST_TIME_AUGMENTATION, run_id};
 pub use record::{FORMAT_VERSION, RunMetrics, RunRecord, StateMetrics, Status, Versions};
+pub use revision::{REVISION, recorded as recorded_revision, revised, revision};
 pub use store::{Run, RunStore};
 pub use writer::RunWriter;

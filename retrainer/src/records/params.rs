@@ -61,6 +61,13 @@ impl Params {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The parameters with one more, or with another value of it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
     /// The parameters as JSON with sorted names: equal for equal points, whatever the order.
     pub fn canonical(&self) -> String {
         let mut pairs: Vec<_> = self.iter().collect();

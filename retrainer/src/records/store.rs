@@ -6,6 +6,7 @@ use super::{
     lines,
     params::Params,
     record::{RunMetrics, RunRecord, Status},
+    revision,
 };
 use serde::de::IgnoredAny;
 use std::{
@@ -23,7 +24,7 @@ pub struct Run {
     pub cache_key: Arc<str>,
     /// Where the cache was, a hint for people.
     pub cache: Arc<str>,
-    /// Name of the method.
+    /// Name of the method, with the revision where its arithmetic is another one today.
     pub method: Arc<str>,
     /// All hyper-parameters.
     pub params: Arc<Params>,
@@ -241,13 +242,14 @@ impl Interner {
     }
 
     fn run(&mut self, record: RunRecord<IgnoredAny>, file: usize, line: u64) -> Run {
+        let method = revision::label(&record.method, &record.params);
         let params = self.points.entry(record.params.canonical()).or_insert_with(|| Arc::new(record.params));
         Run {
             run_id: record.run_id.into_boxed_str(),
             params: Arc::clone(params),
             cache_key: self.text(record.cache_key),
             cache: self.text(record.cache),
-            method: self.text(record.method),
+            method: self.text(method),
             seed: record.seed,
             status: record.status,
             metrics: record.metrics,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     metrics::{METRICS, Unit},
-    records::Params,
+    records::{Params, REVISION},
     select::{Protocol, Selected},
     statistics::paired_t_test,
 };
@@ -93,7 +93,9 @@ pub(super) fn run_ids(row: &Selected) -> Cell {
 }
 
 fn params(row: &Selected, common: &Params) -> Cell {
-    let own = row.params().iter().filter(|&(name, value)| common.get(name) != Some(value));
+    // An older revision stands in the name of the method.
+    let own =
+        row.params().iter().filter(|&(name, value)| name != REVISION && common.get(name) != Some(value));
     let shown = own.map(|(name, value)| (name, value.clone())).collect();
     Cell::Params { shown, all: row.params().clone() }
 }
@@ -216,6 +218,27 @@ mod tests {
         let text = text(&[record("lort", r#"{"delta":0.98,"lr":0.1,"epochs":20}"#, 0, 0.5)], None);
         assert!(text.contains("| lort | delta=0.98 |"), "{text}");
         assert!(text.contains("unless a row says otherwise: lr=0.1 epochs=20"), "{text}");
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_revision_stands_beside_todays_and_says_so() {
+        let records = [
+            validated("ncm", r#"{"distance":"l2"}"#, 0, 0.9, 0.5),
+            validated("ncm", r#"{"distance":"l2","revision":2}"#, 0, 0.6, 0.6),
+            validated("ncm", r#"{"distance":"cl2n"}"#, 0, 0.5, 0.4),
+        ];
+        let table = tables(&records, None, &[]).remove(0);
+        let place = |key| table.columns.iter().position(|column| column.key == key).unwrap();
+        let text = |row: &[Cell], key| row[place(key)].text(&table.columns[place(key)]);
+        let rows: Vec<_> =
+            table.rows.iter().map(|row| text(row, "method") + " " + &text(row, "top1.all")).collect();
+        // Validation prefers the old run, but may choose among today's only.
+        assert_eq!(rows, ["ncm 60.00", "ncm (revision 1) 50.00"]);
+        assert!(
+            table.cautions[0].starts_with("`ncm (revision 1)`: made by an earlier version"),
+            "{:?}",
+            table.cautions
+        );
     }
 
     #[test]

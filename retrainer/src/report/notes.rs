@@ -2,7 +2,7 @@
 
 use super::results::{Baseline, Results};
 use crate::{
-    methods::SGD_PARAMS,
+    methods::{Method, SGD_PARAMS},
     records::{ParamText, Params, TEST_TIME_AUGMENTATION},
     select::{Edge, End, Selected},
 };
@@ -59,6 +59,7 @@ pub(super) fn cautions(results: &Results, rows: &[&Selected]) -> Vec<String> {
     for row in rows {
         cautions.extend(row.edges().iter().map(|edge| edge_note(row.method(), edge)));
     }
+    cautions.extend(earlier_revisions(rows));
     let mut unfinished: Vec<_> = rows.iter().filter(|row| row.incomplete_points() > 0).collect();
     unfinished.dedup_by_key(|row| row.method());
     cautions.extend(unfinished.iter().map(|row| {
@@ -73,6 +74,21 @@ pub(super) fn cautions(results: &Results, rows: &[&Selected]) -> Vec<String> {
         ));
     }
     cautions
+}
+
+/// That some runs would come out otherwise today, once for all methods.
+fn earlier_revisions(rows: &[&Selected]) -> Option<String> {
+    let is_old =
+        |row: &&&Selected| Method::find(row.method()).is_err() && row.method().contains(" (revision ");
+    let names: BTreeSet<String> =
+        rows.iter().filter(is_old).map(|row| format!("`{}`", row.method())).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{}: made by an earlier version of the program, which computed them otherwise; they stand beside today's \
+             results, not among them: sweep the method again",
+            names.into_iter().collect::<Vec<_>>().join(", ")
+        )
+    })
 }
 
 fn edge_note(method: &str, edge: &Edge) -> String {

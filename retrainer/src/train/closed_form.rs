@@ -1,11 +1,9 @@
-//! Heads and class weights that follow from sums over the training features: each sum is made once for all heads, in f64.
+//! Heads that follow from sums over the training features: each sum is made once for all heads, in f64.
 //!
 //! ```text
-//! nearest class mean   |f − μ_k|² is smallest where μ_k·f − |μ_k|²/2 is largest: a linear head
+//! nearest class mean   −|f − μ_k|²/2 = μ_k·f − |μ_k|²/2 − |f|²/2: a linear head, less a number that all classes share
 //! ridge                min (1/N) Σ_i |y_i − W f_i − b|² + λ|W|²: with V diag(e) Vᵀ the covariance of the features,
 //!                      W = V diag(1/(e + λ)) Vᵀ cov(f, y) for every λ from one decomposition
-//! effective area       1/(aᵀRa), a = 1/n_k, R the cosines between centred features of a class: aᵀRa = |mean of their
-//!                      directions|²
 //! ```
 
 use super::{
@@ -46,7 +44,7 @@ pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<LinearHead, Trai
         ClosedForm::ClassMeans(Distance::L2) => {
             let means = to_f64(class_means(data)?)?;
             let bias = half_squares(&means, data.dim);
-            Ok(linear(&means, &bias, data.dim, HeadForm::Linear))
+            Ok(linear(&means, &bias, data.dim, HeadForm::Distance))
         }
         ClosedForm::ClassMeans(Distance::Cosine) => {
             let means = unit_rows(&means_of(data, &|rows, _| unit_rows(rows))?)?;
@@ -73,28 +71,8 @@ pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<LinearHead, Trai
     }
 }
 
-/// Inverse effective areas of the classes, scaled to sum C.
-///
-/// An area is at most n_k, that of directions without any correlation: directions of centred features partly cancel, which
-/// would make small classes infinitely large.
-pub(super) fn area_weights(data: &Data<'_>) -> Result<Vec<f64>, TrainError> {
-    let means = class_means(data)?;
-    let directions =
-        means_of(data, &|rows, labels| unit_rows(&rows.f_sub(&means.f_index_select(0, labels)?)?))?;
-    let squares =
-        to_f64(&directions.f_square()?.f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Double)?)?;
-    let inverse: Vec<f64> = squares
-        .iter()
-        .zip(data.class_counts.counts())
-        .map(|(&square, &n)| if n == 0 { 0.0 } else { square.clamp(1.0 / n as f64, 1.0) })
-        .collect();
-    let sum: f64 = inverse.iter().sum();
-    let classes = inverse.len() as f64;
-    Ok(inverse.into_iter().map(|weight| weight * classes / sum).collect())
-}
-
 /// Class means of the raw features, `[C, D]`.
-fn class_means<'data>(data: &'data Data<'_>) -> Result<&'data Tensor, TrainError> {
+pub(super) fn class_means<'data>(data: &'data Data<'_>) -> Result<&'data Tensor, TrainError> {
     if let Some(means) = data.statistics.means.get() {
         return Ok(means);
     }

@@ -27,6 +27,8 @@ pub(super) struct Heads<'a> {
     pub(super) count: usize,
     /// For linear parameters on unit features: their centre, `[1, D]`.
     pub(super) unit_centre: Option<Tensor>,
+    /// For linear parameters: whether |f|²/2 is subtracted, [`HeadForm::Distance`](super::weights::HeadForm).
+    pub(super) distances: bool,
 }
 
 impl Heads<'_> {
@@ -39,7 +41,7 @@ impl Heads<'_> {
     ) -> Result<Tensor, TrainError> {
         let classifier = self.parameters.classifier();
         let linear = match classifier {
-            Classifier::Linear => self.unit_centre.is_none(),
+            Classifier::Linear => self.unit_centre.is_none() && !self.distances,
             Classifier::Rescaled => !data.cosine_base(),
             Classifier::Cosine | Classifier::Aligned => false,
         };
@@ -50,11 +52,15 @@ impl Heads<'_> {
         }
         let mut mean: Option<Tensor> = None;
         for view in split.views(&range)? {
+            let shared = self.distances.then(|| half_squares(&view)).transpose()?;
             let inputs = match &self.unit_centre {
                 Some(centre) => Inputs::Features(unit_rows(&view.f_sub(centre)?)?),
                 None => data.inputs(view, classifier)?,
             };
-            let logits = self.parameters.logits(&inputs, Precision::F32)?;
+            let mut logits = self.parameters.logits(&inputs, Precision::F32)?;
+            if let Some(shared) = shared {
+                let _ = logits.f_sub_(&shared)?;
+            }
             mean = Some(match mean {
                 None => logits,
                 Some(first) => first.f_lerp(&logits, 0.5)?,
@@ -62,6 +68,12 @@ impl Heads<'_> {
         }
         mean.ok_or_else(|| TrainError::Torch("a split without views".to_owned()))
     }
+}
+
+/// |f|²/2 of each row, `[n, 1]`.
+fn half_squares(rows: &Tensor) -> Result<Tensor, TrainError> {
+    let squares = rows.f_square()?.f_sum_dim_intlist([1_i64].as_slice(), true, Kind::Float)?;
+    Ok(squares.f_mul_scalar(0.5)?)
 }
 
 /// Mean of per-class accuracies of each head: what epochs are chosen by. Counted on the device; one sync at the end.

@@ -1,6 +1,7 @@
 //! One piece of work from start to finish: train, choose epochs, measure.
 
 use super::{
+    area,
     bridge::{from_f32, size},
     classifier::Parameters,
     closed_form,
@@ -9,7 +10,7 @@ use super::{
     evaluate::Heads,
     head_group::{HeadGroup, Member},
     post_hoc, rows_at_once,
-    sampler::epoch_order,
+    sampler::SampleOrders,
     states::{self, EpochScores, Tracker},
     weights::{HeadForm, LinearHead, narrow},
 };
@@ -146,10 +147,11 @@ fn measure(heads: Vec<LinearHead>, form: &HeadForm, data: &Data<'_>) -> Result<V
             Some(from_f32(&vec![0.0; data.dim], &[1, size(data.dim)], data.device)?)
         }
         HeadForm::UnitFeatures { centre } => Some(from_f32(centre, &[1, size(centre.len())], data.device)?),
-        HeadForm::Linear | HeadForm::Aligned(_) => None,
+        HeadForm::Linear | HeadForm::Distance | HeadForm::Aligned(_) => None,
     };
     let parameters = Parameters::linear(&heads, data.device)?;
-    let together = Heads { parameters: &parameters, count: heads.len(), unit_centre };
+    let distances = *form == HeadForm::Distance;
+    let together = Heads { parameters: &parameters, count: heads.len(), unit_centre, distances };
     let val = states::validate(&together, data)?;
     states::measure(&together, heads, data, &vec![0; together.count], &val)
 }
@@ -168,18 +170,17 @@ fn run_sgd(
     let mut diverged_at: Vec<Option<usize>> = vec![None; heads];
     let mut tracker = Tracker::new(protocols, &group.parameters, heads, data)?;
     let rows = if key.whole_batches { usize::MAX } else { rows_at_once(heads * classes) };
+    let mut orders = SampleOrders::new(
+        stream.sampler,
+        &data.rows_by_class,
+        data.samples(),
+        stream.batch_size,
+        stream.seed,
+    );
     for epoch in 0..stream.epochs {
         group.start_epoch(epoch)?;
-        let order = epoch_order(
-            stream.sampler,
-            &data.rows_by_class,
-            data.samples(),
-            stream.batch_size,
-            stream.seed,
-            epoch,
-        );
         let augmented = (stream.view == TrainView::Augmented).then_some(epoch);
-        let pass = data.pass(order, augmented, key.classifier)?;
+        let pass = data.pass(orders.next_epoch(), augmented, key.classifier)?;
         for range in pieces(pass.len(), stream.batch_size) {
             let (inputs, labels) = data.batch(&pass, range)?;
             group.step(&inputs, &labels, rows)?;
@@ -249,16 +250,22 @@ pub(super) fn start_group(
         .iter()
         .map(|job| Member { recipe: &job.recipe, settings: job.settings, bound: member(job) })
         .collect();
-    let losses = jobs
+    // The heads of a group have one batch size and seed, and so one set of areas.
+    let area_weights = jobs
+        .iter()
+        .any(|job| job.recipe.area_weights)
+        .then(|| area::weights(data, key.stream.batch_size, key.stream.seed))
+        .transpose()?;
+    let losses: Vec<(Loss, Reduction)> = jobs
         .iter()
         .map(|job| {
             let mut loss = job.recipe.loss.clone();
-            if job.recipe.area_weights {
-                loss.weight = closed_form::area_weights(data)?;
+            if let Some(weights) = area_weights.as_ref().filter(|_| job.recipe.area_weights) {
+                loss.weight.clone_from(weights);
             }
-            Ok((loss, job.settings.reduction))
+            (loss, job.settings.reduction)
         })
-        .collect::<Result<Vec<(Loss, Reduction)>, TrainError>>()?;
+        .collect();
     let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
     let parameters = Parameters::start(key.classifier, start, &recipes, data.device)?;
     HeadGroup::new(parameters, &members, losses, key.precision, data.device)

@@ -9,7 +9,7 @@ use super::{
     momentum::MomentumScale,
 };
 use crate::{
-    head::{Loss, ProjectEvery, Recipe},
+    head::{Loss, ProjectEvery, Recipe, first_weighted_epoch},
     methods::{Reduction, SgdSettings},
     plan::Precision,
 };
@@ -115,8 +115,9 @@ impl HeadGroup {
         let rates =
             trained.iter().map(|(tensor, _)| row(&values, columns(tensor, values.len()), self.device));
         self.rates = rates.collect::<Result<_, _>>()?;
-        let begun =
-            |(settings, &from): (&SgdSettings, &f64)| epoch as f64 >= (from * settings.epochs as f64).floor();
+        let begun = |(settings, &from): (&SgdSettings, &f64)| {
+            epoch as f64 >= first_weighted_epoch(from, settings.epochs as f64)
+        };
         let weighted: Vec<bool> = self.settings.iter().zip(&self.weight_from).map(begun).collect();
         if weighted != self.weighted {
             let losses: Vec<(Loss, Reduction)> = self

@@ -13,6 +13,7 @@
 //!
 //! `classifier.rs` has the same for heads that are not linear in their parameters. Nothing reduces across heads: a head that diverges becomes NaN alone, and a head in a group equals the same head alone.
 
+mod area;
 mod bench;
 mod bridge;
 mod classifier;

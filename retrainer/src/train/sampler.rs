@@ -1,4 +1,6 @@
 //! Which samples an epoch sees, in which order: a function of (sampler, seed, epoch), the same on every device.
+//!
+//! An order that goes on from epoch to epoch (the class-aware cycles) is drawn epoch by epoch, from the first one on.
 
 use crate::methods::Sampler;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
@@ -30,27 +32,51 @@ impl RowsByClass {
     }
 }
 
-/// The sample order of an epoch.
+/// The sample orders of a run, epoch by epoch.
 ///
 /// A full batch of instance-balanced samples is read in row order: its sum does not depend on the order, and results are
 /// exactly repeatable then.
-pub(super) fn epoch_order(
+#[derive(Debug)]
+pub(super) struct SampleOrders<'data> {
     sampler: Sampler,
-    rows: &RowsByClass,
+    rows: &'data RowsByClass,
     samples: usize,
     batch_size: usize,
     seed: u64,
-    epoch: usize,
-) -> Vec<u32> {
-    let mut rng = stream(seed, "sample order", epoch as u64);
-    match sampler {
-        Sampler::InstanceBalanced if batch_size >= samples => (0_u32..).take(samples).collect(),
-        Sampler::InstanceBalanced => permutation(&mut rng, samples),
-        Sampler::Power(exponent) => power(rows, samples, exponent.get(), &mut rng),
-        Sampler::ClassAware => {
-            // Whole batches only, as published; a batch of N or more is one epoch of N.
-            let batches = (samples / batch_size.max(1)).max(1);
-            class_aware(rows, batches * batch_size.min(samples), &mut rng)
+    /// Epochs drawn.
+    epoch: u64,
+    /// What the class-aware sampler goes on from.
+    cycles: Option<ClassCycles>,
+}
+
+impl<'data> SampleOrders<'data> {
+    /// Orders of `samples` rows in batches of `batch_size`.
+    pub(super) fn new(
+        sampler: Sampler,
+        rows: &'data RowsByClass,
+        samples: usize,
+        batch_size: usize,
+        seed: u64,
+    ) -> Self {
+        Self { sampler, rows, samples, batch_size, seed, epoch: 0, cycles: None }
+    }
+
+    /// The order of the next epoch.
+    pub(super) fn next_epoch(&mut self) -> Vec<u32> {
+        let mut rng = stream(self.seed, "sample order", self.epoch);
+        self.epoch += 1;
+        match self.sampler {
+            Sampler::InstanceBalanced if self.batch_size >= self.samples => {
+                (0_u32..).take(self.samples).collect()
+            }
+            Sampler::InstanceBalanced => permutation(&mut rng, self.samples),
+            Sampler::Power(exponent) => power(self.rows, self.samples, exponent.get(), &mut rng),
+            Sampler::ClassAware => {
+                // Whole batches only, as published; a batch of N or more is one epoch of N.
+                let batches = (self.samples / self.batch_size.max(1)).max(1);
+                let draws = batches * self.batch_size.min(self.samples);
+                self.cycles.get_or_insert_with(|| ClassCycles::new(self.rows, rng)).draw(self.rows, draws)
+            }
         }
     }
 }
@@ -75,24 +101,38 @@ fn power(RowsByClass(rows): &RowsByClass, samples: usize, exponent: f64, rng: &m
 }
 
 /// Cycles through classes in shuffled order; each visit takes the next samples of the class's own shuffled cycle.
-fn class_aware(RowsByClass(rows): &RowsByClass, draws: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
-    if rows.is_empty() {
-        return Vec::new();
+///
+/// Cycles go on from epoch to epoch, as the iterators of Kang et al.'s sampler do: every class is visited before one is
+/// visited again, and every sample of a class is seen before one is seen again, over the whole run.
+#[derive(Debug)]
+struct ClassCycles {
+    rng: ChaCha8Rng,
+    classes: Cycle,
+    samples: Vec<Cycle>,
+}
+
+impl ClassCycles {
+    fn new(RowsByClass(rows): &RowsByClass, mut rng: ChaCha8Rng) -> Self {
+        let classes = Cycle::new(rows.len(), &mut rng);
+        let samples = rows.iter().map(|rows| Cycle::new(rows.len(), &mut rng)).collect();
+        Self { rng, classes, samples }
     }
-    let mut classes = Cycle::new(rows.len(), rng);
-    let mut samples: Vec<Cycle> = rows.iter().map(|rows| Cycle::new(rows.len(), rng)).collect();
-    let mut order = Vec::with_capacity(draws);
-    while order.len() < draws {
-        let class = classes.next(rng);
-        let (Some(rows), Some(cycle)) = (rows.get(class), samples.get_mut(class)) else { break };
-        for _ in 0..SAMPLES_IN_A_ROW.min(draws - order.len()) {
-            order.extend(rows.get(cycle.next(rng)));
+
+    fn draw(&mut self, RowsByClass(rows): &RowsByClass, draws: usize) -> Vec<u32> {
+        let mut order = Vec::with_capacity(draws);
+        while order.len() < draws && !rows.is_empty() {
+            let class = self.classes.next(&mut self.rng);
+            let (Some(rows), Some(cycle)) = (rows.get(class), self.samples.get_mut(class)) else { break };
+            for _ in 0..SAMPLES_IN_A_ROW.min(draws - order.len()) {
+                order.extend(rows.get(cycle.next(&mut self.rng)));
+            }
         }
+        order
     }
-    order
 }
 
 /// An endless walk through 0 … n − 1, shuffled anew when it has been through.
+#[derive(Debug)]
 struct Cycle {
     order: Vec<u32>,
     position: usize,
@@ -138,8 +178,9 @@ mod tests {
     fn seen(sampler: Sampler, epochs: usize) -> Vec<f64> {
         let (labels, mut counts) = (labels(), vec![0.0; 4]);
         let rows = RowsByClass::new(&labels, 4);
-        for epoch in 0..epochs {
-            let order = epoch_order(sampler, &rows, labels.len(), 64, 3, epoch);
+        let mut orders = SampleOrders::new(sampler, &rows, labels.len(), 64, 3);
+        for _ in 0..epochs {
+            let order = orders.next_epoch();
             for &row in &order {
                 counts[labels[row as usize].index()] += 1.0 / (order.len() * epochs) as f64;
             }
@@ -163,7 +204,7 @@ mod tests {
     fn the_class_aware_sampler_takes_four_samples_of_each_class_in_turn() {
         let labels = labels();
         let rows = RowsByClass::new(&labels, 4);
-        let order = epoch_order(Sampler::ClassAware, &rows, labels.len(), 64, 0, 0);
+        let order = SampleOrders::new(Sampler::ClassAware, &rows, labels.len(), 64, 0).next_epoch();
         // Whole batches only.
         assert_eq!(order.len(), 1000 / 64 * 64);
         for visit in order.chunks(4) {
@@ -185,12 +226,42 @@ mod tests {
         assert!(seen(Sampler::ClassAware, 1).iter().all(|share| (share - 0.25).abs() < 0.01));
     }
 
+    /// One sampler object serves all epochs of the published code, and its iterators go on.
+    #[test]
+    fn class_aware_cycles_go_on_across_epochs() {
+        let labels = labels();
+        let rows = RowsByClass::new(&labels, 4);
+        // 900 draws an epoch are 225 visits: the second epoch begins with the second class of a cycle of four.
+        let mut orders = SampleOrders::new(Sampler::ClassAware, &rows, labels.len(), 300, 5);
+        let epochs: Vec<u32> = (0..7).flat_map(|_| orders.next_epoch()).collect();
+        assert_eq!(epochs.len(), 7 * 900);
+        for cycle in epochs.chunks_exact(16) {
+            let mut classes: Vec<_> = cycle.chunks(4).map(|visit| labels[visit[0] as usize]).collect();
+            classes.sort_unstable();
+            classes.dedup();
+            assert_eq!(classes.len(), 4);
+        }
+        for class in [ClassId(2), ClassId(3)] {
+            let seen: Vec<u32> =
+                epochs.iter().copied().filter(|&row| labels[row as usize] == class).collect();
+            for cycle in seen.chunks_exact(COUNTS[class.index()]) {
+                let mut cycle = cycle.to_vec();
+                cycle.sort_unstable();
+                cycle.dedup();
+                assert_eq!(cycle.len(), COUNTS[class.index()], "class {class}");
+            }
+        }
+    }
+
     #[test]
     fn an_epoch_is_a_function_of_seed_and_epoch() {
         let labels = labels();
         let rows = RowsByClass::new(&labels, 4);
         for sampler in [Sampler::InstanceBalanced, Sampler::Power(Exact::new(0.0)), Sampler::ClassAware] {
-            let order = |seed, epoch| epoch_order(sampler, &rows, labels.len(), 64, seed, epoch);
+            let order = |seed, epoch| {
+                let mut orders = SampleOrders::new(sampler, &rows, labels.len(), 64, seed);
+                (0..=epoch).map(|_| orders.next_epoch()).last()
+            };
             assert_eq!(order(1, 2), order(1, 2));
             assert_ne!(order(1, 2), order(1, 3));
             assert_ne!(order(1, 2), order(2, 2));

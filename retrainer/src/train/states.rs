@@ -62,7 +62,7 @@ impl Tracker {
         epochs: usize,
         data: &Data<'_>,
     ) -> Result<(), TrainError> {
-        let now = Heads { parameters, count: self.curves.len(), unit_centre: None };
+        let now = Heads { parameters, count: self.curves.len(), unit_centre: None, distances: false };
         // The last epoch's validation accuracy is recorded with every protocol.
         if self.best_val.is_some() || done == epochs {
             self.val = validate(&now, data)?;
@@ -198,7 +198,13 @@ fn measure_heads(
     let parameters = picked.as_ref().unwrap_or(parameters);
     let pick = |index: &usize| (epochs.get(*index).copied().unwrap_or(0), val.get(*index).copied().flatten());
     let (epochs, val): (Vec<usize>, Vec<Option<f64>>) = some.iter().map(pick).unzip();
-    measure(&Heads { parameters, count: some.len(), unit_centre: None }, linear, data, &epochs, &val)
+    measure(
+        &Heads { parameters, count: some.len(), unit_centre: None, distances: false },
+        linear,
+        data,
+        &epochs,
+        &val,
+    )
 }
 
 /// Validation accuracy of each head, where there is a validation split.

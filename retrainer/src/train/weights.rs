@@ -23,6 +23,10 @@ pub struct LinearHead {
 pub enum HeadForm {
     /// `z = W f + b`.
     Linear,
+    /// `z = W f + b − |f|²/2`: with `b_k = −|w_k|²/2` minus half the squared distance to each row.
+    ///
+    /// What all classes share changes no prediction and no probability; it does change how logits compare between samples.
+    Distance,
     /// `z = W u + b` with `u = (f − centre) / |f − centre|`; an empty centre is zero.
     ///
     /// A cosine classifier is this with rows of the length of its scale and without bias.

@@ -142,7 +142,8 @@ fn evidence(table: &Table, cells: &[Cell]) -> String {
 pub(super) fn grid(method: &str, params: &Params, seeds: &[String]) -> String {
     let mut general = format!("seeds = [{}]\n", seeds.join(", "));
     let mut own = format!("[[method]]\nname = \"{method}\"\n");
-    for (name, value) in params.iter() {
+    // The revision follows from the others; a grid cannot ask for one.
+    for (name, value) in params.iter().filter(|(name, _)| *name != crate::records::REVISION) {
         let text = match value {
             Value::String(text) if text == "inf" => text.clone(),
             other => other.to_string(),
