@@ -71,6 +71,7 @@ pub(super) struct Shape {
     /// Channels of each stage.
     pub(super) channels: Vec<i64>,
     pub(super) shortcut: ShortcutKind,
+    /// How the architecture's own code starts convolutions.
     pub(super) init: Init,
 }
 
@@ -119,7 +120,8 @@ impl ResNet {
             Stem::Small => ConvShape::new(3, 3, channels),
             Stem::ImageNet => ConvShape::new(7, 3, channels).stride(2),
         };
-        let conv1 = Conv::new(builder, "conv1", conv1, shape.init)?;
+        let (stem, init) = builder.initialisation().of_convolutions(shape.init, shape.stem == Stem::Small);
+        let conv1 = Conv::new(builder, "conv1", conv1, stem)?;
         let bn1 = BatchNorm::new(builder, "bn1", channels)?;
         let (mut stages, mut outputs, mut inputs) = (Vec::new(), Vec::new(), channels);
         for (stage, (&count, &channels)) in shape.blocks.iter().zip(&shape.channels).enumerate() {
@@ -129,7 +131,7 @@ impl ResNet {
                 let name = format!("layer{}.{index}", stage + 1);
                 let convolutions = shape.block.convolutions(inputs, channels, stride);
                 inputs = convolutions.last().map_or(inputs, |last| last.outputs);
-                blocks.push(Block::build(builder, &name, &convolutions, shape.shortcut, shape.init)?);
+                blocks.push(Block::build(builder, &name, &convolutions, shape.shortcut, init)?);
             }
             stages.push(blocks);
             outputs.push(usize::try_from(inputs).unwrap_or(0));

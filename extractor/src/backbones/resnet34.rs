@@ -1,8 +1,8 @@
 //! ResNet-34 for 32×32 images: the backbone of most CIFAR-100-LT numbers called "ResNet-32".
 //!
 //! # Source
-//! Alshammari et al. 2022 (arXiv 2203.14197), whose code LORT's follows. Their stem and head keep PyTorch's default
-//! initialisation; here all convolutions are Kaiming normal with fan-out, as torchvision's.
+//! Alshammari et al. 2022 (arXiv 2203.14197), whose code LORT's follows. Its convolutions start as torchvision's, Kaiming normal
+//! by fan-out; [`Initialisation`](crate::weights::Initialisation) has the published variants.
 
 use super::{
     BackboneKind,

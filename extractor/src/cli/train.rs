@@ -10,6 +10,7 @@ use crate::{
     },
     stage1::Judge,
     transform::Transform,
+    weights::Initialisation,
 };
 use clap::Args;
 use serde::Deserialize;
@@ -164,7 +165,7 @@ impl DataArgs {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[command(next_help_heading = "Training")]
 pub struct RecipeArgs {
-    /// Published settings to start from (`extractor presets` lists them); the defaults below are those of `ltwb-cifar100`
+    /// Published settings to start from (`extractor presets` lists them); the defaults below are those of `ltwb-cifar100`, but for --init
     #[arg(long, value_name = "NAME")]
     #[serde(skip)]
     pub preset: Option<String>,
@@ -174,6 +175,9 @@ pub struct RecipeArgs {
     /// Multiplies the channels of every layer [default: 1]
     #[arg(long, value_name = "W")]
     pub width: Option<f64>,
+    /// How convolutions start [default: architecture; the preset `ltwb-cifar100`: ltwb]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub init: Option<Initialisation>,
     /// Loss: `ce`, `ce-drw`, `ldam-drw` (on a cosine head) or `bs` (Balanced Softmax) [default: ce]
     #[arg(long, value_name = "NAME")]
     pub loss: Option<String>,

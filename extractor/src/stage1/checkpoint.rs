@@ -112,6 +112,11 @@ impl CheckpointInfo {
                     });
                 }
             }
+            // A recipe leaves out the usual start; a message names it.
+            if let Some(Value::Object(recipe)) = value.get_mut("recipe") {
+                let init = serde_json::to_value(info.recipe.init).unwrap_or(Value::Null);
+                recipe.insert("init".to_owned(), init);
+            }
             value
         };
         let mut found = Vec::new();
@@ -199,7 +204,8 @@ pub(super) fn build(
     classes: usize,
     compute: Compute,
 ) -> Result<(Backbone, Head), ExtractError> {
-    let backbone = Backbone::build(&recipe.backbone, recipe.width, recipe.seed, compute)?;
+    let Recipe { backbone, width, seed, init, .. } = recipe;
+    let backbone = Backbone::initialised(backbone, *width, *seed, *init, compute)?;
     let builder = ParameterBuilder::new(recipe.seed, compute.device, compute.layout);
     let kind = LossKind::named(&recipe.loss)?.head;
     let head = Head::new(kind, builder, classes, backbone.feature_dim())

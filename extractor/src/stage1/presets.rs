@@ -89,7 +89,7 @@ mod tests {
         config::Precision,
         stage1::{LossSettings, Recipe, Schedule},
         transform::Transform,
-        weights::Layout,
+        weights::{Initialisation, Layout},
     };
 
     fn recipe(name: &str) -> Recipe {
@@ -116,10 +116,23 @@ mod tests {
         let defaults =
             Recipe::resolve(&RecipeArgs::default(), Precision::F32, Layout::ChannelsLast, Transform::CIFAR)
                 .unwrap();
-        assert_eq!(recipe, defaults);
+        assert_eq!((recipe.init, defaults.init), (Initialisation::Ltwb, Initialisation::Architecture));
+        assert_eq!(Recipe { init: defaults.init, ..recipe.clone() }, defaults);
         assert_eq!((recipe.backbone.as_str(), recipe.loss.as_str(), recipe.epochs), ("resnet34", "ce", 200));
         assert_eq!((recipe.batch_size, recipe.lr, recipe.weight_decay), (64, 0.01, 5e-3));
         assert_eq!((recipe.schedule, recipe.warm_up), (Schedule::Cosine, 0));
+    }
+
+    /// Recipes from before there was a choice read as they were meant, and write what they wrote: cache keys stay.
+    #[test]
+    fn the_usual_start_of_convolutions_is_left_out_of_a_recipe() {
+        let usual = recipe("table3-ce");
+        assert_eq!(usual.init, Initialisation::Architecture);
+        let json = serde_json::to_value(&usual).unwrap();
+        assert!(json.get("init").is_none());
+        assert_eq!(serde_json::from_value::<Recipe>(json).unwrap(), usual);
+        let json = serde_json::to_value(recipe("ltwb-cifar100")).unwrap();
+        assert_eq!(json["init"], "ltwb");
     }
 
     /// The paper's appendix B: batch 128 and 256, learning rate 0.03 and 0.1, 200 epochs, cosine to zero.

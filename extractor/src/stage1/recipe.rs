@@ -6,8 +6,12 @@ use super::{
     schedule::Schedule,
 };
 use crate::{
-    ExtractError, backbones::BackboneKind, cli::RecipeArgs, config::Precision, transform::Transform,
-    weights::Layout,
+    ExtractError,
+    backbones::BackboneKind,
+    cli::RecipeArgs,
+    config::Precision,
+    transform::Transform,
+    weights::{Initialisation, Layout},
 };
 use serde::{Deserialize, Serialize};
 use shared::HeadKind;
@@ -20,6 +24,9 @@ pub struct Recipe {
     pub backbone: String,
     /// Multiplies the channels of every layer.
     pub width: f64,
+    /// How convolutions start; left out where it is the one that there was before recipes could choose.
+    #[serde(default, skip_serializing_if = "Initialisation::is_architecture")]
+    pub init: Initialisation,
     /// A name of [`super::LOSSES`].
     pub loss: String,
     /// The numbers in the loss's definition.
@@ -87,6 +94,8 @@ impl Recipe {
         let recipe = Self {
             backbone: first!(backbone, String::new()),
             width: first!(width, 1.0),
+            // The published start is that of its preset alone: without one, a command means what it always did.
+            init: args.init.or(preset.init).unwrap_or_default(),
             loss: first!(loss, String::new()),
             loss_settings: LossSettings {
                 drw_start: first!(drw_start, loss.drw_start),

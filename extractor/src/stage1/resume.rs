@@ -11,7 +11,7 @@ use crate::{
     datasets::{Dataset, ImageSet, Images, PixelSet},
     threads,
     transform::Transform,
-    weights::{Layout, TensorFile, tensor_bytes},
+    weights::{Initialisation, Layout, TensorFile, tensor_bytes},
 };
 use shared::{ClassId, DatasetInfo};
 use std::{num::NonZeroU32, path::Path};
@@ -47,6 +47,7 @@ fn recipe() -> Recipe {
     Recipe {
         backbone: "resnet18".to_owned(),
         width: 0.25,
+        init: Initialisation::Architecture,
         loss: "ce".to_owned(),
         loss_settings: LossSettings::default(),
         epochs: EPOCHS,
@@ -207,6 +208,10 @@ fn rejects_a_checkpoint_of_other_settings_or_images_and_says_what_differs() {
         (
             "recipe.precision: there \"f32\", asked for \"bf16\"",
             Recipe { precision: Precision::Bf16, ..recipe() },
+        ),
+        (
+            "recipe.init: there \"architecture\", asked for \"pytorch\"",
+            Recipe { init: Initialisation::Pytorch, ..recipe() },
         ),
         (
             "recipe.backbone: there \"resnet18\", asked for \"resnet34\"",

@@ -11,6 +11,6 @@ mod state_dict;
 
 pub use bridge::{tensor_bytes, tensor_from_bytes};
 pub use file::{TensorFile, encode};
-pub use init::Init;
+pub use init::{Init, Initialisation};
 pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};
 pub use state_dict::StateDict;

@@ -2,7 +2,7 @@
 
 use super::{
     bridge::{tensor_bytes, tensor_from_bytes},
-    init::Init,
+    init::{Init, Initialisation},
 };
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -109,6 +109,7 @@ pub fn digest<'a>(named: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Result<
 pub struct ParameterBuilder {
     /// `None` leaves values unset.
     seed: Option<u64>,
+    initialisation: Initialisation,
     device: Device,
     layout: Layout,
     parameters: Parameters,
@@ -117,14 +118,26 @@ pub struct ParameterBuilder {
 impl ParameterBuilder {
     /// A builder whose initial values come from `seed`.
     pub fn new(seed: u64, device: Device, layout: Layout) -> Self {
-        Self { seed: Some(seed), device, layout, parameters: Parameters::default() }
+        Self { seed: Some(seed), ..Self::unset(device, layout) }
     }
 
     /// A builder that leaves values unset: for weights that are read from a file, or for names and shapes alone.
     ///
     /// Memory that nobody writes to is not occupied on the CPU.
     pub fn unset(device: Device, layout: Layout) -> Self {
-        Self { seed: None, device, layout, parameters: Parameters::default() }
+        let (initialisation, parameters) = (Initialisation::default(), Parameters::default());
+        Self { seed: None, initialisation, device, layout, parameters }
+    }
+
+    /// The same, with another start of convolutions.
+    #[must_use]
+    pub fn initialised(self, initialisation: Initialisation) -> Self {
+        Self { initialisation, ..self }
+    }
+
+    /// How convolutions start.
+    pub fn initialisation(&self) -> Initialisation {
+        self.initialisation
     }
 
     /// A new parameter; the tensor returned is the stored one, not a copy.
