@@ -55,6 +55,21 @@ impl CacheSummary {
     }
 }
 
+#[cfg(test)]
+impl CacheSummary {
+    /// A cache of a data set with these class counts.
+    pub(crate) fn testing(dataset: &str, class_counts: Vec<u64>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        shared::synthetic::SyntheticCache::default().write(&path).unwrap();
+        let mut manifest = shared::FeatureCache::open(&path).unwrap().manifest().clone();
+        dataset.clone_into(&mut manifest.dataset.name);
+        manifest.dataset.imbalance_ratio = None;
+        manifest.train_class_counts = shared::ClassCounts::new(class_counts).unwrap();
+        Self { manifest }
+    }
+}
+
 /// Keeps the manifest of a cache beside the records of its runs; once there and readable, it is left as it is.
 ///
 /// # Errors

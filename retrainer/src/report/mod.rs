@@ -7,6 +7,7 @@
 //! A table is one file and one line of [`TABLES`]; a format is one file and one line of [`FORMATS`]. Tables know nothing
 //! of formats and formats nothing of tables: between them is [`Table`], columns and typed cells.
 
+mod benchmark;
 mod csv;
 mod error;
 pub mod figures;

@@ -2,6 +2,7 @@
 
 use super::{
     TableKind,
+    benchmark::{Benchmark, other_groups},
     leaderboard::{best_of_n_column, run_ids, seeds},
     notes::{self, common_params},
     results::Results,
@@ -86,7 +87,13 @@ fn table1(results: &Results) -> Table {
         })
         .collect();
     let common = common_params(&rows);
-    let mut table = Table::new(format!("{}, beside Table 1 of the paper", results.title()), pairs.len());
+    // Its numbers say nothing beside other data, and those of its groups nothing beside other groups.
+    let (paper_s_data, other_groups) = (Benchmark::is_cifar100_lt(results), other_groups(results));
+    let beside = if paper_s_data { "beside" } else { "the methods of" };
+    let mut table = Table::new(format!("{}, {beside} Table 1 of the paper", results.title()), pairs.len());
+    let beside_paper = |show| if paper_s_data { show } else { Show::Data };
+    let percent =
+        |paper: &Published, group: usize| paper.top1.get(group).copied().flatten().filter(|_| paper_s_data);
     let mut push = |column, cell: &dyn Fn(&Published, Option<&Selected>) -> Cell| {
         table.push(column, pairs.iter().map(|&(paper, own)| cell(paper, own)));
     };
@@ -97,18 +104,20 @@ fn table1(results: &Results) -> Table {
     });
     for (group, (key, title)) in GROUPS.into_iter().enumerate() {
         let name = format!("paper.{key}");
-        let column = Column::number(&name, &format!("{title} (paper)"), Unit::Fraction, Show::Wide(1));
+        let show = beside_paper(Show::Wide(1));
+        let column = Column::number(&name, &format!("{title} (paper)"), Unit::Fraction, show);
         push(column, &|paper, _| {
-            let percent = paper.top1.get(group).copied().flatten();
-            Cell::or_missing(percent, |percent| Cell::Number(percent / 100.0))
+            Cell::or_missing(percent(paper, group), |percent| Cell::Number(percent / 100.0))
         });
         let Some(metric) = Metric::find(key) else { continue };
         push(Column::metric(metric, title, Show::Always), &|_, own| {
             Cell::or_missing(own.and_then(|own| own.summary(key)), Cell::Summary)
         });
         let name = format!("difference.{key}");
-        push(Column::number(&name, "difference", Unit::Fraction, Show::Wide(5)), &|paper, own| {
-            let percent = paper.top1.get(group).copied().flatten();
+        let same_classes = group == 0 || other_groups.is_none();
+        let column = Column::number(&name, "difference", Unit::Fraction, beside_paper(Show::Wide(5)));
+        push(column, &|paper, own| {
+            let percent = percent(paper, group).filter(|_| same_classes);
             difference(percent, own.and_then(|own| own.summary(key)))
         });
     }
@@ -127,10 +136,19 @@ fn table1(results: &Results) -> Table {
     push(Column::text("run_ids", "runs", Show::Data), &|_, own| Cell::or_missing(own, run_ids));
     table.notes = notes::reading(results, &rows, &common);
     table.cautions = notes::cautions(results, &rows);
-    table.notes.push(
-        "paper: best of five trials, best epoch by test accuracy, its own backbone; its re-sampling row repeats the vanilla one"
-            .to_owned(),
-    );
+    if paper_s_data {
+        table.notes.push(
+            "paper: best of five trials, best epoch by test accuracy, its own backbone; its re-sampling row repeats the \
+             vanilla one"
+                .to_owned(),
+        );
+        table.notes.extend(other_groups);
+    } else {
+        table.notes.push(
+            "the paper's numbers are of CIFAR100-LT with imbalance ratio 100 and not shown beside other data"
+                .to_owned(),
+        );
+    }
     table
 }
 
@@ -138,7 +156,10 @@ fn table1(results: &Results) -> Table {
 mod tests {
     use super::*;
     use crate::{
-        records::testing::{record, stored},
+        records::{
+            CacheSummary,
+            testing::{record, stored},
+        },
         report::{Style, markdown},
     };
 
@@ -153,23 +174,66 @@ mod tests {
         }
     }
 
-    #[test]
-    fn ours_stand_beside_the_papers_and_missing_ones_are_dashes() {
+    /// Results of two methods; on a cache with such class counts, where there are any.
+    fn results(cache: Option<(&str, Vec<u64>)>) -> Results {
         let runs = stored(&[
             record("lort", "{}", 0, 0.5),
             record("lort", "{}", 1, 0.52),
-            record("ce", "{}", 1, 0.4),
+            record("stage1", "{}", 0, 0.4),
         ]);
-        let tables: Vec<_> = Results::of(&runs, None, None, &[]).unwrap().iter().map(table1).collect();
-        let text = (markdown::FORMAT.render)(&tables, Style::default()).unwrap();
-        let rows: Vec<_> = text
-            .lines()
-            .filter(|line| line.contains("lort") || line.contains("stage1") || line.contains("all"))
-            .collect();
-        insta::assert_snapshot!(rows.join("\n"), @"
+        let mut results = Results::of(&runs, None, None, &[]).unwrap().remove(0);
+        results.summary = cache.map(|(name, counts)| CacheSummary::testing(name, counts));
+        results
+    }
+
+    fn text(results: &Results) -> String {
+        let text = (markdown::FORMAT.render)(&[table1(results)], Style::default()).unwrap();
+        let wanted = ["lort", "stage1", "all", "paper", "no difference"];
+        let rows: Vec<_> =
+            text.lines().filter(|line| wanted.iter().any(|word| line.contains(word))).collect();
+        rows.join("\n")
+    }
+
+    /// CIFAR100-LT with this many images of the largest class, counts cut or rounded.
+    fn cifar100(n_max: f64, whole: fn(f64) -> f64) -> (&'static str, Vec<u64>) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts up to 500")]
+        let count = |k: u32| whole(n_max * 0.01_f64.powf(f64::from(k) / 99.0)) as u64;
+        ("cifar100", (0..100).map(count).collect())
+    }
+
+    #[test]
+    fn ours_stand_beside_the_papers_on_its_data_and_missing_ones_are_dashes() {
+        insta::assert_snapshot!(text(&results(Some(cifar100(500.0, f64::trunc)))), @"
+        ### cifar100, imbalance ratio 100, none (0123456789ab), select last, beside Table 1 of the paper
         | method | name | formulation | all (paper) | all | difference | many (paper) | many | difference | medium (paper) | medium | difference | few (paper) | few | difference | seeds |
-        | Vanilla FC | stage1 | g = w_k·f | 48.44 | - | - | 78.74 | - | - | 47.37 | - | - | 14.33 | - | - | - |
-        | LORT | lort | target 1 − δ + δ/C and δ/C | 54.90 | 51.00 ± 1.41 | -3.90 | - | 51.00 ± 1.41 | - | - | 51.00 ± 1.41 | - | - | 51.00 ± 1.41 | - | 2 |
+        | Vanilla FC | stage1 | g = w_k·f | 48.44 | 40.00 | -8.44 | 78.74 | 40.00 | -38.74 | 47.37 | 40.00 | -7.37 | 14.33 | 40.00 | +25.67 | 1 |
+        | LORT | lort | target 1 − δ + δ/C and δ/C | 54.90 | **51.00 ± 1.41** | -3.90 | - | **51.00 ± 1.41** | - | - | **51.00 ± 1.41** | - | - | **51.00 ± 1.41** | - | 2 |
+        - paper: best of five trials, best epoch by test accuracy, its own backbone; its re-sampling row repeats the vanilla one
         ");
+    }
+
+    #[test]
+    fn groups_of_other_classes_have_no_difference() {
+        insta::assert_snapshot!(text(&results(Some(cifar100(480.0, f64::round)))), @"
+        ### cifar100, imbalance ratio 96, none (0123456789ab), select last, beside Table 1 of the paper
+        | method | name | formulation | all (paper) | all | difference | many (paper) | many | difference | medium (paper) | medium | difference | few (paper) | few | difference | seeds |
+        | Vanilla FC | stage1 | g = w_k·f | 48.44 | 40.00 | -8.44 | 78.74 | 40.00 | - | 47.37 | 40.00 | - | 14.33 | 40.00 | - | 1 |
+        | LORT | lort | target 1 − δ + δ/C and δ/C | 54.90 | **51.00 ± 1.41** | -3.90 | - | **51.00 ± 1.41** | - | - | **51.00 ± 1.41** | - | - | **51.00 ± 1.41** | - | 2 |
+        - paper: best of five trials, best epoch by test accuracy, its own backbone; its re-sampling row repeats the vanilla one
+        - no difference of groups: many, medium and few are 34, 35, 31 classes here and 35, 35, 30 in the paper
+        ");
+    }
+
+    #[test]
+    fn the_papers_numbers_do_not_stand_beside_other_data() {
+        insta::assert_snapshot!(text(&results(None)), @"
+        ### caches/cifar100-lt (0123456789ab), select last, the methods of Table 1 of the paper
+        | method | name | formulation | all | many | medium | few | seeds |
+        | Vanilla FC | stage1 | g = w_k·f | 40.00 | 40.00 | 40.00 | 40.00 | 1 |
+        | LORT | lort | target 1 − δ + δ/C and δ/C | **51.00 ± 1.41** | **51.00 ± 1.41** | **51.00 ± 1.41** | **51.00 ± 1.41** | 2 |
+        - the paper's numbers are of CIFAR100-LT with imbalance ratio 100 and not shown beside other data
+        ");
+        let other = text(&results(Some(("imagenet-lt", vec![1280, 100, 5]))));
+        assert!(!other.contains("(paper)") && !other.contains("48.44"), "{other}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     TableKind,
+    benchmark::Benchmark,
     leaderboard::{best_of_n_column, run_ids, seeds},
     notes::{self, common_params},
     results::Results,
@@ -56,30 +57,10 @@ const PAPER: [Published; 12] = [
 const OWN: [Published; 2] =
     [published("ce", "CE, head re-trained", [None; 5]), published("lws", "LWS", [None; 5])];
 
-/// The column of the paper that a cache stands beside: its place and name.
-fn benchmark(results: &Results) -> Option<(usize, &'static str)> {
-    let summary = results.summary.as_ref()?;
-    match summary.manifest().dataset.name.as_str() {
-        "cifar100" => {
-            let ratio = summary.imbalance_ratio()?;
-            let known = [
-                (0, 100.0, "CIFAR100-LT, IR 100"),
-                (1, 50.0, "CIFAR100-LT, IR 50"),
-                (2, 10.0, "CIFAR100-LT, IR 10"),
-            ];
-            let near = known.into_iter().find(|(_, known, _)| (ratio / known - 1.0).abs() < 0.1);
-            near.map(|(place, _, name)| (place, name))
-        }
-        "imagenet-lt" => Some((3, "ImageNet-LT")),
-        "inaturalist18" | "inaturalist2018" => Some((4, "iNaturalist 2018")),
-        _ => None,
-    }
-}
-
 fn table2(results: &Results) -> Table {
     let rows = results.shown();
-    let benchmark = benchmark(results);
-    let paper = |row: &Published| row.top1.get(benchmark?.0).copied().flatten();
+    let benchmark = Benchmark::of(results);
+    let paper = |row: &Published| row.top1.get(benchmark?.place).copied().flatten();
     let pairs: Vec<(&Published, Option<&Selected>)> = PAPER
         .iter()
         .chain(&OWN)
@@ -90,7 +71,7 @@ fn table2(results: &Results) -> Table {
             own.into_iter().chain(nothing.then_some(None)).map(move |row| (published, row))
         })
         .collect();
-    let beside = benchmark.map_or("no benchmark of the paper", |(_, name)| name);
+    let beside = benchmark.map_or("no benchmark of the paper", |benchmark| benchmark.name);
     let title = format!("{}, beside Table 2 of the paper ({beside})", results.title());
     let mut table = Table::new(title, pairs.len());
     let mut push = |column, cell: &dyn Fn(&Published, Option<&Selected>) -> Cell| {
@@ -98,9 +79,12 @@ fn table2(results: &Results) -> Table {
     };
     push(Column::text("title", "method", Show::Always), &|row, _| Cell::Text(row.title.to_owned()));
     push(Column::text("method", "name", Show::Wide(3)), &|row, _| Cell::Text(row.method.to_owned()));
-    push(Column::number("paper.top1.all", "all (paper)", Unit::Fraction, Show::Always), &|row, _| {
-        Cell::or_missing(paper(row), |percent| Cell::Number(percent / 100.0))
-    });
+    // Beside other data there is nothing to compare with.
+    let beside_paper = |show| if benchmark.is_some() { show } else { Show::Data };
+    push(
+        Column::number("paper.top1.all", "all (paper)", Unit::Fraction, beside_paper(Show::Always)),
+        &|row, _| Cell::or_missing(paper(row), |percent| Cell::Number(percent / 100.0)),
+    );
     for (key, title) in
         [("top1.all", "all"), ("top1.many", "many"), ("top1.medium", "medium"), ("top1.few", "few")]
     {
@@ -109,7 +93,8 @@ fn table2(results: &Results) -> Table {
             Cell::or_missing(own.and_then(|own| own.summary(key)), Cell::Summary)
         });
         if key == "top1.all" {
-            let column = Column::number("difference.top1.all", "difference", Unit::Fraction, Show::Wide(1));
+            let show = beside_paper(Show::Wide(1));
+            let column = Column::number("difference.top1.all", "difference", Unit::Fraction, show);
             push(column, &|row, own| difference(paper(row), own.and_then(|own| own.summary(key))));
             push(best_of_n_column(results.protocol), &|_, own| {
                 Cell::or_missing(own.and_then(|own| own.summary(key)), |summary| Cell::Number(summary.max))

@@ -124,18 +124,27 @@ impl Panel {
     }
 
     /// Heading, horizontal grid, ticks and labels; draw it before the data.
+    ///
+    /// A heading that is wider than the panel loses the end of its first word, and a tick whose label would touch the one
+    /// before it has none.
     pub(super) fn frame(&self, svg: &mut Svg, heading: &str, x_label: &str, y_label: &str) {
-        svg.text("heading", (self.left, self.top - 8.0), Anchor::Start, heading);
+        let fitted = fitted(heading, self.width + Grid::RIGHT);
+        svg.text("heading", (self.left, self.top - 8.0), Anchor::Start, &fitted);
         for (value, label) in &self.y.ticks {
             let (_, y) = self.at(0.0, *value);
             svg.line("grid", (self.left, y), (self.right(), y));
             svg.text("muted", (self.left - 6.0, y + 3.8), Anchor::End, label);
         }
         svg.line("axis", (self.left, self.bottom()), (self.right(), self.bottom()));
+        let mut free = f64::NEG_INFINITY;
         for (value, label) in &self.x.ticks {
             let x = self.left + self.x.place(*value) * self.width;
             svg.line("axis", (x, self.bottom()), (x, self.bottom() + 4.0));
-            svg.text("muted", (x, self.bottom() + 16.0), Anchor::Middle, label);
+            let half = TICK_LETTER * label.chars().count() as f64 / 2.0;
+            if x - half >= free {
+                svg.text("muted", (x, self.bottom() + 16.0), Anchor::Middle, label);
+                free = x + half + TICK_LETTER;
+            }
         }
         if !x_label.is_empty() {
             svg.text("", (self.left + self.width / 2.0, self.bottom() + 33.0), Anchor::Middle, x_label);
@@ -144,6 +153,23 @@ impl Panel {
             svg.upright_text("", (self.left - 40.0, self.top + self.height / 2.0), y_label);
         }
     }
+}
+
+/// Width of a letter of a tick and of a heading, in pixels: of the wide ones, so that a text never takes more.
+const TICK_LETTER: f64 = 6.5;
+const HEADING_LETTER: f64 = 7.2;
+
+/// A heading within a width: of one that is too long the first word is cut, since an accuracy may stand at the end.
+fn fitted(heading: &str, width: f64) -> String {
+    let letters = heading.chars().count();
+    let over = (letters as f64 - width / HEADING_LETTER).ceil();
+    if over <= 0.0 {
+        return heading.to_owned();
+    }
+    let (first, rest) = heading.split_at(heading.find(' ').unwrap_or(heading.len()));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few letters")]
+    let kept = first.chars().count().saturating_sub(over as usize + 1).max(3);
+    first.chars().take(kept).chain(['…']).collect::<String>() + rest
 }
 
 /// Lays out equal panels in rows; returns the drawing and the left upper corners of the panels' data.
@@ -205,6 +231,38 @@ mod tests {
         assert_eq!(labels(&Scale::linear([-7.0, 12.0], 4)), ["-10", "-5", "0", "5", "10", "15"]);
         assert_eq!(labels(&Scale::logarithmic(4.0, 500.0)), ["5", "10", "20", "50", "100", "200", "500"]);
         assert_eq!(labels(&Scale::linear([], 2)), ["0.0", "0.5", "1.0"]);
+    }
+
+    #[test]
+    fn a_long_heading_keeps_its_number_and_a_short_one_all() {
+        assert_eq!(fitted("lort  51.9", 170.0), "lort  51.9");
+        let long = fitted("multiplicative-logit-adjustment  50.1", 186.0);
+        assert_eq!(long, "multiplicative-log…  50.1");
+        assert!(long.chars().count() as f64 * HEADING_LETTER <= 186.0);
+        assert_eq!(fitted("multiplicative-logit-adjustment", 36.0), "mult…");
+    }
+
+    #[test]
+    fn labels_of_ticks_do_not_touch() {
+        let panel = |width| Panel {
+            left: 0.0,
+            top: 0.0,
+            width,
+            height: 50.0,
+            x: Scale::logarithmic(5.0, 500.0),
+            y: Scale::linear([0.0, 1.0], 2),
+        };
+        let labels = |width| {
+            let mut svg = Svg::new(100.0, 100.0);
+            panel(width).frame(&mut svg, "", "", "");
+            let text = svg.finish("", "", "");
+            ["5", "10", "20", "50", "100", "200", "500"]
+                .into_iter()
+                .filter(|label| text.contains(&format!("text-anchor=\"middle\">{label}<")))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(labels(400.0), ["5", "10", "20", "50", "100", "200", "500"]);
+        assert_eq!(labels(120.0), ["5", "10", "50", "200"]);
     }
 
     #[test]

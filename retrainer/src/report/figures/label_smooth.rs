@@ -2,9 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale},
+    axes::{Grid, Panel, Scale},
     input::{points_by, series},
-    svg::Anchor,
+    svg::{Anchor, Svg},
 };
 use crate::{records::ParamText, statistics::Summary};
 use serde_json::Value;
@@ -41,24 +41,46 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
         })
         .filter(|(_, _, line): &(_, _, Vec<_>)| !line.is_empty())
         .collect();
-    let percents = lines.iter().flat_map(|(_, _, line)| line).map(|(_, summary)| 100.0 * summary.mean);
-    let y = Scale::linear(percents, 6);
-    // Equal factors of 1 − δ, so that the values near 1 do not fall together.
+    // Groups move ten times as far as all classes together, which have a panel of their own.
+    let (all, groups): (Vec<_>, Vec<_>) = lines.iter().partition(|(group, ..)| *group == "all");
+    let panels: Vec<_> = [("LORT, all classes", all), ("LORT, by training samples of the class", groups)]
+        .into_iter()
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect();
+    let grid = Grid { columns: 1, width: 520.0, height: 170.0 };
+    let mut svg = grid.drawing(panels.len(), 0.0);
+    for (index, (heading, lines)) in panels.iter().enumerate() {
+        let percents = lines.iter().flat_map(|(_, _, line)| line).map(|(_, summary)| 100.0 * summary.mean);
+        let mut panel = grid.panel(index, 0.0, delta_axis(low, high), Scale::linear(percents, 5));
+        panel.width -= 60.0;
+        draw(&mut svg, &panel, heading, lines, (low..=high).contains(&PUBLISHED));
+    }
+    let title = "Accuracy against the label-smooth value of LORT";
+    let caption = format!(
+        "Means of per-class accuracies on the test split, bands are ± one standard deviation over seeds; {fixed}; {}",
+        input.how()
+    );
+    Some(Figure { name: "fig4", title: title.to_owned(), svg: svg.finish("fig4", title, &caption), caption })
+}
+
+/// Equal factors of 1 − δ, so that the values near 1 do not fall together.
+fn delta_axis(low: f64, high: f64) -> Scale {
     let ticks = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999];
     let ticks = ticks.into_iter().filter(|&tick| tick >= low && tick <= high);
     let ticks = ticks.map(|tick| (tick, ParamText(&Value::from(tick)).to_string())).collect();
-    let grid = Grid { columns: 1, width: 520.0, height: 260.0 };
-    let mut svg = grid.drawing(1, 0.0);
-    let mut panel = grid.panel(0, 0.0, Scale::mapped(|delta| -(1.0 - delta).log10(), low, high, ticks), y);
-    panel.width -= 60.0;
-    panel.frame(&mut svg, "LORT", "label-smooth value δ (scale of 1 − δ)", "accuracy, %");
-    if (low..=high).contains(&PUBLISHED) {
+    Scale::mapped(|delta| -(1.0 - delta).log10(), low, high, ticks)
+}
+
+/// A panel with the lines of some groups; `published` marks the paper's value.
+fn draw(svg: &mut Svg, panel: &Panel, heading: &str, lines: &[&(&str, usize, Line)], published: bool) {
+    panel.frame(svg, heading, "label-smooth value δ (scale of 1 − δ)", "accuracy, %");
+    if published {
         let (x, _) = panel.at(PUBLISHED, 0.0);
         svg.path("guide", &[(x, panel.top), (x, panel.bottom())]);
         svg.text("muted", (x - 4.0, panel.top - 8.0), Anchor::End, "published δ = 0.98");
     }
     let mut labels = Vec::new();
-    for (group, series, line) in &lines {
+    for (group, series, line) in lines {
         let at = |delta: f64, value: f64| panel.at(delta, 100.0 * value);
         let std = |summary: &Summary| summary.std.unwrap_or(0.0);
         let upper = line.iter().map(|(delta, summary)| at(*delta, summary.mean + std(summary)));
@@ -81,10 +103,4 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
         svg.text(&format!("colored-text s{series}"), (x, y + 4.0), Anchor::Start, group);
         free = y + 13.0;
     }
-    let title = "Accuracy against the label-smooth value of LORT";
-    let caption = format!(
-        "Means of per-class accuracies on the test split, bands are ± one standard deviation over seeds; {fixed}; {}",
-        input.how()
-    );
-    Some(Figure { name: "fig4", title: title.to_owned(), svg: svg.finish("fig4", title, &caption), caption })
 }

@@ -25,25 +25,44 @@ struct Quantity {
     title: &'static str,
     symbol: &'static str,
     column: fn(&PerClass) -> &Vec<Option<f32>>,
-    /// Whether heights compare between panels.
-    one_scale: bool,
+    /// What stands at the axis.
+    axis: &'static str,
+    /// Whether it is drawn over its mean over the classes of a method, so that all panels have one scale.
+    relative: bool,
 }
 
 const MAGNITUDE: Quantity = Quantity {
-    title: "Logits Magnitude over classes",
+    title: "Logits Magnitude over classes, divided by its mean",
     symbol: "M",
     column: |per_class| &per_class.logits_magnitude,
+    axis: "M / mean",
     // It grows with the weights, and only its balance over classes counts.
-    one_scale: false,
+    relative: true,
 };
 
 const REGULARIZED_STD: Quantity = Quantity {
     title: "Regularized Standard Deviation over classes",
     symbol: "R",
     column: |per_class| &per_class.regularized_std_pos,
+    axis: "R",
     // That it hardly differs between methods is the paper's claim.
-    one_scale: true,
+    relative: false,
 };
+
+impl Quantity {
+    /// The value of each class as it is drawn.
+    fn drawn(&self, method: &MethodDetail<'_>) -> Vec<Option<f64>> {
+        let values = method.column(self.column);
+        if self.relative { over_mean(&values) } else { values }
+    }
+}
+
+/// Values divided by the mean of those that there are.
+fn over_mean(values: &[Option<f64>]) -> Vec<Option<f64>> {
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    let mean = known.iter().sum::<f64>() / known.len() as f64;
+    values.iter().map(|value| value.map(|value| value / mean)).collect()
+}
 
 /// A class in a panel: its place from head to tail, its value, and what it is.
 #[derive(Clone, Copy)]
@@ -58,7 +77,7 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
     let (classes, class_counts) = (input.head_to_tail()?, input.class_counts?);
     let methods = input.methods();
     let points = |method: &MethodDetail<'_>| -> Vec<Point> {
-        let values = method.column(quantity.column);
+        let values = quantity.drawn(method);
         let point = |(place, &(class, count)): (usize, &(ClassId, u64))| {
             let value = values.get(class.index()).copied().flatten()?;
             Some(Point { place, value, class, count })
@@ -74,23 +93,22 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
         return None;
     }
     let all: Vec<f64> = panels.iter().flat_map(|(_, points)| points).map(|point| point.value).collect();
-    let shared = quantity.one_scale.then(|| Scale::linear(middle(&all).into_iter().chain([0.0]), 4));
+    let scale = Scale::linear(middle(&all).into_iter().chain([0.0]), 4);
     let grid = Grid { columns: 4, width: 170.0, height: 110.0 };
     let above = 24.0;
     let mut svg = grid.drawing(panels.len(), above);
     legend(&mut svg, &Shot::ALL.map(|shot| (series(shot), shot.name())));
     for (index, (heading, points)) in panels.iter().enumerate() {
-        let own = || Scale::linear(points.iter().map(|point| point.value).chain([0.0]), 4);
-        let y = shared.clone().unwrap_or_else(own);
-        let panel = grid.panel(index, above, Scale::tight(0.0, (classes.len() - 1) as f64, 4), y);
+        let x = Scale::tight(0.0, (classes.len() - 1) as f64, 4);
+        let panel = grid.panel(index, above, x, scale.clone());
         let (x_label, y_label) = (
             if index + grid.columns >= panels.len() { "class, head to tail" } else { "" },
-            if index % grid.columns == 0 { quantity.symbol } else { "" },
+            if index % grid.columns == 0 { quantity.axis } else { "" },
         );
         panel.frame(&mut svg, heading, x_label, y_label);
         for &Point { place, value, class, count } in points {
             let dot = format!("faint s{}", series(Shot::of(count)));
-            let tip = format!("class {class} ({count} training samples): {} = {value:.3}", quantity.symbol);
+            let tip = format!("class {class} ({count} training samples): {} = {value:.3}", quantity.axis);
             svg.circle(&dot, panel.inside(place as f64, value), 2.0, &tip);
         }
         let smoothed = smooth(&points.iter().map(|point| point.value).collect::<Vec<_>>());
@@ -99,12 +117,9 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
         svg.path("line s4", &line);
     }
     let Quantity { title, symbol, .. } = quantity;
-    let scales = match &shared {
-        Some(scale) => match all.iter().filter(|&&value| !scale.covers(value)).count() {
-            0 => "all of one scale".to_owned(),
-            beyond => format!("all of one scale, {beyond} points beyond it at its edge"),
-        },
-        None => "each of its own scale".to_owned(),
+    let scales = match all.iter().filter(|&&value| !scale.covers(value)).count() {
+        0 => "all of one scale".to_owned(),
+        beyond => format!("all of one scale, {beyond} points beyond it at its edge"),
     };
     let measured = measured(&methods, class_counts, quantity);
     let caption = format!(
@@ -126,10 +141,7 @@ fn middle(values: &[f64]) -> Vec<f64> {
 
 /// What the paper claims of R, in numbers: how little it differs between methods, and how it grows from head to tail.
 fn measured(methods: &[MethodDetail<'_>], class_counts: &ClassCounts, quantity: &Quantity) -> String {
-    let columns = |quantity: &Quantity| -> Vec<Vec<Option<f64>>> {
-        methods.iter().map(|method| method.column(quantity.column)).collect()
-    };
-    let own = columns(quantity);
+    let own: Vec<Vec<Option<f64>>> = methods.iter().map(|method| method.column(quantity.column)).collect();
     let mean = |shot: Shot| {
         let values = class_counts.classes_of(shot).into_iter().flat_map(|class| {
             own.iter().filter_map(move |column| column.get(class.index()).copied().flatten())
@@ -139,8 +151,16 @@ fn measured(methods: &[MethodDetail<'_>], class_counts: &ClassCounts, quantity: 
     };
     let groups: Vec<_> = Shot::ALL.into_iter().filter_map(mean).collect();
     let differ = between_methods(&own).map(|deviation| {
-        let magnitude = between_methods(&columns(&MAGNITUDE)).filter(|_| quantity.one_scale);
-        let beside = magnitude.map(|other| format!(" ({} by {:.1} %)", MAGNITUDE.symbol, 100.0 * other));
+        // Of M the part that weights and scales of methods make is no difference of balance.
+        let drawn: Vec<_> = methods.iter().map(|method| MAGNITUDE.drawn(method)).collect();
+        let beside = between_methods(&drawn).map(|other| {
+            let (is_own, other) = (quantity.relative, 100.0 * other);
+            if is_own {
+                format!(" ({other:.1} % where it is divided by its mean)")
+            } else {
+                format!(" ({}, divided by its mean, by {other:.1} %)", MAGNITUDE.symbol)
+            }
+        });
         format!(
             ", and differs between the {} methods by {:.1} %{}: standard deviation over the methods divided by their \
              mean, median over the classes",

@@ -46,6 +46,7 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
     }
     let means = || cells.iter().map(|cell| cell.2.mean);
     let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
+    let colors = robust_range(&means().collect::<Vec<_>>());
     let (left, top) = (86.0, 34.0);
     let (width, height) = (CELL.0 * rates.len() as f64, CELL.1 * decays.len() as f64);
     let mut svg = Svg::new(left + width.max(HEADING_WIDTH) + 20.0, top + height + 58.0);
@@ -55,7 +56,7 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
         // Large decays at the top.
         let (x, y) = (place(&rates, lr), decays.len() as f64 - 1.0 - place(&decays, decay));
         let corner = (left + x * CELL.0, top + y * CELL.1);
-        let share = if high > low { (summary.mean - low) / (high - low) } else { 0.5 };
+        let share = if colors.1 > colors.0 { (summary.mean - colors.0) / (colors.1 - colors.0) } else { 0.5 };
         let (mean, std) = (100.0 * summary.mean, 100.0 * summary.std.unwrap_or(0.0));
         let tip = format!("lr {lr}, weight decay {decay}: {mean:.2} ± {std:.2} over {} seeds", summary.n);
         svg.rect(
@@ -85,14 +86,34 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
     svg.text("", (left + width / 2.0, top + height + 38.0), Anchor::Middle, "learning rate");
     svg.upright_text("", (left - 56.0, top + height / 2.0), "weight decay");
     let title = "Accuracy of LORT over learning rate and weight decay";
+    let beyond = match means().filter(|mean| *mean < colors.0 || *mean > colors.1).count() {
+        0 => String::new(),
+        count => format!(
+            "; colours run from {:.1} to {:.1} %, {count} cells lie beyond",
+            100.0 * colors.0,
+            100.0 * colors.1
+        ),
+    };
     let caption = format!(
-        "Mean of per-class accuracies on the test split, mean over seeds; {} cells between {:.1} and {:.1} %; {fixed}; {}",
+        "Mean of per-class accuracies on the test split, mean over seeds; {} cells between {:.1} and {:.1} %{beyond}; {fixed}; {}",
         cells.len(),
         100.0 * low,
         100.0 * high,
         input.how()
     );
     Some(Figure { name: "fig5", title: title.to_owned(), svg: svg.finish("fig5", title, &caption), caption })
+}
+
+/// Between which values colours run: those within one and a half times the distance of the quartiles from these (Tukey's fences),
+/// so that a cell far off does not take the differences of the others.
+fn robust_range(values: &[f64]) -> (f64, f64) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let quartile = |numerator: usize| sorted.get(numerator * sorted.len().saturating_sub(1) / 4).copied();
+    let Some((first, third)) = quartile(1).zip(quartile(3)) else { return (0.0, 0.0) };
+    let reach = 1.5 * (third - first);
+    let inside = sorted.iter().copied().filter(|&value| value >= first - reach && value <= third + reach);
+    inside.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
 /// The colour at a share in 0..=1 of the scale.
@@ -114,6 +135,15 @@ fn color(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Quartiles 2 and 4 of five values, fences −1 and 7; with equal quartiles only equal values are inside.
+    #[test]
+    fn a_value_far_off_takes_no_colours_from_the_others() {
+        assert_eq!(robust_range(&[3.0, 1.0, 2.0, 5.0, 4.0]), (1.0, 5.0));
+        assert_eq!(robust_range(&[3.0, -90.0, 2.0, 5.0, 4.0]), (2.0, 5.0));
+        assert_eq!(robust_range(&[2.0, 2.0]), (2.0, 2.0));
+        assert_eq!(robust_range(&[]), (0.0, 0.0));
+    }
 
     #[test]
     fn colors_run_through_the_map() {
