@@ -1,6 +1,6 @@
 //! Every way in which the extractor can fail, each with what was expected, what was found, and a hint.
 
-use shared::{CacheError, Hint};
+use shared::{CacheError, Hint, text};
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ pub enum ExtractError {
     },
 
     /// A file or folder could not be read or written.
-    #[error("could not {action} `{}`", .path.display())]
+    #[error("could not {action} `{}`", text::path(.path))]
     Io {
         /// What was tried, as the end of the sentence "could not …".
         action: &'static str,
@@ -35,7 +35,7 @@ pub enum ExtractError {
     },
 
     /// A file or folder that a command needs is not there.
-    #[error("`{}` not found: expected {expected}", .path.display())]
+    #[error("`{}` not found: expected {expected}", text::path(.path))]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum ExtractError {
     },
 
     /// A file is there, and is not what its name says.
-    #[error("`{}`: expected {expected}, got {got}", .path.display())]
+    #[error("`{}`: expected {expected}, got {got}", text::path(.path))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum ExtractError {
     },
 
     /// An unfinished or finished result of other settings is in the way.
-    #[error("`{}` was made with other settings: {}", .path.display(), .differences.join("; "))]
+    #[error("`{}` was made with other settings: {}", text::path(.path), .differences.join("; "))]
     OtherSettings {
         /// The folder or file in the way.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum ExtractError {
     },
 
     /// A checkpoint of other training images than those asked for.
-    #[error("`{}` was trained on other images: {}", .path.display(), .differences.join("; "))]
+    #[error("`{}` was trained on other images: {}", text::path(.path), .differences.join("; "))]
     OtherData {
         /// The checkpoint.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum ExtractError {
     },
 
     /// Something that would be overwritten is there.
-    #[error("`{}` exists already", .path.display())]
+    #[error("`{}` exists already", text::path(.path))]
     Exists {
         /// The file or folder in the way.
         path: PathBuf,
@@ -151,14 +151,11 @@ impl ExtractError {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
-    /// An [`ExtractError::Torch`], for `map_err`; libtorch's message without its C++ frames.
+    /// An [`ExtractError::Torch`], for `map_err`; libtorch's message in few words.
     pub(crate) fn torch(action: impl Into<String>) -> impl FnOnce(tch::TchError) -> Self {
         move |source| {
             let source = match source {
-                tch::TchError::Torch(mut message) => {
-                    message.truncate(message.find("\nException raised from").unwrap_or(message.len()));
-                    tch::TchError::Torch(message)
-                }
+                tch::TchError::Torch(message) => tch::TchError::Torch(plain(message)),
                 other => other,
             };
             Self::Torch { action: action.into(), source }
@@ -176,11 +173,14 @@ impl Hint for ExtractError {
                 .then(|| "a smaller `--batch-size` needs less memory".to_owned()),
             Self::Io { source, .. } => match source.kind() {
                 ErrorKind::NotFound => Some("check the path".to_owned()),
+                ErrorKind::OutOfMemory => {
+                    Some("end other programs, or use a machine with more memory".to_owned())
+                }
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a place that you may read and write".to_owned())
                 }
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                    Some("free some space and run the same command again: finished work is kept".to_owned())
+                    Some("free some space, then run the same command again".to_owned())
                 }
                 _ => None,
             },
@@ -209,6 +209,20 @@ impl Hint for ExtractError {
             Self::Interrupted { .. } => Some("run the same command again to continue".to_owned()),
         }
     }
+}
+
+/// A message of libtorch's without its C++ frames; memory that ran out is said in words.
+fn plain(mut message: String) -> String {
+    const OUT_OF_MEMORY: [&str; 3] = ["bad_alloc", "can't allocate memory", "out of memory"];
+    if OUT_OF_MEMORY.iter().any(|sign| message.contains(sign)) && !message.contains("CUDA") {
+        let bytes = message.split_once("tried to allocate ").and_then(|(_, rest)| rest.split_once(" bytes"));
+        return match bytes {
+            Some((bytes, _)) => format!("not enough memory for {bytes} bytes more"),
+            None => "not enough memory".to_owned(),
+        };
+    }
+    message.truncate(message.find("\nException raised from").unwrap_or(message.len()));
+    message
 }
 
 /// The known name nearest to a mistyped one, if any is near.
@@ -252,6 +266,14 @@ mod tests {
         };
         let message = source.to_string();
         assert!(message.contains("1x1 and 2x3") && message.lines().count() == 1, "{message}");
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_said_in_words() {
+        let allocator = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you \
+            tried to allocate 4096 bytes. Error code 12 (Cannot allocate memory)\nframe #0: c10::ThrowEnforceNotMet";
+        assert_eq!(plain(allocator.to_owned()), "not enough memory for 4096 bytes more");
+        assert_eq!(plain("std::bad_alloc".to_owned()), "not enough memory");
     }
 
     #[test]

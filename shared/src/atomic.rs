@@ -237,7 +237,9 @@ mod tests {
         std::fs::write(at(".longtail-0123456789aB.tmp"), b"half").unwrap();
         std::fs::create_dir_all(at(".longtail-0123456789aC.tmp/train.clean")).unwrap();
         let own = ["notes.tmp", ".notes.tmp", ".longtail-notes.tmp", ".longtail-0123456789aB"];
-        own.iter().for_each(|name| std::fs::write(at(name), b"mine").unwrap());
+        for name in own {
+            std::fs::write(at(name), b"mine").unwrap();
+        }
         remove_leftovers(folder.path()).unwrap();
         assert!(!at(".longtail-0123456789aB.tmp").exists() && !at(".longtail-0123456789aC.tmp").exists());
         assert!(own.iter().all(|name| at(name).exists()));

@@ -3,7 +3,10 @@
 use crate::{
     classes::{ClassCounts, ClassId},
     error::CacheError,
+    index,
     manifest::{FileInfo, MANIFEST_FILE, Manifest, ViewInfo},
+    regular,
+    seal::Seal,
     shard::{Expected, Shard},
     stage1_head::Stage1Head,
     stamp::Stamps,
@@ -33,6 +36,7 @@ pub struct FeatureCache {
     labels: BTreeMap<Split, Vec<ClassId>>,
     stage1_head: Option<Stage1Head>,
     stamps: Stamps,
+    sealed: bool,
 }
 
 #[derive(Debug)]
@@ -60,7 +64,10 @@ impl FeatureCache {
     /// # Errors
     /// A variant of [`CacheError`] for each way in which a cache can be wrong.
     pub fn open(path: &Path) -> Result<Self, CacheError> {
-        let manifest = read_manifest(path)?;
+        let (manifest, seal) = read_manifest(path)?;
+        if let Seal::Broken { expected, got } = seal {
+            return Err(CacheError::ManifestChanged { path: path.join(MANIFEST_FILE), expected, got });
+        }
         let files = manifest.files().map(|file| path.join(&file.file));
         let stamps = Stamps::of(files.chain([path.join(MANIFEST_FILE)]));
         let (mut views, mut labels) = (BTreeMap::new(), BTreeMap::new());
@@ -89,12 +96,18 @@ impl FeatureCache {
         check_class_counts(path, &manifest, labels.get(&Split::Train).map_or(&[], Vec::as_slice))?;
         let stage1_head =
             manifest.stage1_head.as_ref().map(|file| open_head(path, &manifest, file)).transpose()?;
-        Ok(Self { path: path.to_owned(), manifest, views, labels, stage1_head, stamps })
+        let sealed = seal == Seal::Whole;
+        Ok(Self { path: path.to_owned(), manifest, views, labels, stage1_head, stamps, sealed })
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the manifest carries a digest of itself; those of earlier versions do not, and edits of them cannot be found.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     /// What decided the bytes.
@@ -168,20 +181,34 @@ impl FeatureCache {
         self.manifest.files().collect()
     }
 
-    /// Reads every byte of a cache and lists the files whose size or checksum is wrong, in manifest order.
+    /// Reads every byte of a cache and lists the files whose size or checksum is wrong: the manifest itself, then in its order,
+    /// then the indices of the views, which `each` does not hear of.
     ///
     /// Needs the manifest alone, so that damaged shards are listed instead of stopping at the first.
     ///
     /// # Errors
     /// An unreadable manifest; damaged shards are results, not errors.
     pub fn verify(path: &Path, mut each: impl FnMut(&FileInfo)) -> Result<Vec<Damage>, CacheError> {
-        let manifest = read_manifest(path)?;
+        let (manifest, seal) = read_manifest(path)?;
         let mut damages = Vec::new();
+        if let Seal::Broken { expected, got } = seal {
+            let file = path.join(MANIFEST_FILE);
+            let bytes = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
+            damages.push(Damage {
+                file: FileInfo { file: MANIFEST_FILE.to_owned(), bytes, blake3: got.clone() },
+                error: CacheError::ManifestChanged { path: file, expected, got },
+            });
+        }
         for file in manifest.files() {
             if let Err(error) = check_file(path, file) {
                 damages.push(Damage { file: file.clone(), error });
             }
             each(file);
+        }
+        for (&id, view) in &manifest.views {
+            if let Err(error) = index::check(path, id, view) {
+                damages.push(Damage { file: index::info(id, view), error });
+            }
         }
         Ok(damages)
     }
@@ -270,18 +297,19 @@ impl<'cache> FeatureView<'cache> {
     }
 }
 
-fn read_manifest(path: &Path) -> Result<Manifest, CacheError> {
+fn read_manifest(path: &Path) -> Result<(Manifest, Seal), CacheError> {
     let file = path.join(MANIFEST_FILE);
     // In this order: a dump that ends just now writes the one before it removes the other.
     let begun = path.join(PARTIAL_FILE).exists();
-    if !file.exists() {
-        return Err(if begun {
+    let (manifest, seal) = Manifest::read(&file)?.ok_or_else(|| {
+        if begun {
             CacheError::UnfinishedDump { path: path.to_owned() }
         } else {
             CacheError::MissingManifest { path: path.to_owned() }
-        });
-    }
-    Manifest::read(&file)
+        }
+    })?;
+    manifest.check().map_err(|reason| CacheError::InvalidManifest { path: file, reason })?;
+    Ok((manifest, seal))
 }
 
 fn open_view(path: &Path, manifest: &Manifest, info: &ViewInfo) -> Result<MappedView, CacheError> {
@@ -364,7 +392,7 @@ fn open_head(path: &Path, manifest: &Manifest, file: &FileInfo) -> Result<Stage1
 }
 
 fn check_size(path: &Path, expected: u64) -> Result<(), CacheError> {
-    match std::fs::metadata(path) {
+    match regular::open(path).and_then(|file| file.metadata()) {
         Ok(metadata) if metadata.len() == expected => Ok(()),
         Ok(metadata) => Err(CacheError::WrongSize { path: path.to_owned(), expected, got: metadata.len() }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

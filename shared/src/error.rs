@@ -58,6 +58,19 @@ pub enum CacheError {
         /// What is wrong.
         reason: String,
     },
+    /// The manifest's bytes are not those that were written.
+    #[error(
+        "`{}` was changed after it was written: its digest is {got}, and it says {expected}",
+        text::path(path)
+    )]
+    ManifestChanged {
+        /// The manifest.
+        path: PathBuf,
+        /// The digest that it carries.
+        expected: String,
+        /// The digest of its bytes.
+        got: String,
+    },
     /// A shard of the manifest is not on disk.
     #[error("shard `{}` is missing", text::path(path))]
     MissingShard {
@@ -212,8 +225,8 @@ pub enum CacheError {
         /// The first setting that differs, with both values.
         difference: String,
     },
-    /// Another process is at the same dump, and one at a time may be.
-    #[error("another process is dumping into `{}`", text::path(path))]
+    /// Another process is at the same work, and one at a time may be.
+    #[error("another process is writing into `{}`", text::path(path))]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -236,16 +249,25 @@ impl CacheError {
 impl Hint for CacheError {
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Io { source, .. } => match source.kind() {
+            Self::Io { action, source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => "check the path",
+                io::ErrorKind::PermissionDenied if ["open", "read", "map"].contains(action) => {
+                    "ask for permission to read it, or copy it to a place of your own"
+                }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     "choose a folder that you may write to"
                 }
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                    "free some space and run the same command again: finished work is kept"
+                    "free some space, then run the same command again"
                 }
                 _ => return None,
             },
+            Self::MissingManifest { path } if path.is_file() => {
+                "a cache is a folder; a packed one is unpacked with `extractor unpack`"
+            }
+            Self::MissingManifest { path } if !path.exists() => {
+                "there is no such folder: check the path, or make a cache with `extractor dump` or `extractor import`"
+            }
             Self::MissingManifest { .. } => "make one with `extractor dump` or `extractor import`",
             Self::UnfinishedDump { .. } => {
                 "run the same `extractor dump` again: it goes on at the first missing shard; after all partitions, `extractor merge`"
@@ -253,7 +275,9 @@ impl Hint for CacheError {
             Self::WrongVersion { .. } => {
                 "dump the features again, or use the program version that wrote the cache"
             }
-            Self::InvalidManifest { .. } => "restore `manifest.json` from a copy, or dump the features again",
+            Self::InvalidManifest { .. } | Self::ManifestChanged { .. } => {
+                "a manifest is not edited by hand: restore `manifest.json` from a copy, or make the cache again"
+            }
             Self::MissingShard { .. }
             | Self::WrongSize { .. }
             | Self::InvalidHeader { .. }
@@ -279,7 +303,7 @@ impl Hint for CacheError {
                 "choose another `--out`, or remove the folder first"
             }
             Self::InUse { .. } => {
-                "wait for it, or stop it and run the same command again: it goes on at the first missing shard"
+                "wait for it, or stop it and run the same command again: it goes on where that one was"
             }
             Self::InvalidClassCounts { .. } => "a training split needs at least one sample",
             Self::WrongRows { .. } => return None,

@@ -31,7 +31,9 @@ pub mod device;
 mod difference;
 mod dtype;
 pub mod error;
+mod index;
 pub mod interrupt;
+mod lock;
 pub mod long_tail;
 mod manifest;
 pub mod manual;
@@ -41,6 +43,8 @@ pub mod output;
 mod plan;
 pub mod progress;
 pub mod random;
+pub mod regular;
+mod seal;
 mod shard;
 mod stage1_head;
 mod stamp;
@@ -53,6 +57,8 @@ pub use cache::{Damage, FeatureCache, FeatureView};
 pub use classes::{ClassCounts, ClassId, Shot};
 pub use dtype::Dtype;
 pub use error::{CacheError, Hint};
+pub use index::{INDEX_FILE, index_path};
+pub use lock::FolderLock;
 pub use manifest::{
     BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, LeftOut, MANIFEST_FILE,
     Manifest, Overlap, ProgramInfo, ShardInfo, ViewInfo, numbered,

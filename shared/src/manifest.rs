@@ -5,17 +5,22 @@ use crate::{
     difference,
     dtype::Dtype,
     error::CacheError,
+    index, regular,
+    seal::{self, Seal},
     view::{Split, View, ViewId},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, fmt, io::ErrorKind, path::Path};
 
 /// The cache format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The file that makes a folder a cache.
 pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// No manifest has more bytes: a hundred times that of a data set of 10,000 classes.
+const LARGEST: u64 = 1 << 28;
 
 /// Everything that decided the bytes of a feature cache.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -251,7 +256,7 @@ impl Manifest {
         self.views.keys().filter(move |id| id.split == split).map(|id| id.view)
     }
 
-    /// Every file of the cache but the manifest itself, in reading order.
+    /// Every file of the cache but the manifest itself and the views' indices, in reading order.
     pub fn files(&self) -> impl Iterator<Item = &FileInfo> {
         let shards = self.views.values().flat_map(|view| view.shards.iter().map(|shard| &shard.file));
         shards.chain(self.extra_files())
@@ -285,11 +290,49 @@ impl Manifest {
         difference::first(&settings(self), &settings(other))
     }
 
-    /// Reads and checks a manifest.
-    pub(crate) fn read(path: &Path) -> Result<Self, CacheError> {
-        let bytes = std::fs::read(path).map_err(|source| CacheError::io("read", path, source))?;
+    /// The file's text: readable, and with a digest of itself, which is no part of the cache key.
+    pub(crate) fn sealed(&self) -> String {
+        seal::seal(serde_json::to_value(self).unwrap_or(Value::Null))
+    }
+
+    /// Reads a manifest of a finished or unfinished dump, and what it says about its own bytes; `None` where no file is there.
+    pub(crate) fn read(path: &Path) -> Result<Option<(Self, Seal)>, CacheError> {
+        match regular::read_at_most(path, LARGEST) {
+            Ok(bytes) => Self::parse(path, &bytes).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // A file in the place of the folder.
+            Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(None),
+            Err(source) => Err(CacheError::io("read", path, source)),
+        }
+    }
+
+    /// Reads the text of the manifest of a finished cache; `path` is for messages. Every path in it stays inside the cache.
+    ///
+    /// # Errors
+    /// [`CacheError::ManifestChanged`], [`CacheError::WrongVersion`], [`CacheError::InvalidManifest`].
+    pub fn from_text(path: &Path, bytes: &[u8]) -> Result<Self, CacheError> {
+        let (manifest, seal) = Self::parse(path, bytes)?;
+        if let Seal::Broken { expected, got } = seal {
+            return Err(CacheError::ManifestChanged { path: path.to_owned(), expected, got });
+        }
+        let invalid = |reason| CacheError::InvalidManifest { path: path.to_owned(), reason };
+        manifest.check().map_err(invalid)?;
+        Ok(manifest)
+    }
+
+    /// The views' indices in the Hugging Face convention, which follow from the manifest, as files of the cache.
+    pub fn indices(&self) -> impl Iterator<Item = FileInfo> + '_ {
+        self.views.iter().map(|(&id, view)| index::info(id, view))
+    }
+
+    /// Reads the text of a manifest; `path` is for messages. Every path in it stays inside the cache.
+    ///
+    /// # Errors
+    /// [`CacheError::WrongVersion`], [`CacheError::InvalidManifest`].
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<(Self, Seal), CacheError> {
         let invalid = |reason: String| CacheError::InvalidManifest { path: path.to_owned(), reason };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
+        let mut value: Value = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        let seal = seal::examine(bytes, &mut value);
         // The version comes first: fields of another version are not errors of this one.
         match value.get("format_version").and_then(Value::as_u64) {
             Some(version) if version == u64::from(FORMAT_VERSION) => {}
@@ -302,12 +345,17 @@ impl Manifest {
             }
             None => return Err(invalid("no `format_version`".to_owned())),
         }
-        let manifest: Self = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
-        manifest.check().map_err(invalid)?;
-        Ok(manifest)
+        let manifest = Self::deserialize(&value).map_err(|error| invalid(error.to_string()))?;
+        let known = serde_json::to_value(&manifest).unwrap_or(Value::Null);
+        if let Some(key) = seal::unknown_key(&value, &known) {
+            return Err(invalid(format!("unknown key `{key}`")));
+        }
+        manifest.check_paths().map_err(invalid)?;
+        Ok((manifest, seal))
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether a finished cache can be of this manifest.
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.feature_dim == 0 {
             return Err("`feature_dim` is 0".to_owned());
         }
@@ -327,11 +375,11 @@ impl Manifest {
                 return Err(format!("rows of the shards of `{id}` do not add up to {}", view.rows));
             }
         }
-        self.check_paths()
+        Ok(())
     }
 
     /// Whether every file is inside the cache.
-    pub(crate) fn check_paths(&self) -> Result<(), String> {
+    fn check_paths(&self) -> Result<(), String> {
         let shards = self.views.values().flat_map(|view| &view.shards);
         if let Some(shard) = shards.into_iter().find(|shard| !is_plain_path(&shard.file.file)) {
             return Err(format!("shard path `{}` leaves the cache", shard.file.file));

@@ -6,6 +6,7 @@ use crate::{
     classes::{ClassCounts, ClassId},
     dtype::Dtype,
     error::CacheError,
+    lock::FolderLock,
     manifest::{BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, HeadKind, Manifest, ProgramInfo},
     plan::ViewPlan,
     random::stream,
@@ -132,7 +133,9 @@ impl SyntheticCache {
     ) -> Result<Synthesised, CacheError> {
         let too_many = || CacheError::InvalidClassCounts { classes: self.class_counts.len() };
         let plans = self.plans().ok_or_else(too_many)?;
-        let mut writer = CacheWriter::begin(path, self.manifest()?, &plans)?;
+        let manifest = self.manifest()?;
+        let _lock = FolderLock::alone(path)?;
+        let mut writer = CacheWriter::begin(path, manifest, &plans)?;
         if writer.is_finished() {
             return Ok(Synthesised::Before);
         }

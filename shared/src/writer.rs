@@ -9,8 +9,11 @@ mod takeover;
 use crate::{
     atomic,
     error::CacheError,
+    index,
     manifest::{FileInfo, MANIFEST_FILE, Manifest, ShardInfo, ViewInfo},
     plan::{self, ViewPlan},
+    regular,
+    seal::Seal,
     shard::{Digests, Expected, Shard, ShardWriter},
     stage1_head::{HEAD_FILE, Stage1Head},
     view::ViewId,
@@ -32,9 +35,6 @@ const STATISTICS_FILE: &str = "batch_norm.safetensors";
 
 /// The image file of each sample, where the images were files: text in zstd, whose lines are the writer's affair.
 pub const IMAGES_FILE: &str = "images.tsv.zst";
-
-/// The Hugging Face index in the folder of a view.
-const INDEX_FILE: &str = "features.safetensors.index.json";
 
 /// How often a folder is looked at again that another process writes to.
 const ATTEMPTS: usize = 5;
@@ -68,8 +68,11 @@ impl CacheWriter {
         for _ in 0..ATTEMPTS {
             if let Some(mut there) = Self::find(path)? {
                 there.refuse_other(&manifest)?;
-                if !there.finished {
-                    atomic::remove_leftovers(path)?;
+                atomic::remove_leftovers(path)?;
+                if there.finished {
+                    // What a kill leaves between the last two steps.
+                    let _ = std::fs::remove_file(path.join(PARTIAL_FILE));
+                } else {
                     // The program that began a dump signs it, so that a resumed dump ends with the same bytes.
                     there.manifest = Manifest { program: there.manifest.program, ..manifest };
                 }
@@ -130,8 +133,10 @@ impl CacheWriter {
 
     fn find(path: &Path) -> Result<Option<Self>, CacheError> {
         // In this order: a process that finishes writes the one before it removes the other.
-        let partial = read_settings(&path.join(PARTIAL_FILE))?;
+        let partial = read_settings(&path.join(PARTIAL_FILE));
         let whole = read_settings(&path.join(MANIFEST_FILE))?;
+        // Beside a whole manifest the other is a leftover, in whatever state.
+        let partial = if whole.is_some() { None } else { partial? };
         let finished = whole.is_some();
         Ok(whole.or(partial).map(|manifest| Self {
             path: path.to_owned(),
@@ -327,19 +332,19 @@ impl CacheWriter {
             self.manifest.images = Some(self.file_info(IMAGES_FILE.to_owned())?);
         }
         self.manifest.created_unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-        atomic::write_atomic(&self.path.join(MANIFEST_FILE), pretty(&self.manifest).as_bytes())?;
+        atomic::write_atomic(&self.path.join(MANIFEST_FILE), self.manifest.sealed().as_bytes())?;
         // Only a leftover: a cache with both files is finished.
         let _ = std::fs::remove_file(self.path.join(PARTIAL_FILE));
         Ok(self.manifest)
     }
 
-    /// Writes the index of each view of a finished cache that has none; the manifest does not list them.
+    /// Writes the index of each view of a finished cache that is lost or damaged; the manifest does not list them.
     ///
     /// # Errors
     /// [`CacheError::Io`].
     pub fn restore_indices(&self) -> Result<(), CacheError> {
-        let lost = |id: &ViewId| !self.path.join(id.to_string()).join(INDEX_FILE).exists();
-        let views = self.manifest.views.iter().filter(|(id, _)| self.finished && lost(id));
+        let lost = |id: ViewId, view: &ViewInfo| index::check(&self.path, id, view).is_err();
+        let views = self.manifest.views.iter().filter(|(id, view)| self.finished && lost(**id, view));
         views.into_iter().try_for_each(|(id, view)| self.write_index(*id, view))
     }
 
@@ -374,30 +379,8 @@ impl CacheWriter {
         Ok(FileInfo { file, bytes, blake3 })
     }
 
-    /// The Hugging Face index of a view. Tensors of several shards share their names, which that convention does not know:
-    /// keys carry the shard's number then, and `metadata.shards` lists files in row order.
     fn write_index(&self, id: ViewId, view: &ViewInfo) -> Result<(), CacheError> {
-        let name = |shard: &ShardInfo| shard.file.file.rsplit('/').next().unwrap_or_default().to_owned();
-        let weight_map: serde_json::Map<String, serde_json::Value> = view
-            .shards
-            .iter()
-            .enumerate()
-            .flat_map(|(index, shard)| {
-                let suffix = if view.shards.len() == 1 { String::new() } else { format!(".{index:05}") };
-                ["features", "labels", "sample_ids"]
-                    .map(|tensor| (format!("{tensor}{suffix}"), name(shard).into()))
-            })
-            .collect();
-        let index = serde_json::json!({
-            "metadata": {
-                "total_size": view.shards.iter().map(|shard| shard.file.bytes).sum::<u64>(),
-                "rows": view.rows,
-                "shards": view.shards.iter().map(name).collect::<Vec<_>>(),
-            },
-            "weight_map": weight_map,
-        });
-        let path = self.path.join(id.to_string()).join(INDEX_FILE);
-        atomic::write_atomic(&path, format!("{index:#}\n").as_bytes())
+        atomic::write_atomic(&self.path.join(index::index_path(id)), index::text(view).as_bytes())
     }
 }
 
@@ -405,21 +388,18 @@ impl CacheWriter {
 pub(crate) fn digest(path: &Path) -> Result<String, CacheError> {
     let fail = |source| CacheError::io("read", path, source);
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path).map_err(fail)?).map_err(fail)?;
+    hasher.update_reader(regular::open(path).map_err(fail)?).map_err(fail)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// The manifest of a finished or unfinished dump, where there is one.
 fn read_settings(path: &Path) -> Result<Option<Manifest>, CacheError> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CacheError::io("read", path, error)),
-    };
-    let manifest: Manifest = serde_json::from_slice(&bytes)
-        .map_err(|error| CacheError::InvalidManifest { path: path.to_owned(), reason: error.to_string() })?;
-    manifest.check_paths().map_err(|reason| CacheError::InvalidManifest { path: path.to_owned(), reason })?;
-    Ok(Some(manifest))
+    match Manifest::read(path)? {
+        Some((_, Seal::Broken { expected, got })) => {
+            Err(CacheError::ManifestChanged { path: path.to_owned(), expected, got })
+        }
+        found => Ok(found.map(|(manifest, _)| manifest)),
+    }
 }
 
 fn pretty(manifest: &Manifest) -> String {

@@ -129,6 +129,91 @@ fn an_archive_must_end_with_its_manifest() {
     insta::assert_snapshot!(refuses_to_unpack(&place, b"no archive"), @"`bad.tar.zst`: expected an archive of `extractor pack`, got Unknown frame descriptor");
 }
 
+/// What is declared is not believed: no long name or extended header is read into memory, no file is written that the manifest
+/// does not answer for.
+#[test]
+fn an_archive_writes_nothing_that_its_manifest_does_not_list() {
+    use tar::EntryType::{Char, Fifo, GNULongName, GNUSparse, Regular, XGlobalHeader, XHeader};
+    let place = imported();
+    for kind in [GNULongName, XHeader, XGlobalHeader, GNUSparse, Fifo, Char] {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("train.clean/00000.safetensors").unwrap();
+        header.set_entry_type(kind);
+        // Three gigabytes, of which nothing follows.
+        header.set_size(3 << 30);
+        header.set_cksum();
+        let bytes = zstd::encode_all(header.as_bytes().as_slice(), 1).unwrap();
+        let message = refuses_to_unpack(&place, &bytes);
+        assert!(message.contains("no plain file"), "{kind:?}: {message}");
+    }
+    let cache = files(&place.path("cache"));
+    let manifest = cache.iter().find(|(name, _)| name == "manifest.json").unwrap().1.clone();
+    let with = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+        let mut entries: Vec<_> = cache.iter().filter(|(name, _)| name != "manifest.json").cloned().collect();
+        change(&mut entries);
+        entries.push(("manifest.json".to_owned(), manifest.clone()));
+        let entries: Vec<_> =
+            entries.iter().map(|(name, bytes)| (name.as_str(), Regular, bytes.as_slice())).collect();
+        refuses_to_unpack(&place, &archive(&entries))
+    };
+    let zeros = vec![0; 50 << 20];
+    let bomb = with(&|entries| entries.push(("train.clean/00009.safetensors".to_owned(), zeros.clone())));
+    insta::assert_snapshot!(bomb, @"`bad.tar.zst`: expected an archive of `extractor pack`, got `train.clean/00009.safetensors`, which its manifest does not list");
+    let longer = with(&|entries| entries[0].1.push(0));
+    assert!(longer.contains("bytes instead of"), "{longer}");
+    let missing = with(&|entries| drop(entries.remove(0)));
+    assert!(missing.contains("got no `"), "{missing}");
+    let other = with(&|entries| entries.last_mut().unwrap().1[0] ^= 1);
+    assert!(other.contains("with checksum"), "{other}");
+    let mut tail = zstd::decode_all(std::fs::read(packed(&place)).unwrap().as_slice()).unwrap();
+    tail.extend(&zeros);
+    let tail = refuses_to_unpack(&place, &zstd::encode_all(tail.as_slice(), 1).unwrap());
+    assert!(tail.contains("more after its end"), "{tail}");
+}
+
+fn packed(place: &Workplace) -> std::path::PathBuf {
+    place.ok("pack cache packed.tar.zst");
+    place.path("packed.tar.zst")
+}
+
+/// Who may read a new folder is the user's to say; what a killed process left goes.
+#[test]
+fn an_unpacked_folder_has_the_mode_of_any_other_and_leftovers_go() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = imported();
+    packed(&place);
+    place.write(".longtail-killed000000.tmp/train.clean/00000.safetensors", "half");
+    place.write(".longtail-killed000001.tmp", "half an archive");
+    place.write("mine.tmp", "mine");
+    for (umask, mode) in [("077", 0o700), ("022", 0o755)] {
+        let program = env!("CARGO_BIN_EXE_extractor");
+        let script = format!("umask {umask}; exec '{program}' unpack packed.tar.zst out-{umask}");
+        let run = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(place.path(""))
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let folder = place.path(&format!("out-{umask}"));
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, mode);
+    }
+    assert!(
+        !place.path(".longtail-killed000000.tmp").exists()
+            && !place.path(".longtail-killed000001.tmp").exists()
+    );
+    assert!(place.path("mine.tmp").exists());
+}
+
+/// The caches of this project's own fixtures were packed by its first version.
+#[test]
+fn an_archive_of_an_earlier_version_is_unpacked() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/demo/cifar100-lt.tar.zst");
+    let place = Workplace::new();
+    unpack(&archive, &place.path("demo"), &Interrupt::never()).unwrap();
+    let run = place.ok("verify demo");
+    assert!(run.stderr.contains("carries no digest of itself"), "{}", run.stderr);
+}
+
 #[test]
 fn a_cut_or_damaged_archive_is_refused() {
     let place = imported();

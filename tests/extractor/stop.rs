@@ -6,7 +6,7 @@ use crate::{
     program::{Files, Workplace, cache_files, files},
 };
 use std::{
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -18,6 +18,21 @@ pub(crate) enum Stop {
     Kill,
     /// Ctrl-C.
     Interrupt,
+    /// A scheduler's request.
+    Terminate,
+    /// The terminal is gone.
+    HangUp,
+}
+
+impl Stop {
+    fn signal(self) -> &'static str {
+        match self {
+            Self::Kill => "-KILL",
+            Self::Interrupt => "-INT",
+            Self::Terminate => "-TERM",
+            Self::HangUp => "-HUP",
+        }
+    }
 }
 
 /// Starts the program and stops it as soon as `reached` says so.
@@ -27,19 +42,14 @@ pub(crate) fn stop_when(
     stop: Stop,
     reached: impl Fn() -> bool,
 ) -> (ExitStatus, String) {
-    let mut child: Child = place.command(line).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place.command(line).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while !reached() {
         assert!(child.try_wait().unwrap().is_none(), "`{line}` ended before it could be stopped");
         assert!(started.elapsed() < Duration::from_secs(120), "`{line}` does not get there");
         std::thread::sleep(Duration::from_millis(1));
     }
-    match stop {
-        Stop::Kill => child.kill().unwrap(),
-        Stop::Interrupt => {
-            assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-        }
-    }
+    assert!(Command::new("kill").args([stop.signal(), &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     (output.status, String::from_utf8(output.stderr).unwrap())
 }
@@ -48,8 +58,9 @@ fn check_status(stop: Stop, status: ExitStatus, stderr: &str) {
     use std::os::unix::process::ExitStatusExt;
     match stop {
         Stop::Kill => assert_eq!(status.signal(), Some(9), "{stderr}"),
-        Stop::Interrupt => {
-            assert_eq!(status.code(), Some(1), "{stderr}");
+        _ => {
+            let expected = if stop == Stop::Interrupt { 1 } else { 75 };
+            assert_eq!(status.code(), Some(expected), "{stderr}");
             assert!(stderr.contains("stopped on request"), "{stderr}");
         }
     }
@@ -105,6 +116,70 @@ fn a_killed_training_ends_with_the_same_bytes() {
 #[test]
 fn a_training_stopped_on_request_ends_with_the_same_bytes() {
     training_goes_on(Stop::Interrupt);
+}
+
+#[test]
+fn a_training_that_a_scheduler_stops_says_that_it_goes_on() {
+    training_goes_on(Stop::Terminate);
+}
+
+/// `nohup`: what was ignored when the program was started stays so.
+#[test]
+fn a_hang_up_stops_a_dump_unless_it_is_ignored() {
+    let place = trained();
+    let line = dump_line("hung-up");
+    let shard = place.path("hung-up/train.clean/00002.safetensors");
+    let (status, stderr) = stop_when(place, &line, Stop::HangUp, || shard.exists());
+    check_status(Stop::HangUp, status, &stderr);
+    let program = env!("CARGO_BIN_EXE_extractor");
+    let script = format!("trap '' HUP; '{program}' {line} & pid=$!; sleep 0.3; kill -HUP $pid; wait $pid");
+    let run = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Two trainings in one folder would each take the other's checkpoint for its own.
+#[test]
+fn a_second_training_in_the_same_folder_is_refused_and_the_first_goes_on() {
+    let place = trained_without_a_stop();
+    let first = {
+        let mut command = place.command(&format!("{TRAIN} twice"));
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let log = place.path("twice/train.jsonl");
+    let started = Instant::now();
+    while !log.exists() {
+        assert!(started.elapsed() < Duration::from_secs(120), "the first training does not start");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let second = place.run(&format!("{TRAIN} twice"));
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
+    assert!(second.stderr.contains("error: another process is writing into `twice`"), "{}", second.stderr);
+    let first = first.wait_with_output().unwrap();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let checkpoint = |folder: &str| std::fs::read(place.path(folder).join("checkpoint.safetensors")).unwrap();
+    assert!(checkpoint("twice") == checkpoint("whole"), "checkpoints differ");
+}
+
+/// The weights do not depend on the log, but whoever plots it must know.
+#[test]
+fn a_missing_line_of_the_log_is_said_and_a_users_own_files_stay() {
+    let place = trained_without_a_stop();
+    place.ok(&format!("{TRAIN} logged"));
+    let log = place.path("logged/train.jsonl");
+    let lines: Vec<String> = std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+    std::fs::write(
+        &log,
+        [&lines[0], "no line of ours", &lines[2], &lines[4]].map(|line| format!("{line}\n")).concat(),
+    )
+    .unwrap();
+    place.write("logged/notes.tmp", "mine");
+    place.write("logged/.longtail-killed000000.tmp", "half a checkpoint");
+    let run = place.ok(&format!("{TRAIN} logged"));
+    assert!(run.stderr.contains("lacks the lines of these finished epochs: 2, 4;"), "{}", run.stderr);
+    assert_eq!(log_without_times(place, "logged").len(), 3);
+    assert!(
+        place.path("logged/notes.tmp").exists() && !place.path("logged/.longtail-killed000000.tmp").exists()
+    );
 }
 
 fn dump_line(out: &str) -> String {
@@ -189,8 +264,8 @@ fn a_full_disk_is_an_error_and_the_dump_goes_on_where_there_is_space() {
         };
         let full = format!("full-{batch_norm}");
         let program = env!("CARGO_BIN_EXE_extractor");
-        // 16 blocks of 512 or 1024 bytes; the signal that comes with the refusal is ignored, as on a full disk there is none.
-        let script = format!("trap '' XFSZ; ulimit -f 16; exec '{program}' {}", line(&full));
+        // 16 blocks of 512 or 1024 bytes; the signal that comes with the refusal must not end the program.
+        let script = format!("ulimit -f 16; exec '{program}' {}", line(&full));
         let run = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
         let stderr = String::from_utf8(run.stderr).unwrap();
         assert_eq!(run.status.code(), Some(2), "{stderr}");
@@ -212,7 +287,7 @@ fn a_full_disk_is_an_error_and_the_dump_goes_on_where_there_is_space() {
 fn a_full_disk_leaves_no_checkpoint_and_the_training_goes_on_where_there_is_space() {
     let place = trained_without_a_stop();
     let program = env!("CARGO_BIN_EXE_extractor");
-    let script = format!("trap '' XFSZ; ulimit -f 16; exec '{program}' {TRAIN} full");
+    let script = format!("ulimit -f 16; exec '{program}' {TRAIN} full");
     let run = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
     let stderr = String::from_utf8(run.stderr).unwrap();
     assert_eq!(run.status.code(), Some(2), "{stderr}");
@@ -244,7 +319,7 @@ fn two_dumps_in_training_mode_do_not_write_one_cache_at_once() {
     let before = unfinished_files(place, "locked");
     let run = place.run(&line);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
-    assert!(run.stderr.contains("error: another process is dumping into `locked`"), "{}", run.stderr);
+    assert!(run.stderr.contains("error: another process is writing into `locked`"), "{}", run.stderr);
     assert!(unfinished_files(place, "locked") == before, "something was changed");
     drop(announced);
     place.ok(&line);

@@ -48,11 +48,42 @@ fn a_feature_that_is_not_finite_is_damage() {
     // With a checksum that fits: whoever wrote it did not look.
     let manifest = place.path("cache/manifest.json");
     let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    value.as_object_mut().unwrap().remove("manifest_blake3");
     value["views"]["train.clean"]["shards"][1]["blake3"] = blake3::hash(&bytes).to_hex().to_string().into();
     std::fs::write(&manifest, value.to_string()).unwrap();
     let run = place.run("verify cache");
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     insta::assert_snapshot!(run.stdout, @"damaged: row 3 of `cache/train.clean/00001.safetensors` holds a feature that is not finite");
+}
+
+/// One digit of a name, for example: nothing else would contradict it.
+#[test]
+fn an_edited_manifest_is_named() {
+    let place = imported();
+    let manifest = place.path("cache/manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("\"version\": \"0.1.0\"", "\"version\": \"0.1.1\"")).unwrap();
+    let run = place.run("verify cache");
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[DIGEST]")]}, {
+        insta::assert_snapshot!(run.stdout, @"");
+    });
+    assert!(run.stderr.contains("not edited by hand"), "{}", run.stderr);
+    std::fs::write(&manifest, text).unwrap();
+    std::fs::write(place.path("cache/train.clean/features.safetensors.index.json"), "{}").unwrap();
+    let run = place.run("verify cache");
+    assert!(run.code == Some(1) && run.stdout.contains("index.json"), "{}", run.stdout);
+}
+
+#[test]
+fn a_manifest_of_an_earlier_version_is_read_and_said_to_be_without_digest() {
+    let place = imported();
+    let manifest = place.path("cache/manifest.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    value.as_object_mut().unwrap().remove("manifest_blake3");
+    std::fs::write(&manifest, value.to_string()).unwrap();
+    let run = place.ok("verify cache");
+    assert!(run.stderr.contains("carries no digest of itself"), "{}", run.stderr);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod engine;
 mod errors;
 mod figures;
 mod help;
+mod kills;
 mod outputs;
 mod program;
 mod report;

@@ -10,5 +10,6 @@
 )]
 
 mod corrupt;
+mod damage;
 mod laws;
 mod resume;

@@ -38,7 +38,7 @@ pub fn load(
     size: (usize, usize),
     keep_last_linear: bool,
 ) -> Result<Module, ExtractError> {
-    let bytes = std::fs::read(path).map_err(ExtractError::io("read", path))?;
+    let bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
     let digest = blake3::hash(&bytes).to_hex().to_string();
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {
         path: path.to_owned(),

@@ -32,7 +32,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
     /// CPU threads, for decoding too [default: one for each physical core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1024))]
     pub threads: Option<u32>,
     /// Memory order with the channels of a pixel side by side
     #[arg(long, value_enum, default_value_t = ChannelsLast::Auto)]

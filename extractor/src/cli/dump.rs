@@ -58,7 +58,7 @@ pub struct DumpArgs {
     #[arg(long, value_name = "B", help_heading = "Machine")]
     pub batch_size: Option<NonZeroUsize>,
     /// Random crop-and-flip views of the training images
-    #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Features")]
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000), help_heading = "Features")]
     pub augmented: u32,
     /// Layer that is read: `penultimate`, or `stage1`, `stage2` … of a network of stages, without stage-1 head then
     #[arg(long, value_name = "LAYER", default_value_t = Layer::Penultimate, help_heading = "Features")]

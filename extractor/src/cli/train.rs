@@ -238,7 +238,7 @@ pub struct MachineArgs {
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
     /// CPU threads [default: one for each physical core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1024))]
     pub threads: Option<u32>,
     /// Number format of activations
     #[arg(long, value_enum, default_value_t = Precision::F32)]

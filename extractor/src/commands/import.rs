@@ -7,7 +7,7 @@ use crate::{
     error::ExtractError,
     import::{Import, split::ImportedSplit, write},
 };
-use shared::{FeatureCache, Split};
+use shared::{FeatureCache, Split, text};
 use std::{collections::BTreeMap, path::Path};
 
 pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
@@ -44,11 +44,11 @@ pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
 /// Says where the finished cache is.
 pub(super) fn report(written: Written, out: &Path) {
     match written {
-        Written::Now => say(&format!("wrote `{}`", out.display())),
-        Written::Before => say(&format!("`{}` is finished already, with the same settings", out.display())),
+        Written::Now => say(&format!("wrote `{}`", text::path(out))),
+        Written::Before => say(&format!("`{}` is finished already, with the same settings", text::path(out))),
         Written::Part { missing } => say(&format!(
             "this partition of `{}` is written; {missing} shards of others are missing, and the last partition makes it a cache",
-            out.display()
+            text::path(out)
         )),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use shared::{FeatureCache, LeftOut, Shot};
+use shared::{FeatureCache, LeftOut, Shot, text};
 use std::fmt::Write;
 
 pub(super) fn run(args: &InspectArgs) -> Result<Outcome, ExtractError> {
@@ -41,12 +41,12 @@ fn summary(cache: &FeatureCache) -> String {
     let manifest = cache.manifest();
     let counts = cache.class_counts();
     let dataset = &manifest.dataset;
-    let mut text = String::new();
+    let mut summary = String::new();
     let mut line = |name: &str, value: &str| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<20} {value}");
+        let _ = writeln!(summary, "{name:<20} {}", text::name(value));
     };
-    line("cache", &cache.path().display().to_string());
+    line("cache", &text::path(cache.path()));
     line("cache key", &cache.cache_key());
     line("dataset", &format!("{} ({})", dataset.name, dataset.subset));
     for left_out in &dataset.left_out {
@@ -104,7 +104,7 @@ fn summary(cache: &FeatureCache) -> String {
         line(&id.to_string(), &format!("{} rows, {}, {shards}", HumanCount(view.rows), HumanBytes(size)));
     }
     line("total", &HumanBytes(bytes(cache)).to_string());
-    text
+    summary
 }
 
 /// Two decimals at most.

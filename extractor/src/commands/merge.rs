@@ -2,12 +2,12 @@
 
 use super::{Outcome, import::report, output::say};
 use crate::{cli::MergeArgs, dump::Written, error::ExtractError};
-use shared::{CacheWriter, FeatureCache};
+use shared::{CacheWriter, FeatureCache, text};
 
 pub(super) fn run(args: &MergeArgs) -> Result<Outcome, ExtractError> {
     let writer = CacheWriter::resume(&args.cache)?;
     if writer.is_finished() {
-        say(&format!("`{}` is finished already", args.cache.display()));
+        say(&format!("`{}` is finished already", text::path(&args.cache)));
         return Ok(Outcome::Done);
     }
     writer.finish()?;

@@ -3,14 +3,15 @@
 use super::{Outcome, output::say};
 use crate::{archive, cli::PackArgs, commands::install_interrupt, error::ExtractError};
 use indicatif::HumanBytes;
+use shared::text;
 
 pub(super) fn run(args: &PackArgs) -> Result<Outcome, ExtractError> {
     archive::pack(&args.cache, &args.archive, args.level, &install_interrupt()?)?;
     let bytes = std::fs::metadata(&args.archive).map_err(ExtractError::io("read", &args.archive))?.len();
     say(&format!(
         "packed `{}` into `{}`: {}",
-        args.cache.display(),
-        args.archive.display(),
+        text::path(&args.cache),
+        text::path(&args.archive),
         HumanBytes(bytes)
     ));
     Ok(Outcome::Done)

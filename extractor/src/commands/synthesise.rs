@@ -11,6 +11,7 @@ use shared::{
     long_tail::{LongTailShape, SHAPES, exponential_counts},
     progress::Progress,
     synthetic::{Pattern, Synthesised, SyntheticCache},
+    text,
 };
 use std::ops::ControlFlow;
 
@@ -35,7 +36,7 @@ pub(super) fn run(args: &SynthesiseArgs) -> Result<Outcome, ExtractError> {
         }
         Synthesised::Before => report(Written::Before, &args.out),
         Synthesised::Stopped => {
-            let state = format!("finished shards are in `{}`", args.out.display());
+            let state = format!("finished shards are in `{}`", text::path(&args.out));
             return Err(ExtractError::Interrupted { state });
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     threads,
     transform::Transform,
 };
-use shared::{LeftOut, Split};
+use shared::{LeftOut, Split, text};
 use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf};
 use tch::Device;
 
@@ -31,7 +31,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
         let recipe = Recipe { seed, ..recipe.clone() };
         let outcome = stage1::train(&dataset, &recipe, &options, &out, &interrupt)?;
         let state = if outcome.was_finished { "was finished before" } else { "finished" };
-        say(&format!("{state}: {} epochs in `{}`", recipe.epochs, out.display()));
+        say(&format!("{state}: {} epochs in `{}`", recipe.epochs, text::path(&out)));
     }
     Ok(Outcome::Done)
 }

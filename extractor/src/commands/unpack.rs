@@ -2,9 +2,10 @@
 
 use super::{Outcome, output::say};
 use crate::{archive, cli::UnpackArgs, commands::install_interrupt, error::ExtractError};
+use shared::text;
 
 pub(super) fn run(args: &UnpackArgs) -> Result<Outcome, ExtractError> {
     archive::unpack(&args.archive, &args.cache, &install_interrupt()?)?;
-    say(&format!("unpacked and checked `{}`", args.cache.display()));
+    say(&format!("unpacked and checked `{}`", text::path(&args.cache)));
     Ok(Outcome::Done)
 }

@@ -13,7 +13,9 @@ use crate::{
     error::ExtractError,
 };
 use indicatif::HumanBytes;
-use shared::{CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, progress::Progress};
+use shared::{
+    CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, progress::Progress, regular, text,
+};
 use std::{num::NonZeroUsize, path::Path};
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
@@ -31,20 +33,24 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
     if report.damages.is_empty() {
         let (files, bytes) = (report.files, HumanBytes(report.bytes));
         print(&format!("ok: {files} files, {bytes}: every checksum is right, every feature is finite"))?;
+        if !report.sealed {
+            say(
+                "note: the manifest is of an earlier version and carries no digest of itself: an edit of it would go unnoticed",
+            );
+        }
         return Ok(Outcome::Done);
     }
-    say("hint: copy these files or dump the cache again; `--repair` computes damaged files again");
+    say(report.hint());
     Ok(Outcome::Failed)
 }
 
 fn print_damages(report: &Report) -> Result<(), ExtractError> {
-    report.damages.iter().try_for_each(|damage| print(&format!("damaged: {damage}")))
+    report.damages.iter().try_for_each(|damage| print(&text::lines(damage)))
 }
 
 /// Computes damaged files again, with the settings of the manifest.
 fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result<(), ExtractError> {
-    let there =
-        manifest(&args.cache).ok_or_else(|| CacheError::MissingManifest { path: args.cache.clone() })?;
+    let there = manifest(&args.cache)?;
     let device = train::prepare(&args.machine)?;
     let interrupt = install_interrupt()?;
     let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
@@ -79,6 +85,30 @@ struct Report {
     damages: Vec<String>,
     /// The damaged files.
     damaged: Vec<FileInfo>,
+    /// Whether something could not be read, which says nothing about its bytes.
+    unreadable: bool,
+    /// Whether the manifest carries a digest of itself.
+    sealed: bool,
+}
+
+impl Report {
+    fn hint(&self) -> &'static str {
+        if self.unreadable {
+            "hint: what could not be read was not checked: see to permissions and the disk, and verify again"
+        } else if self.damaged.iter().any(|file| file.file == MANIFEST_FILE) {
+            "hint: a manifest is not edited by hand: restore it from a copy, or make the cache again"
+        } else {
+            "hint: copy these files or dump the cache again; `--repair` computes damaged files again"
+        }
+    }
+}
+
+/// One thing that is wrong; what the system refused is not damage.
+fn describe(error: &CacheError) -> String {
+    match error {
+        CacheError::Io { source, .. } => format!("unreadable: {error}: {source}"),
+        _ => format!("damaged: {error}"),
+    }
 }
 
 /// Files first, and features only where the files are in order.
@@ -92,11 +122,15 @@ fn check(path: &Path) -> Result<Report, ExtractError> {
     })?;
     progress.finish();
     report.damaged = damages.iter().map(|damage| damage.file.clone()).collect();
-    report.damages = damages.into_iter().map(|damage| damage.error.to_string()).collect();
+    report.unreadable = damages.iter().any(|damage| matches!(damage.error, CacheError::Io { .. }));
+    report.damages = damages.iter().map(|damage| describe(&damage.error)).collect();
     if report.damages.is_empty() {
         report.damages = match FeatureCache::open(path) {
-            Err(error) => vec![error.to_string()],
-            Ok(cache) => non_finite(&cache),
+            Err(error) => vec![describe(&error)],
+            Ok(cache) => {
+                report.sealed = cache.is_sealed();
+                non_finite(&cache)
+            }
         };
     }
     Ok(report)
@@ -105,15 +139,17 @@ fn check(path: &Path) -> Result<Report, ExtractError> {
 fn non_finite(cache: &FeatureCache) -> Vec<String> {
     let ids = cache.manifest().views.keys();
     let checks = ids.map(|id| cache.view(id.split, id.view).and_then(|view| view.check_finite()));
-    checks.filter_map(Result::err).map(|error| error.to_string()).collect()
+    checks.filter_map(Result::err).map(|error| describe(&error)).collect()
 }
 
 /// Length of the progress bar; an unreadable manifest is an error of the check itself.
 fn expected_bytes(path: &Path) -> u64 {
-    let manifest = manifest(path);
+    let manifest = manifest(path).ok();
     manifest.iter().flat_map(Manifest::files).fold(0, |sum, file| sum.saturating_add(file.bytes))
 }
 
-fn manifest(path: &Path) -> Option<Manifest> {
-    std::fs::read(path.join(MANIFEST_FILE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+fn manifest(cache: &Path) -> Result<Manifest, CacheError> {
+    let path = cache.join(MANIFEST_FILE);
+    let text = regular::read(&path).map_err(|source| CacheError::io("read", &path, source))?;
+    Manifest::from_text(&path, &text)
 }

@@ -104,7 +104,7 @@ fn load(root: &Path, format: &Format) -> Result<SourceImages, ExtractError> {
 
 fn read(root: &Path, name: &str, format: &Format) -> Result<Vec<u8>, ExtractError> {
     let path = root.join(name);
-    std::fs::read(&path).map_err(|source| {
+    shared::regular::read(&path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
             ExtractError::NotFound {
                 expected: expected_files(format),

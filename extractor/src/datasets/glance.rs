@@ -58,7 +58,7 @@ struct Seen {
 }
 
 fn ends(path: &Path, metadata: &Metadata) -> io::Result<Seen> {
-    let file = File::open(path)?;
+    let file = regular::open(path)?;
     let length = metadata.len();
     let mut buffer = [0; 2 * END];
     let first = usize::try_from(length).unwrap_or(usize::MAX).min(END);
@@ -98,7 +98,7 @@ fn is_whole(head: &[u8], tail: &[u8], length: u64) -> bool {
 pub(super) fn content(path: &Path) -> Result<[u8; 16], ExtractError> {
     let read = || {
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(File::open(path)?)?;
+        hasher.update_reader(regular::open(path)?)?;
         let mut content = [0; 16];
         hasher.finalize_xof().fill(&mut content);
         Ok(content)

@@ -10,7 +10,7 @@ use std::path::Path;
 /// # Errors
 /// [`ExtractError::NotFound`], [`ExtractError::Io`]; [`ExtractError::Malformed`] for UTF-16 and for bytes that are no text.
 pub(crate) fn read(path: &Path, what: &str, hint: &str) -> Result<String, ExtractError> {
-    let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+    let bytes = shared::regular::read(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => {
             ExtractError::NotFound { path: path.to_owned(), expected: what.to_owned(), hint: hint.to_owned() }
         }

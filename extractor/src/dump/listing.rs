@@ -75,7 +75,7 @@ impl Listing {
 
     /// The listing of a cache; `None` where there is none, or none that can be read.
     fn read(cache: &Path) -> Option<Self> {
-        let file = std::fs::File::open(cache.join(IMAGES_FILE)).ok()?;
+        let file = shared::regular::open(&cache.join(IMAGES_FILE)).ok()?;
         let mut text = String::new();
         zstd::Decoder::new(file).ok()?.take(MOST).read_to_string(&mut text).ok()?;
         let mut lines = text.lines();

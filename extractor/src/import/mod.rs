@@ -16,8 +16,8 @@ use crate::{
     error::ExtractError,
 };
 use shared::{
-    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, Manifest,
-    Split, Stage1Head, View, ViewId, ViewPlan, interrupt::Interrupt, progress::Progress,
+    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, FolderLock,
+    Manifest, Split, Stage1Head, View, ViewId, ViewPlan, interrupt::Interrupt, progress::Progress,
 };
 use split::ImportedSplit;
 use std::{
@@ -84,6 +84,7 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
     if let Some(path) = &import.class_names {
         manifest.class_names = names::read(path, classes)?;
     }
+    let _lock = FolderLock::alone(out)?;
     let mut writer = CacheWriter::begin(out, manifest, &plans)?;
     if writer.is_finished() {
         return Ok(Written::Before);
@@ -183,7 +184,7 @@ fn manifest(
     let head_digest = import
         .head
         .as_ref()
-        .map(|path| std::fs::read(path).map_err(ExtractError::io("read", path)))
+        .map(|path| shared::regular::read(path).map_err(ExtractError::io("read", path)))
         .transpose()?
         .map(|bytes| blake3::hash(&bytes).to_hex().to_string());
     let transforms = [("clean", View::Clean), ("flipped", View::Flipped)]

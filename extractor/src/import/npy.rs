@@ -12,7 +12,7 @@ use std::path::Path;
 /// # Errors
 /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a damaged file and for types or orders that are not read here.
 pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
-    let mut bytes = std::fs::read(path).map_err(ExtractError::io("read", path))?;
+    let mut bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {
         path: path.to_owned(),
         expected: expected.to_owned(),

@@ -76,6 +76,9 @@ impl Best {
     pub(super) fn new(judge: Judge, run_folder: &Path, run: &CheckpointInfo) -> Result<Self, ExtractError> {
         let folder = run_folder.join(BEST_FOLDER);
         let path = folder.join(CHECKPOINT_FILE);
+        if folder.is_dir() {
+            shared::atomic::remove_leftovers(&folder)?;
+        }
         let mut accuracy = None;
         if path.is_file() {
             let there = checkpoint::read_info(&TensorFile::read(&path)?)?;

@@ -3,7 +3,9 @@
 use super::accuracy::Accuracy;
 use crate::ExtractError;
 use serde::{Deserialize, Serialize};
+use shared::regular;
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -33,18 +35,18 @@ pub struct EpochRecord {
     pub images_per_second: f64,
 }
 
-/// Reads the records of a checkpoint folder up to a torn or foreign line; an absent file holds none.
+/// Reads the records of a checkpoint folder, without torn or foreign lines; an absent file holds none.
 ///
 /// # Errors
 /// [`ExtractError::Io`].
 pub fn read_log(folder: &Path) -> Result<Vec<EpochRecord>, ExtractError> {
     let path = log_path(folder);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match regular::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => return Err(ExtractError::io("read", &path)(error)),
     };
-    Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// Adds the record of an epoch.
@@ -52,12 +54,15 @@ pub(super) fn append(folder: &Path, record: &EpochRecord) -> Result<(), ExtractE
     Ok(shared::atomic::append_line(&log_path(folder), &line(record))?)
 }
 
-/// Removes the records after `epochs`: those of epochs that a killed run did not store a checkpoint of.
-pub(super) fn cut_back(folder: &Path, epochs: u32) -> Result<(), ExtractError> {
-    let kept = read_log(folder)?;
-    let text: String =
-        kept.iter().filter(|record| record.epoch <= epochs).map(|record| line(record) + "\n").collect();
-    Ok(shared::atomic::write_atomic(&log_path(folder), text.as_bytes())?)
+/// Removes the records after `epochs`: those of epochs that a killed run did not store a checkpoint of; returns which of the
+/// others are not there.
+pub(super) fn cut_back(folder: &Path, epochs: u32) -> Result<Vec<u32>, ExtractError> {
+    let mut kept = read_log(folder)?;
+    kept.retain(|record| (1..=epochs).contains(&record.epoch));
+    let text: String = kept.iter().map(|record| line(record) + "\n").collect();
+    shared::atomic::write_atomic(&log_path(folder), text.as_bytes())?;
+    let there: BTreeSet<u32> = kept.iter().map(|record| record.epoch).collect();
+    Ok((1..=epochs).filter(|epoch| !there.contains(epoch)).collect())
 }
 
 fn line(record: &EpochRecord) -> String {

@@ -6,7 +6,7 @@ use super::{
     cadence::Cadence,
     checkpoint::{self, CheckpointInfo, Position},
     head::Head,
-    log::{self, EpochRecord},
+    log::{self, EpochRecord, LOG_FILE},
     loss::Loss,
     recipe::Recipe,
     sgd::Sgd,
@@ -18,7 +18,10 @@ use crate::{
     datasets::Dataset,
     weights::TensorFile,
 };
-use shared::{BatchNormMode, ClassCounts, interrupt::Interrupt, progress::Progress, random};
+use shared::{
+    BatchNormMode, ClassCounts, FolderLock, atomic, console, interrupt::Interrupt, progress::Progress,
+    random, text,
+};
 use std::{num::NonZeroU32, path::Path, rc::Rc, time::Instant};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -48,7 +51,8 @@ pub struct TrainOutcome {
 /// the last one, at a stop and at the end. With `keep_best` the best epoch so far lies in [`super::BEST_FOLDER`].
 ///
 /// # Errors
-/// [`ExtractError::OtherSettings`] when `folder` holds another run; [`ExtractError::Diverged`] when the loss is no longer
+/// [`ExtractError::OtherSettings`] when `folder` holds another run; [`shared::CacheError::InUse`] while another process trains into
+/// it; [`ExtractError::Diverged`] when the loss is no longer
 /// a number; [`ExtractError::Interrupted`] after a request to stop, with the state on disk; [`ExtractError::InvalidSetting`],
 /// [`ExtractError::UnknownName`], [`ExtractError::Torch`], [`ExtractError::Io`].
 pub fn train(
@@ -71,14 +75,22 @@ pub(super) fn train_until(
 ) -> Result<TrainOutcome, ExtractError> {
     recipe.check()?;
     let class_counts = ClassCounts::from_labels(&dataset.train.labels, dataset.class_names.len())?;
-    std::fs::create_dir_all(folder).map_err(ExtractError::io("create", folder))?;
+    let _lock = FolderLock::alone(folder)?;
+    atomic::remove_leftovers(folder)?;
     let info = CheckpointInfo::new(recipe, dataset, class_counts);
     let stored = checkpoint::resume(folder, &info)?;
     let mut run = Run::new(dataset, info, options)?;
     if let Some((position, file)) = &stored {
         run.restore(*position, file)?;
     }
-    log::cut_back(folder, run.info.position.epochs)?;
+    let missing = log::cut_back(folder, run.info.position.epochs)?;
+    if !missing.is_empty() {
+        console::say(&format!(
+            "warning: `{}` lacks the lines of these finished epochs: {}; the weights are not affected",
+            text::path(&folder.join(LOG_FILE)),
+            missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ));
+    }
     run.best = options.keep_best.map(|judge| Best::new(judge, folder, &run.info)).transpose()?;
     let was_finished = run.info.finished();
     while !run.info.finished() {

@@ -25,7 +25,7 @@ impl TensorFile {
     /// # Errors
     /// [`ExtractError::Io`]; [`ExtractError::Malformed`] unless it is a safetensors file.
     pub fn read(path: &Path) -> Result<Self, ExtractError> {
-        let bytes = std::fs::read(path).map_err(ExtractError::io("read", path))?;
+        let bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
         let file = Self { path: path.to_owned(), bytes };
         file.view()?;
         Ok(file)
