@@ -224,6 +224,102 @@ fn export_refuses_what_it_cannot_repeat() {
 }
 
 #[test]
+fn export_says_what_to_give_it_instead() {
+    let place = Workplace::new(&SyntheticCache { val_per_class: 0, ..SyntheticCache::default() });
+    let grid = "epochs = 1\n[[method]]\nname = \"ce\"\nlr = [1e-3, 1e38]\n";
+    assert_eq!(place.sweep(grid, "runs").status.code(), Some(1));
+    let records = place.records("runs");
+    let of = |status: &str| records.iter().find(|(_, record)| record["status"] == status).unwrap().0.as_str();
+    let (ok, diverged) = (of("ok"), of("diverged"));
+    let message = |id: &str, more: &[&str]| {
+        let export = ["export", "runs", "--run", id, "--out", "head", "--device", "cpu"];
+        let output = place.run(&[&export[..], more].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!place.path("head").exists());
+        stderr(&output).replace(ok, "OK").replace(diverged, "DIVERGED")
+    };
+    // A digit that no id has, in place of the second one.
+    let misspelt = format!("{}x{}", &ok[..1], &ok[2..10]);
+    let mut told = vec![
+        message(diverged, &[]),
+        message(ok, &["--select", "val"]),
+        message(&misspelt, &[]).replace(&misspelt, "MISSPELT"),
+        message("", &[])
+            .replace("`OK` (ce), `DIVERGED` (ce)", "BOTH")
+            .replace("`DIVERGED` (ce), `OK` (ce)", "BOTH"),
+    ];
+    fs::rename(place.path("cache"), place.path("elsewhere")).unwrap();
+    told.push(message(ok, &[]));
+    let moved = ["export", "runs", "--run", ok, "--out", "head", "--device", "cpu", "--cache", "elsewhere"];
+    assert!(place.run(&moved).status.success());
+    insta::assert_snapshot!(told.concat(), @"
+    error: run `DIVERGED` cannot be trained again: it diverged and has no weights
+    hint: choose another run
+    error: run `OK` cannot be trained again: the cache has no validation split to choose an epoch by
+    hint: use `--select last`
+    error: no run `MISSPELT` in `runs`
+    hint: did you mean `OK`?
+    error: run id `` is ambiguous: 2 runs start with it
+    hint: give more digits of one of BOTH
+    error: run `OK` was trained on the cache `cache`, which is not there
+    hint: say where it is now with `--cache CACHE`
+    ");
+}
+
+/// Every command that reads records, with every kind of thing in their place; nothing waits, nothing is removed.
+#[test]
+fn what_is_no_folder_of_records_is_told_for_what_it_is() {
+    let place = Workplace::new(&SyntheticCache::default());
+    fs::create_dir(place.path("empty")).unwrap();
+    fs::write(place.path("text"), "not a record\n").unwrap();
+    fs::create_dir(place.path("pipes")).unwrap();
+    for pipe in ["pipe", "pipes/records-1.jsonl"] {
+        assert!(Command::new("mkfifo").arg(place.path(pipe)).status().unwrap().success());
+    }
+    let mut told = String::new();
+    for runs in ["none", "empty", "text", "pipe", "pipes", "/dev/null"] {
+        let (report, all) = (vec!["report", runs], vec!["report", runs, "--all", "--out", "out"]);
+        let export = vec!["export", runs, "--run", "0123", "--out", "head"];
+        for command in [report, all, export] {
+            let output = place.run(&command);
+            assert_eq!(output.status.code(), Some(2), "{command:?}: {}", stderr(&output));
+            told += &format!(
+                "[{} {runs}{}]\n{}",
+                command[0],
+                if command.len() == 5 { " --all" } else { "" },
+                stderr(&output)
+            );
+        }
+    }
+    assert!(!place.path("head").exists() && !place.path("out/page.html").exists());
+    // A sweep passes over what it cannot read, and says so.
+    let output = place.sweep(LORT, "pipes");
+    assert!(output.status.success() && stderr(&output).contains("not a regular file"), "{}", stderr(&output));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_dry_run_tells_the_memory_that_planning_takes_and_shares_what_seeds_have_in_common() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let list = |count: usize| (1..=count).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    let megabytes = |seeds: usize, epochs: usize| -> f64 {
+        let grid =
+            format!("seeds = [{}]\nepochs = [{}]\n[[method]]\nname = \"ce\"\n", list(seeds), list(epochs));
+        let output =
+            place.sweep_command(&grid, "runs").args(["--dry-run", "--workers", "1"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("memory")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let (one, points, seeds) = (megabytes(1, 1), megabytes(1, 10_000), megabytes(10_000, 1));
+    // Ten thousand heads of a kilobyte and a bit; of half of that where they differ in their seeds alone.
+    assert!(
+        (8.0..16.0).contains(&(points - one)) && (4.0..8.0).contains(&(seeds - one)),
+        "{one} {points} {seeds}"
+    );
+}
+
+#[test]
 fn a_head_of_another_cache_is_not_evaluated() {
     let place = Workplace::new(&SyntheticCache::default());
     let head = shared::Stage1Head {

@@ -64,7 +64,9 @@ fn names_in_records_steer_no_terminal_run_no_script_and_stop_no_report() {
         }
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains(['\u{1b}', '\u{9b}', '\r', '\0', '\u{202e}']), "{}", path.display());
-        assert!(!text.contains("<script>alert") || text.contains(r"\<script>alert"), "{}", path.display());
+        // CSV is text and nothing else.
+        let quoted = path.extension().unwrap() == "csv" || text.contains(r"\<script>alert");
+        assert!(quoted || !text.contains("<script>alert"), "{}", path.display());
     }
     assert!(files > 20 && out.join("page.html").exists());
     let unknown = report(&runs, &["--method", "\u{1b}[31mlort"]);

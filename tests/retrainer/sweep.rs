@@ -115,6 +115,12 @@ fn diverged_heads_are_recorded_and_the_exit_code_says_so() {
     let output = place.sweep("epochs = 2\n[[method]]\nname = \"ce\"\nlr = [1e-3, 1e38]\n", "runs");
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("1 of 2 heads diverged"));
+    // The same command has the same result, however much of it was done before.
+    let again = place.sweep("epochs = 2\n[[method]]\nname = \"ce\"\nlr = [1e-3, 1e38]\n", "runs");
+    assert_eq!(again.status.code(), Some(1), "{}", stderr(&again));
+    assert!(stderr(&again).contains("1 recorded heads diverged") && stderr(&again).contains("nothing to do"));
+    let without = place.sweep("epochs = 2\n[[method]]\nname = \"ce\"\nlr = 1e-3\n", "runs");
+    assert_eq!(without.status.code(), Some(0), "{}", stderr(&without));
     let statuses: Vec<_> = place.records("runs").values().map(|record| record["status"].clone()).collect();
     assert!(statuses.contains(&"ok".into()) && statuses.contains(&"diverged".into()));
 }

@@ -1,6 +1,7 @@
 //! The plan of a sweep: what will run, in which groups, what it needs at least. A value that prints.
 
 use super::{
+    error::PlanError,
     grid::{Grid, Point},
     group::{GroupKey, Place, PlannedHead, PlannedWork, group, place},
     precision::Precision,
@@ -11,7 +12,7 @@ use crate::{
     records,
     select::Protocols,
 };
-use shared::{FeatureCache, Hint, Split, View};
+use shared::{FeatureCache, Split, View};
 use std::fmt;
 
 /// The sizes of a cache that decide the cost of a sweep.
@@ -55,67 +56,6 @@ impl Resources {
     /// Heads whose weights and momentum fit into a group.
     pub fn heads_per_group(&self, shape: CacheShape) -> usize {
         (self.group_bytes / (8 * shape.dim * shape.classes).max(1)).clamp(1, 4096)
-    }
-}
-
-/// A cache that a grid cannot be run on.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// No test split to report on.
-    #[error("the cache has no view `{split}.clean`")]
-    MissingSplit {
-        /// The split.
-        split: Split,
-    },
-    /// A method starts at or adjusts the stage-1 head.
-    #[error("`{method}` needs the stage-1 head, and the cache has none")]
-    MissingHead {
-        /// The method.
-        method: &'static str,
-    },
-    /// A method asks for augmented views.
-    #[error("`{method}` asks for augmented views, and the cache has none")]
-    MissingAugmented {
-        /// The method.
-        method: &'static str,
-    },
-    /// Prior or weight of a class without training samples.
-    #[error("`{method}` is undefined for classes without training samples: {classes}")]
-    EmptyClasses {
-        /// The method.
-        method: &'static str,
-        /// The classes.
-        classes: String,
-    },
-    /// A combination of values that overflows.
-    #[error("`{method}` with {params} has a coefficient that is not finite")]
-    NotFinite {
-        /// The method.
-        method: &'static str,
-        /// Its parameters.
-        params: String,
-    },
-}
-
-impl Hint for PlanError {
-    fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::MissingSplit { split: Split::Val } => {
-                "dump or import the cache again with a validation set, or leave `val` out of the protocols"
-            }
-            Self::MissingSplit { .. } => "dump or import the cache again with a test set",
-            Self::MissingHead { .. } => {
-                "import the cache with `--head FILE`, or use `init = \"fresh\"` and methods that train"
-            }
-            Self::MissingAugmented { .. } => {
-                "dump the cache again with `--augmented K`, or use `view = \"clean\"`"
-            }
-            Self::EmptyClasses { .. } => {
-                "leave the classes out of the data set, or use methods without priors, such as `lort`"
-            }
-            Self::NotFinite { .. } => "use less extreme values",
-        };
-        Some(text.to_owned())
     }
 }
 

@@ -207,7 +207,12 @@ fn newer_format(line: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::{RunStore, testing::record};
     use std::io::Write;
+
+    fn line(record: &RunRecord) -> String {
+        serde_json::to_string(record).unwrap() + "\n"
+    }
 
     #[test]
     fn a_line_of_any_length_takes_bounded_memory_and_the_next_one_is_read() {
@@ -248,5 +253,67 @@ mod tests {
         for_each::<serde::de::IgnoredAny>(&path, &mut warnings, |_| true, |_, _| ()).unwrap();
         assert_eq!(warnings.len(), 11);
         assert_eq!(warnings.last(), Some(&Warning::More { path, lines: 990 }));
+    }
+
+    #[test]
+    fn torn_and_corrupt_lines_are_warnings_with_file_and_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let good = line(&record("ce", "{}", 0, 0.5));
+        let no_last = good.replace("\"last\"", "\"lost\"");
+        let newer = r#"{"versions":{"format":9},"shape":"unknown"}"#;
+        let mut bytes = format!("{good}{{\"run_id\": 3}}\n\n{no_last}{newer}\n").into_bytes();
+        bytes.extend([0xff, 0xfe, b'\n']);
+        bytes.extend(&good.as_bytes()[..40]);
+        fs::write(&path, bytes).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!(store.runs().len(), 1);
+        let warnings: Vec<_> = store.warnings().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(warnings.join("\n").replace(path.to_str().unwrap(), "a.jsonl"), @"
+        a.jsonl:2: not a record, ignored: invalid type: integer `3`, expected a string at line 1 column 12
+        a.jsonl:4: not a record, ignored: status is `ok` but `metrics.last` is missing
+        a.jsonl:5: not a record, ignored: format 9 is newer than 1, update this program
+        a.jsonl:6: not a record, ignored: expected value at line 1 column 1
+        a.jsonl:7: unfinished last line of an interrupted process, ignored
+        ");
+    }
+
+    #[test]
+    fn forged_numbers_repeated_keys_and_later_formats_are_skipped_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let good = line(&record("ce", r#"{"lr":0.1}"#, 0, 0.5));
+        let forge = |from: &str, to: &str| {
+            assert!(good.contains(from), "{from}: {good}");
+            good.replacen(from, to, 1)
+        };
+        let forged = [
+            forge(r#""top1.all":0.5"#, r#""top1.all":1.5"#),
+            forge(r#""top1.few":0.5"#, r#""top1.few":-1e300"#),
+            forge(r#""epoch":20"#, r#""epoch":-1"#),
+            forge(r#""epoch":20"#, r#""epoch":1e99"#),
+            forge(r#""seconds":0.5"#, r#""seconds":-3"#),
+            forge(r#""seed":0"#, r#""seed":0,"seed":1"#),
+            forge(r#"{"lr":0.1}"#, r#"{"lr":0.1,"lr":0.2}"#),
+            forge(r#"{"lr":0.1}"#, r#"{"lr":[0.1]}"#),
+            forge(r#""top1.all":0.5"#, r#""top1.all":0.5,"top1.all":0.9"#),
+            forge(r#""format":1"#, r#""format":2"#),
+        ];
+        fs::write(&path, forged.concat() + &good).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        assert_eq!(store.runs().len(), 1);
+        let warnings: Vec<_> = store.warnings().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(warnings.join("\n").replace(path.to_str().unwrap(), "a.jsonl"), @"
+        a.jsonl:1: not a record, ignored: `top1.all` is 1.5, expected a fraction from 0 to 1
+        a.jsonl:2: not a record, ignored: `top1.few` is -1e300, expected a fraction from 0 to 1
+        a.jsonl:3: not a record, ignored: invalid value: integer `-1`, expected u32 at line 1 column 191
+        a.jsonl:4: not a record, ignored: invalid type: floating point `1e+99`, expected u32 at line 1 column 193
+        a.jsonl:5: not a record, ignored: `seconds` is -3, expected at least 0
+        a.jsonl:6: not a record, ignored: duplicate field `seed` at line 1 column 154
+        a.jsonl:7: not a record, ignored: duplicate parameter `lr` at line 1 column 147
+        a.jsonl:8: not a record, ignored: parameter `lr` is no number, string or boolean at line 1 column 140
+        a.jsonl:9: not a record, ignored: duplicate metric `top1.all` at line 1 column 271
+        a.jsonl:10: not a record, ignored: format 2 is newer than 1, update this program
+        ");
     }
 }

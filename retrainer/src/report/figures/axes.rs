@@ -42,7 +42,7 @@ impl Scale {
 
     /// Equal factors; ticks at 1, 2, 5 of every decade.
     pub(super) fn logarithmic(low: f64, high: f64) -> Self {
-        let (low, high) = (low.max(1e-9), high.max(1e-9));
+        let (low, high) = (low.clamp(1e-9, LARGEST), high.clamp(1e-9, LARGEST));
         let mut ticks = Vec::new();
         let mut decade = 10_f64.powf(low.log10().floor());
         while decade <= high {
@@ -65,14 +65,22 @@ impl Scale {
     }
 }
 
+/// Larger numbers are no measurements; the difference of smaller ones is finite.
+const LARGEST: f64 = 1e100;
+
+/// The ends of what is to be seen, so far apart that ticks between them are numbers of their own.
 fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
-    let finite = values.into_iter().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
-    match high - low {
-        width if width > 0.0 => (low, high),
-        0.0 => (low - 0.5, high + 0.5),
-        _ => (0.0, 1.0),
+    let shown = values.into_iter().filter(|value| value.abs() <= LARGEST);
+    let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+    if low > high {
+        return (0.0, 1.0);
     }
+    let least = (1e-9 * low.abs().max(high.abs())).max(1e-200);
+    if high - low > least {
+        return (low, high);
+    }
+    let margin = least.max(0.5);
+    (low - margin, high + margin)
 }
 
 /// The next larger of 1, 2, 5 times a power of ten.
@@ -269,6 +277,19 @@ mod tests {
     fn a_single_value_has_room_on_both_sides() {
         let scale = Scale::linear([3.0], 2);
         assert!(scale.place(3.0) > 0.2 && scale.place(3.0) < 0.8);
+    }
+
+    #[test]
+    fn ticks_of_any_numbers_are_few() {
+        let (max, min) = (f64::MAX, f64::MIN_POSITIVE);
+        for values in
+            [vec![1e300], vec![min, max], vec![-max, max], vec![1e16, 1e16 + 2.0], vec![5e-324, 0.0]]
+        {
+            let scale = Scale::linear(values.iter().copied(), 4);
+            assert!((2..20).contains(&scale.ticks.len()), "{values:?}: {}", scale.ticks.len());
+            assert!(scale.high > scale.low && (scale.high - scale.low).is_finite(), "{values:?}");
+        }
+        assert!(Scale::logarithmic(min, f64::INFINITY).ticks.len() < 400);
     }
 
     #[test]

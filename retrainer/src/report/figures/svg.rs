@@ -166,8 +166,11 @@ pub(super) fn light(svg: &str) -> String {
     text
 }
 
-/// One digit after the point and no negative zero: the same bytes everywhere.
+/// One digit after the point and no negative zero: the same bytes everywhere. What lies far outside stays there, at a number
+/// that every program reads.
 fn number(value: f64) -> String {
+    const FAR: f64 = 1e6;
+    let value = if value.is_nan() { FAR } else { value.clamp(-FAR, FAR) };
     format!("{}", (value * 10.0).round() / 10.0 + 0.0)
 }
 
@@ -188,6 +191,7 @@ mod tests {
     #[test]
     fn numbers_are_short_and_zero_has_no_sign() {
         assert_eq!([-0.04, 1.25, 30.0, 1.0 / 3.0].map(number), ["0", "1.3", "30", "0.3"]);
+        assert_eq!([f64::INFINITY, -1e300, f64::NAN].map(number), ["1000000", "-1000000", "1000000"]);
     }
 
     #[test]

@@ -1,0 +1,64 @@
+//! Why a grid cannot be run on a cache.
+
+use shared::{Hint, Split};
+
+/// A cache that a grid cannot be run on.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// No test split to report on.
+    #[error("the cache has no view `{split}.clean`")]
+    MissingSplit {
+        /// The split.
+        split: Split,
+    },
+    /// A method starts at or adjusts the stage-1 head.
+    #[error("`{method}` needs the stage-1 head, and the cache has none")]
+    MissingHead {
+        /// The method.
+        method: &'static str,
+    },
+    /// A method asks for augmented views.
+    #[error("`{method}` asks for augmented views, and the cache has none")]
+    MissingAugmented {
+        /// The method.
+        method: &'static str,
+    },
+    /// Prior or weight of a class without training samples.
+    #[error("`{method}` is undefined for classes without training samples: {classes}")]
+    EmptyClasses {
+        /// The method.
+        method: &'static str,
+        /// The classes.
+        classes: String,
+    },
+    /// A combination of values that overflows.
+    #[error("`{method}` with {params} has a coefficient that is not finite")]
+    NotFinite {
+        /// The method.
+        method: &'static str,
+        /// Its parameters.
+        params: String,
+    },
+}
+
+impl Hint for PlanError {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::MissingSplit { split: Split::Val } => {
+                "dump or import the cache again with a validation set, or leave `val` out of the protocols"
+            }
+            Self::MissingSplit { .. } => "dump or import the cache again with a test set",
+            Self::MissingHead { .. } => {
+                "import the cache with `--head FILE`, or use `init = \"fresh\"` and methods that train"
+            }
+            Self::MissingAugmented { .. } => {
+                "dump the cache again with `--augmented K`, or use `view = \"clean\"`"
+            }
+            Self::EmptyClasses { .. } => {
+                "leave the classes out of the data set, or use methods without priors, such as `lort`"
+            }
+            Self::NotFinite { .. } => "use less extreme values",
+        };
+        Some(text.to_owned())
+    }
+}
