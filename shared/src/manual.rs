@@ -18,7 +18,6 @@ pub fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
 /// [`CacheError::Io`].
 pub fn man_pages(command: Command, folder: &Path) -> Result<usize, CacheError> {
     fs::create_dir_all(folder).map_err(|source| CacheError::io("create", folder, source))?;
-    atomic::remove_leftovers(folder)?;
     let mut whole = command.disable_help_subcommand(true);
     whole.build();
     let program = whole.get_name().to_owned();

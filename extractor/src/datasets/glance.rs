@@ -4,8 +4,9 @@
 //! reading them whole.
 
 use crate::{ExtractError, images};
+use shared::regular;
 use std::{
-    fs::{File, Metadata},
+    fs::Metadata,
     io,
     os::unix::fs::{FileExt, MetadataExt},
     path::Path,
