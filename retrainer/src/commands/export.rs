@@ -155,14 +155,13 @@ fn device(args: &ExportArgs, record: &RunRecord) -> Result<(Device, Precision), 
 
 /// Which state is asked for; `None` where there is nothing to choose it by.
 fn state_kind(asked: Option<ExportState>, point: &Point, cache: &FeatureCache) -> Option<StateKind> {
-    let validated = cache.has(Split::Val, View::Clean) && point.method.training == Training::Sgd;
-    match asked {
-        Some(ExportState::BestOnTest) => Some(StateKind::BestOnTest),
-        Some(ExportState::Last) => Some(StateKind::Last),
-        None | Some(ExportState::Val) if validated => Some(StateKind::ValSelected),
-        Some(ExportState::Val) if point.method.training == Training::Sgd => None,
+    let trained = point.method.training == Training::Sgd;
+    match (asked, trained && cache.has(Split::Val, View::Clean)) {
+        (Some(ExportState::BestOnTest), _) => Some(StateKind::BestOnTest),
+        (None | Some(ExportState::Val), true) => Some(StateKind::ValSelected),
+        (Some(ExportState::Val), false) if trained => None,
         // What is not trained has one state.
-        None | Some(ExportState::Val) => Some(StateKind::Last),
+        (None | Some(ExportState::Last | ExportState::Val), _) => Some(StateKind::Last),
     }
 }
 
