@@ -176,6 +176,7 @@ impl Hint for ExtractError {
                 ErrorKind::OutOfMemory => {
                     Some("end other programs, or use a machine with more memory".to_owned())
                 }
+                ErrorKind::NotADirectory => Some("give a folder".to_owned()),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a place that you may read and write".to_owned())
                 }

@@ -5,7 +5,10 @@ use crate::{
     output::print,
     text,
 };
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue},
+};
 use std::{
     io::{self, Write},
     path::Path,
@@ -42,7 +45,8 @@ pub fn fail(error: &(impl std::error::Error + Hint)) -> ExitCode {
 /// # Errors
 /// The exit status.
 pub fn parse<Cli: Parser>() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    Cli::try_parse().map_err(|mut error| {
+        forget_far_suggestion(&mut error);
         let odd = std::env::args_os().any(|argument| *text::os(&argument) != argument);
         let printed = if odd {
             // Its own colours would hide those of the arguments.
@@ -63,4 +67,50 @@ pub fn parse<Cli: Parser>() -> Result<Cli, ExitCode> {
             _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(COULD_NOT_RUN)),
         }
     })
+}
+
+/// Drops a suggestion that resembles the mistyped argument in nothing but a few letters: `--lr` for `--val-fraction`.
+fn forget_far_suggestion(error: &mut clap::Error) {
+    let (Some(ContextValue::String(typed)), Some(ContextValue::String(suggested))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::SuggestedArg))
+    else {
+        return;
+    };
+    if is_far(typed, suggested) {
+        error.remove(ContextKind::SuggestedArg);
+    }
+}
+
+fn is_far(typed: &str, suggested: &str) -> bool {
+    let (typed, suggested) = (typed.trim_start_matches('-'), suggested.trim_start_matches('-'));
+    let length = typed.chars().count().max(suggested.chars().count());
+    let begins = suggested.starts_with(typed) || typed.starts_with(suggested);
+    !begins && strsim::levenshtein(typed, suggested) > 2.max(length / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Options {
+        #[arg(long)]
+        lr: Option<f64>,
+        #[arg(long)]
+        epochs: Option<u32>,
+    }
+
+    fn message(argument: &str) -> String {
+        let mut error = Options::try_parse_from(["program", argument, "1"]).unwrap_err();
+        forget_far_suggestion(&mut error);
+        error.render().to_string()
+    }
+
+    #[test]
+    fn only_what_is_near_is_suggested() {
+        assert!(!message("--val-fraction").contains("similar"), "{}", message("--val-fraction"));
+        assert!(message("--epoch").contains("'--epochs'"));
+        assert!(message("--eposh").contains("'--epochs'"));
+        assert!(is_far("--val-fraction", "--lr") && !is_far("--test-fracton", "--test-fraction"));
+    }
 }

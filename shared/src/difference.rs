@@ -6,7 +6,10 @@ use serde_json::Value;
 ///
 /// The first name that begins the field's path counts.
 const NAMES: &[(&str, Name)] = &[
-    ("dataset.root_digest", Name::Digest("`--data`: the image files have other names, labels or sizes")),
+    (
+        "dataset.root_digest",
+        Name::Digest("the data set has other files, by names, labels, sizes or contents"),
+    ),
     ("dataset.index_digest", Name::Digest("the training split holds other images")),
     ("dataset.skipped", Name::Option("`--skip-broken` (images that could not be read)")),
     ("dataset.name", Name::Option("`--dataset`")),
@@ -90,7 +93,7 @@ mod tests {
         );
         assert_eq!(
             first(&dump("a", 10.0), &dump("b", 10.0)).unwrap(),
-            "`--data`: the image files have other names, labels or sizes"
+            "the data set has other files, by names, labels, sizes or contents"
         );
         assert_eq!(first(&dump("a", 10.0), &dump("a", 10.0)), None);
         assert_eq!(first(&json!({ "x": 1 }), &json!({})).unwrap(), "`x` is none there, 1 here");

@@ -474,7 +474,7 @@ mod tests {
         assert_eq!(overlap(1).to_string(), "1 of 20 test samples are validation samples, too (row 3)");
         assert_eq!(
             overlap(20).to_string(),
-            "all 20 test samples are the same as validation samples: it was chosen by (row 3 …)"
+            "all 20 test samples are the same as validation samples (row 3 …)"
         );
     }
 

@@ -170,14 +170,14 @@ fn the_manifest_says_which_statistics_and_an_evaluating_dump_is_another_cache() 
     let refused = place.refused(&dump("bn-manifest", "--augmented 1").replace("--batch-norm train", ""));
     insta::assert_snapshot!(refused, @r#"
     exit 2
-    error: `bn-manifest` holds a dump with other settings: `transforms.batch_norm` is "passes(augmented x1)|shuffle|batch(16)|seed(5)" there, null here
+    error: `bn-manifest` holds a dump with other settings: `--batch-norm` (passes, `--train-batch-size`, `--seed`) is "passes(augmented x1)|shuffle|batch(16)|seed(5)" there, none here
     hint: choose another `--out`, or remove the folder first
     "#);
     // A run of more passes ends with other statistics: its held-out views are not those of the first.
     let refused = place.refused(&dump("bn-manifest", "--augmented 2"));
     insta::assert_snapshot!(refused, @r#"
     exit 2
-    error: `bn-manifest` holds a dump with other settings: `transforms.batch_norm` is "passes(augmented x1)|shuffle|batch(16)|seed(5)" there, "passes(augmented x2)|shuffle|batch(16)|seed(5)" here
+    error: `bn-manifest` holds a dump with other settings: `--batch-norm` (passes, `--train-batch-size`, `--seed`) is "passes(augmented x1)|shuffle|batch(16)|seed(5)" there, "passes(augmented x2)|shuffle|batch(16)|seed(5)" here
     hint: choose another `--out`, or remove the folder first
     "#);
 }

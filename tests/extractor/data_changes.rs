@@ -136,14 +136,14 @@ fn what_else_differs_is_refused_by_the_name_of_the_setting() {
     insta::assert_snapshot!(refused(&format!("{SHARDS} --skip-broken --imbalance-ratio 2")), @r#"error: `cache` holds a dump with other settings: `--subset` is "all" there, "first-n" here"#);
     place.write("photos/test/bee/4.jpg", jpeg(1, 98));
     place.write("photos/test/bee/3.jpg", jpeg(1, 99));
-    insta::assert_snapshot!(refused(SHARDS), @"error: `cache` holds a dump with other settings: `--data`: the image files have other names, labels or sizes");
+    insta::assert_snapshot!(refused(SHARDS), @"error: `cache` holds a dump with other settings: the data set has other files, by names, labels, sizes or contents");
     std::fs::remove_file(place.path("photos/test/bee/4.jpg")).unwrap();
     place.ok(&dump_line(SHARDS, "cache"));
     // Finished, and whole: nothing replaces it.
     place.write("photos/test/bee/3.jpg", damaged_within());
     insta::assert_snapshot!(refused(&format!("{SHARDS} --skip-broken")), @r#"error: `cache` holds a dump with other settings: `--skip-broken` (images that could not be read) is none there, ["test/bee/3.jpg"] here"#);
     place.write("photos/test/bee/3.jpg", jpeg(0, 97));
-    insta::assert_snapshot!(refused(SHARDS), @"error: `cache` holds a dump with other settings: `--data`: the image files have other names, labels or sizes");
+    insta::assert_snapshot!(refused(SHARDS), @"error: `cache` holds a dump with other settings: the data set has other files, by names, labels, sizes or contents");
 }
 
 #[test]
@@ -173,5 +173,8 @@ fn training_goes_on_after_either_hint() {
     // Other images are another training.
     place.write("photos/train/bee/9.jpg", jpeg(1, 98));
     let message = place.refused(&train("", "skipped"));
-    assert!(message.contains("--data: image files of other names, labels or sizes"), "{message}");
+    assert!(
+        message.contains("other files of the data set, by names, labels, sizes or contents"),
+        "{message}"
+    );
 }

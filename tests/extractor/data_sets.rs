@@ -63,7 +63,7 @@ fn splits_are_found_by_their_usual_names_and_never_become_classes() {
     ");
     insta::assert_snapshot!(refused(&place, "--dataset folder --data imagenet --test-fraction 0.2"), @"
     exit 2
-    error: `imagenet/`: expected a folder of images for each class, got `train` and `val`, which are splits of a data set
+    error: `imagenet`: expected a folder of images for each class, got `train` and `val`, which are splits of a data set
     hint: give `--test-split val` in place of `--test-fraction`, or one folder alone: `--data imagenet/train`
     ");
     place.ok(&dump_line("--dataset folder --data imagenet --test-split val", "imagenet-cache"));
@@ -112,8 +112,8 @@ fn folders_that_are_no_splits_of_one_data_set_are_named() {
     place.write("kaggle/test/0.jpg", jpeg(0, 0));
     insta::assert_snapshot!(refused(&place, "--dataset folder --data kaggle --test-fraction 0.5"), @"
     exit 2
-    error: `kaggle/`: expected a folder of images for each class, got `test` and `train`, which are splits of a data set
-    hint: leave out `--test-fraction` and `--split-file`, or give one folder alone: `--data kaggle/test`
+    error: `kaggle`: expected a folder of images for each class, got `test` and `train`, which are splits of a data set
+    hint: leave out `--test-fraction` and `--split-file`, or give one folder alone: `--data kaggle/train`
     ");
     // A train is a vehicle, too.
     folders(&place, "vehicles", &[("bus", 4), ("train", 4)]);
@@ -173,13 +173,13 @@ fn a_file_is_in_one_split_however_it_is_spelt_or_linked() {
     std::os::unix::fs::symlink("0.jpg", place.path("im/link.jpg")).unwrap();
     insta::assert_snapshot!(refused("im/2.jpg 0\n", "im/link.jpg 0\n"), @"
     exit 2
-    error: `test.txt`: expected each file in one split, got `im/link.jpg`, the file of line 1 of `train.txt`, in line 1
+    error: `test.txt`: expected each file in one split, got `im/link.jpg`, the same file as `im/0.jpg`, in line 1
     hint: remove one of the two
     ");
     std::fs::hard_link(place.path("im/2.jpg"), place.path("im/hard.jpg")).unwrap();
     insta::assert_snapshot!(refused("im/2.jpg 0\n", "im/hard.jpg 0\n"), @"
     exit 2
-    error: `test.txt`: expected each file in one split, got `im/hard.jpg`, the file of line 1 of `val.txt`, in line 1
+    error: `test.txt`: expected each file in one split, got `im/hard.jpg`, the same file as `im/2.jpg`, in line 1
     hint: remove one of the two
     ");
 }
@@ -191,7 +191,7 @@ fn a_file_is_of_one_class() {
     std::os::unix::fs::symlink("../ant/1.jpg", place.path("photos/train/bee/7.jpg")).unwrap();
     insta::assert_snapshot!(refused(&place, "--dataset folder --data photos"), @"
     exit 2
-    error: `photos/train`: expected each file in one class, got `train/bee/7.jpg`, the file of image 2 of `photos/train`, in image 5
+    error: `photos/train`: expected each file in one class, got `train/bee/7.jpg`, the same file as `train/ant/1.jpg`, in image 5
     hint: remove one of the two
     ");
 }
@@ -251,7 +251,7 @@ fn splits_and_classes_without_images_are_named() {
     place.write("photos/train/cat/notes.txt", "x");
     insta::assert_snapshot!(refused(&place, "--dataset folder --data photos"), @"
     exit 2
-    error: `photos/train/cat`: expected training images of the class `cat` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got none among 1 files and folders (`notes.txt` …)
+    error: `photos/train/cat`: expected training images of the class `cat` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got only `notes.txt`
     hint: put images there, or remove the folder
     ");
     std::fs::remove_dir_all(place.path("photos/train/cat")).unwrap();

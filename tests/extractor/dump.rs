@@ -180,25 +180,25 @@ fn a_finished_dump_is_left_alone_and_other_settings_are_refused() {
         error: `finished` holds a dump with other settings: `train.augmented-01` is not there
         hint: choose another `--out`, or remove the folder first
         ");
-        insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1")), @"
+        insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1 --shard-rows 30")), @"
         exit 2
         error: `finished` holds a dump with other settings: `train.clean` has shards of other rows there; `train.augmented-00` has shards of other rows there
         hint: choose another `--out`, or remove the folder first
         ");
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1 --shard-rows 20 --dtype f32")), @r#"
         exit 2
-        error: `finished` holds a dump with other settings: `dtype` is "f16" there, "f32" here
+        error: `finished` holds a dump with other settings: `--dtype` is "f16" there, "f32" here
         hint: choose another `--out`, or remove the folder first
         "#);
         insta::assert_snapshot!(place.refused(&dump("finished", "--augmented 1 --shard-rows 20 --seed 3")), @r#"
         exit 2
-        error: `finished` holds a dump with other settings: `transforms.augmented` is "seed(0)|crop(32,pad=4)|flip(0.5)|normalise(0.4914 0.4822 0.4465,0.2023 0.199... there, "seed(3)|crop(32,pad=4)|flip(0.5)|normalise(0.4914 0.4822 0.4465,0.2023 0.199... here
+        error: `finished` holds a dump with other settings: `--augmented` (views, `--seed`, sizes) is "seed(0)|crop(32,pad=4)|flip(0.5)|normalise(0.4914 0.4822 0.4465,0.2023 0.199... there, "seed(3)|crop(32,pad=4)|flip(0.5)|normalise(0.4914 0.4822 0.4465,0.2023 0.199... here
         hint: choose another `--out`, or remove the folder first
         "#);
         insta::assert_snapshot!(
             place.refused(&dump("finished", "--augmented 1 --shard-rows 20 --precision bf16")), @r#"
         exit 2
-        error: `finished` holds a dump with other settings: `transforms.forward` is "activations(f32)" there, "activations(bf16)" here
+        error: `finished` holds a dump with other settings: `--precision` is "activations(f32)" there, "activations(bf16)" here
         hint: choose another `--out`, or remove the folder first
         "#);
     });

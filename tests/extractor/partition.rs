@@ -106,12 +106,12 @@ fn partitions_that_cannot_share_a_dump_are_refused() {
     let with = |more: &str| place.refused(&dump("shared-by-two", more).replace("--augmented 2", ""));
     insta::assert_snapshot!(with("--partition 2/2 --augmented 2 --dtype f32"), @r#"
     exit 2
-    error: `shared-by-two` holds a dump with other settings: `dtype` is "f16" there, "f32" here
+    error: `shared-by-two` holds a dump with other settings: `--dtype` is "f16" there, "f32" here
     hint: choose another `--out`, or remove the folder first
     "#);
     insta::assert_snapshot!(with("--partition 2/2"), @r#"
     exit 2
-    error: `shared-by-two` holds a dump with other settings: `transforms.augmented` is "seed(0)|crop(32,pad=4)|flip(0.5)|normalise(0.4914 0.4822 0.4465,0.2023 0.199... there, null here
+    error: `shared-by-two` holds a dump with other settings: `--augmented` (views, `--seed`, sizes) is "seed(0)|crop(32,pad=4)|flip(0.5)|normalise(0.4914 0.4822 0.4465,0.2023 0.199... there, none here
     hint: choose another `--out`, or remove the folder first
     "#);
     insta::assert_snapshot!(place.refused(&dump("in-training-mode", "--partition 1/2 --batch-norm train")), @"

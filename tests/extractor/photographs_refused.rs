@@ -234,7 +234,7 @@ fn folders_and_splits_that_do_not_fit() {
     place.write("empty/class/notes.txt", "");
     insta::assert_snapshot!(refused(&place, "--dataset folder --data empty --test-fraction 0.5"), @"
     exit 2
-    error: `empty/class`: expected training images of the class `class` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got none among 1 files and folders (`notes.txt` …)
+    error: `empty/class`: expected training images of the class `class` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got only `notes.txt`
     hint: put images there, or remove the folder
     ");
 }
@@ -253,6 +253,18 @@ fn arguments_of_other_data_sets() {
     device: cpu (libtorch has no CUDA backend here)
     error: `--crop`: expected photographs, got `cifar10`, whose images have one size
     hint: leave it out
+    ");
+    insta::assert_snapshot!(place.refused("train --dataset list --data . --resize 100 --out base"), @"
+    exit 2
+    device: cpu (libtorch has no CUDA backend here)
+    error: `--resize`: expected at least 224, the side that the backbone sees, got 100
+    hint: give `--resize` and `--crop` together; ImageNet's are 256 and 224
+    ");
+    insta::assert_snapshot!(place.refused("train --dataset list --data . --crop 300 --out base"), @"
+    exit 2
+    device: cpu (libtorch has no CUDA backend here)
+    error: `--crop`: expected at most 256, the shorter side before the crop, got 300
+    hint: give `--resize` and `--crop` together; ImageNet's are 256 and 224
     ");
     insta::assert_snapshot!(refused(&place, &format!("{LISTS} --test-fraction 0.2")), @"
     exit 2

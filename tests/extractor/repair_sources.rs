@@ -84,7 +84,9 @@ fn lists_that_no_manifest_records_are_given_again() {
     assert!(refused("").contains("--train-list"));
     let other = refused(&split.replace("LT_test", "LT_val"));
     assert!(
-        other.contains("expected the backbone and images of the dump, got others: `dataset.root_digest`"),
+        other.contains(
+            "expected the backbone and images of the dump, got others: the data set has other files"
+        ),
         "{other}"
     );
     let two = refused(&format!("{split} --checkpoint base"));

@@ -32,7 +32,7 @@ fn a_checkpoint_of_other_settings_or_images_is_not_continued() {
     insta::assert_snapshot!(refused("--epochs 1 --imbalance-ratio 5"), @r#"
     exit 2
     46 training images, 10 test images, 10 classes
-    error: `base/checkpoint.safetensors` was made with other settings: dataset.root_digest: another value; dataset.subset: there "all", asked for "first-n"; dataset.imbalance_ratio: there null, asked for 5.0; dataset.n_max: there null, asked for 10; dataset.index_digest: another value; class_counts: another value
+    error: `base/checkpoint.safetensors` was made with other settings: other files of the data set, by names, labels, sizes or contents; dataset.subset: there "all", asked for "first-n"; dataset.imbalance_ratio: there null, asked for 5.0; dataset.n_max: there null, asked for 10; other training images; other numbers of images of the classes
     hint: give the same settings to continue it, another `--out`, or remove it first
     "#);
     assert_eq!(std::fs::read(place.path("base/checkpoint.safetensors")).unwrap(), before);

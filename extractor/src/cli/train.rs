@@ -133,6 +133,9 @@ impl DataArgs {
             Some(photo) => {
                 photo.resize = self.resize.map_or(photo.resize, NonZeroUsize::get);
                 photo.crop = self.crop.map_or(photo.crop, NonZeroUsize::get);
+                if photo.crop > photo.resize {
+                    return Err(self.black_frame(photo.resize, photo.crop));
+                }
             }
             None if self.resize.or(self.crop).is_some() => {
                 return Err(ExtractError::InvalidSetting {
@@ -145,6 +148,21 @@ impl DataArgs {
             None => {}
         }
         Ok(transform)
+    }
+
+    /// A crop beyond the image would be black there.
+    fn black_frame(&self, resize: usize, crop: usize) -> ExtractError {
+        let (name, expected, got) = if self.resize.is_some() {
+            ("--resize", format!("at least {crop}, the side that the backbone sees"), resize)
+        } else {
+            ("--crop", format!("at most {resize}, the shorter side before the crop"), crop)
+        };
+        ExtractError::InvalidSetting {
+            name,
+            expected,
+            got: got.to_string(),
+            hint: "give `--resize` and `--crop` together; ImageNet's are 256 and 224".to_owned(),
+        }
     }
 
     /// The subset that these arguments ask for.
@@ -238,7 +256,7 @@ pub struct MachineArgs {
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
     /// CPU threads [default: one for each physical core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
     /// Number format of activations
     #[arg(long, value_enum, default_value_t = Precision::F32)]

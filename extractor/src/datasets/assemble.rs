@@ -68,6 +68,13 @@ pub(super) struct Lists {
 /// [`ExtractError::Malformed`] for labels outside the class set, classes without training images, splits without images and
 /// images in two places; for missing and broken images the errors of [`images::read`], unless `files` says to leave them out.
 pub(super) fn assemble(lists: Lists, source: &SourceFiles) -> Result<SourceImages, ExtractError> {
+    if !lists.root.is_dir() {
+        return Err(ExtractError::NotFound {
+            path: lists.root,
+            expected: "the folder that image names are relative to".to_owned(),
+            hint: "check `--data`".to_owned(),
+        });
+    }
     let classes = check_labels(&lists)?;
     check_names(&lists)?;
     let Lists { root, train, val, test, class_names, mut left_out } = lists;

@@ -279,7 +279,9 @@ fn collect_differences(name: &str, there: &Value, asked: &Value, found: &mut Vec
         }
         _ if there == asked => {}
         _ if is_long(there) || is_long(asked) => found.push(match name {
-            "dataset.root_digest" => "--data: image files of other names, labels or sizes".to_owned(),
+            "dataset.root_digest" => {
+                "other files of the data set, by names, labels, sizes or contents".to_owned()
+            }
             "dataset.index_digest" => "other training images".to_owned(),
             "class_counts" => "other numbers of images of the classes".to_owned(),
             _ => format!("{name}: another value"),

@@ -18,6 +18,12 @@ pub struct CacheSummary {
 }
 
 impl CacheSummary {
+    /// What a manifest says.
+    #[cfg(test)]
+    pub(crate) fn of(manifest: Manifest) -> Self {
+        Self { manifest }
+    }
+
     /// The manifest of the cache.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -161,3 +161,36 @@ struct Seen<'a> {
     values: Vec<(&'a Value, usize)>,
     methods: BTreeSet<&'a str>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{
+        CacheSummary,
+        testing::{stored, validated},
+    };
+    use shared::{FeatureCache, Overlap, Split, synthetic::SyntheticCache};
+
+    #[test]
+    fn samples_in_two_splits_are_the_first_caution() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        SyntheticCache::default().write(&path).unwrap();
+        let mut manifest = FeatureCache::open(&path).unwrap().manifest().clone();
+        manifest.dataset.overlaps.push(Overlap {
+            split: Split::Test,
+            other: Split::Val,
+            shared: 20,
+            of: 20,
+            first: vec!["row 0".to_owned()],
+        });
+        let records = [validated("ce", "{}", 0, 0.5, 0.4)];
+        let mut results = Results::of(&stored(&records), None, None, &[]).unwrap().remove(0);
+        assert!(cautions(&results, &results.shown()).is_empty());
+        results.summary = Some(CacheSummary::of(manifest));
+        assert_eq!(
+            cautions(&results, &results.shown()),
+            ["all 20 test samples are the same as validation samples (row 0 …)"]
+        );
+    }
+}
