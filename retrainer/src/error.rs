@@ -75,16 +75,6 @@ pub enum RetrainError {
         /// The limit.
         most: u64,
     },
-    /// A head and a cache of other sizes.
-    #[error("`{}` has a head of {got}, expected {expected}", path.display())]
-    HeadShape {
-        /// The head file.
-        path: PathBuf,
-        /// The cache's sizes.
-        expected: String,
-        /// The head's.
-        got: String,
-    },
     /// The handler for Ctrl-C.
     #[error("could not listen for Ctrl-C")]
     Interrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -110,9 +100,6 @@ impl Hint for RetrainError {
                     .to_owned(),
             ),
             Self::LongGrid { .. } => Some("shorten it, or split it over several files".to_owned()),
-            Self::HeadShape { .. } => {
-                Some("evaluate the head on the cache that it was trained on".to_owned())
-            }
             Self::Evaluation(_) | Self::Interrupt(_) => None,
         }
     }

@@ -6,8 +6,11 @@
 //! features of length 1; the confidence reads raw ones).
 
 use crate::train::{Alignment, HeadForm, LinearHead};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use shared::CacheError;
+use safetensors::{Dtype, tensor::TensorView};
+use shared::{
+    CacheError,
+    head_file::{HeadFile, HeadWeights},
+};
 use std::{collections::HashMap, path::Path};
 
 /// The bytes of a head file; `path` names it in errors.
@@ -63,85 +66,43 @@ pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
     shared::output::write(path, &bytes(head, path)?)
 }
 
-/// Reads a head; `bias` may be absent (zeros), and without `kind` it is linear.
+/// Reads a head for features of `dim` numbers and `classes` classes, with what a person should know about how it was read;
+/// without `kind` it is linear, or cosine where its tensors say so ([`HeadFile`]).
 ///
 /// # Errors
-/// [`CacheError::Io`], [`CacheError::InvalidHeader`], [`CacheError::WrongTensor`], [`CacheError::NonFinite`].
-pub fn read(path: &Path) -> Result<LinearHead, CacheError> {
-    let bytes = std::fs::read(path).map_err(|source| CacheError::io("read", path, source))?;
-    let invalid = |error: safetensors::SafeTensorError| CacheError::InvalidHeader {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(invalid)?;
-    let kind =
-        metadata.metadata().as_ref().and_then(|pairs| pairs.get("kind")).map_or("linear", String::as_str);
-    let file = File { path, tensors: SafeTensors::deserialize(&bytes).map_err(invalid)? };
-    let weight = file.tensors.tensor("weight").map_err(|_| file.wrong("weight", "F32 [C, D]", "absent"))?;
-    let &[classes, dim] = weight.shape() else {
-        return Err(file.wrong("weight", "F32 [C, D]", &format!("{:?}", weight.shape())));
-    };
-    let bias = if file.tensors.tensor("bias").is_ok() {
-        file.numbers("bias", &[classes])?
-    } else {
-        vec![0.0; classes]
-    };
-    let form = match kind {
-        "linear" => HeadForm::Linear,
-        "distance" => HeadForm::Distance,
-        "cosine" => HeadForm::UnitFeatures { centre: Vec::new() },
-        "centred-cosine" => HeadForm::UnitFeatures { centre: file.numbers("centre", &[dim])? },
-        "aligned" | "aligned-cosine" => HeadForm::Aligned(Alignment {
-            confidence: file.numbers("confidence", &[dim])?,
-            confidence_bias: file.numbers("confidence_bias", &[1])?.first().copied().unwrap_or(0.0),
-            scale: file.numbers("scale", &[classes])?,
-            offset: file.numbers("offset", &[classes])?,
+/// [`CacheError::Io`], [`CacheError::MalformedHead`].
+pub fn read(path: &Path, dim: usize, classes: usize) -> Result<(LinearHead, Vec<String>), CacheError> {
+    let file = HeadFile::read(path)?;
+    let HeadWeights { weight, bias, cosine, notes, .. } = file.weights(dim, Some(classes))?;
+    let plain = |form| LinearHead { classes, dim, weight: weight.clone(), bias: bias.clone(), form };
+    let head = match (file.kind(), cosine) {
+        (None, Some(scale)) => {
+            let directions = plain(HeadForm::UnitFeatures { centre: Vec::new() });
+            directions.with_lengths(f64::from(scale))
+        }
+        (None | Some("linear"), _) => plain(HeadForm::Linear),
+        (Some("distance"), _) => plain(HeadForm::Distance),
+        (Some("cosine"), _) => plain(HeadForm::UnitFeatures { centre: Vec::new() }),
+        (Some("centred-cosine"), _) => plain(HeadForm::UnitFeatures { centre: file.vector("centre", dim)? }),
+        (Some(kind @ ("aligned" | "aligned-cosine")), _) => plain(HeadForm::Aligned(Alignment {
+            confidence: file.vector("confidence", dim)?,
+            confidence_bias: file.vector("confidence_bias", 1)?.first().copied().unwrap_or(0.0),
+            scale: file.vector("scale", classes)?,
+            offset: file.vector("offset", classes)?,
             unit_features: kind == "aligned-cosine",
-        }),
-        other => {
-            return Err(file.wrong(
-                "kind",
-                "linear, distance, cosine, centred-cosine, aligned or aligned-cosine",
-                &format!("`{other}`"),
-            ));
+        })),
+        (Some(other), _) => {
+            return Err(CacheError::MalformedHead {
+                path: path.to_owned(),
+                expected:
+                    "a head of kind linear, distance, cosine, centred-cosine, aligned or aligned-cosine"
+                        .to_owned(),
+                got: format!("`{other}`"),
+                hint: "export it again with this version".to_owned(),
+            });
         }
     };
-    let weight = file.numbers("weight", &[classes, dim])?;
-    Ok(LinearHead { classes, dim, weight, bias, form })
-}
-
-struct File<'data> {
-    path: &'data Path,
-    tensors: SafeTensors<'data>,
-}
-
-impl File<'_> {
-    /// The finite f32 numbers of a tensor of this shape.
-    fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CacheError> {
-        let expected = format!("F32 {shape:?}");
-        let tensor = self.tensors.tensor(name).map_err(|_| self.wrong(name, &expected, "absent"))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-            return Err(self.wrong(name, &expected, &format!("{} {:?}", tensor.dtype(), tensor.shape())));
-        }
-        let numbers: Vec<f32> =
-            tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        match numbers.iter().position(|number| !number.is_finite()) {
-            None => Ok(numbers),
-            Some(at) => {
-                let row = at / shape.get(1).copied().unwrap_or(1).max(1);
-                Err(CacheError::NonFinite { path: self.path.to_owned(), row })
-            }
-        }
-    }
-
-    fn wrong(&self, tensor: &str, expected: &str, got: &str) -> CacheError {
-        CacheError::WrongTensor {
-            path: self.path.to_owned(),
-            tensor: tensor.to_owned(),
-            expected: expected.to_owned(),
-            got: got.to_owned(),
-        }
-    }
+    Ok((head, notes))
 }
 
 impl LinearHead {
@@ -227,7 +188,7 @@ mod tests {
         for form in forms {
             let head = head(form);
             write(&head, &path).unwrap();
-            assert_eq!(read(&path).unwrap(), head);
+            assert_eq!(read(&path, 2, 2).unwrap(), (head, Vec::new()));
         }
     }
 
@@ -254,11 +215,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("head.safetensors");
         write(&head(aligned()), &path).unwrap();
-        assert!(shared::Stage1Head::read(&path).is_err());
+        assert!(shared::Stage1Head::read(&path, 2, Some(2)).is_err());
         let mut bytes = std::fs::read(&path).unwrap();
         let at = bytes.windows(7).position(|window| window == b"aligned").unwrap();
         bytes[at] = b'm';
         std::fs::write(&path, bytes).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("`mligned`"));
+        assert!(read(&path, 2, 2).unwrap_err().to_string().contains("`mligned`"));
+    }
+
+    /// Closed form: logits of a cosine classifier with scale 2 are 2 cos(w_k, f), whatever the lengths of its rows.
+    #[test]
+    fn cosine_classifiers_of_other_code_have_rows_of_the_length_of_their_scale() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let (weight, scale) = ([3.0_f32, 4.0, 0.0, 0.5].map(f32::to_le_bytes), 2.0_f32.to_le_bytes());
+        let views = [
+            ("fc.weight", TensorView::new(Dtype::F32, vec![2, 2], weight.as_flattened()).unwrap()),
+            ("fc.sigma", TensorView::new(Dtype::F32, vec![1], &scale).unwrap()),
+        ];
+        std::fs::write(path.path(), safetensors::serialize(views, None).unwrap()).unwrap();
+        let (head, _) = read(path.path(), 2, 2).unwrap();
+        for (got, expected) in head.logits(&[10.0, 0.0]).iter().zip([1.2, 0.0]) {
+            assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+        }
     }
 }

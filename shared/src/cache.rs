@@ -379,16 +379,14 @@ fn first_difference(one: &[Shard], two: &[Shard], part: fn(&Shard) -> &[u8]) -> 
 fn open_head(path: &Path, manifest: &Manifest, file: &FileInfo) -> Result<Stage1Head, CacheError> {
     let full = path.join(&file.file);
     check_size(&full, file.bytes)?;
-    let head = Stage1Head::read(&full)?;
-    if (head.classes, head.dim) != (manifest.classes(), manifest.feature_dim) {
-        return Err(CacheError::WrongTensor {
-            path: full,
-            tensor: "weight".to_owned(),
-            expected: format!("[{}, {}]", manifest.classes(), manifest.feature_dim),
-            got: format!("[{}, {}]", head.classes, head.dim),
-        });
-    }
-    Ok(head)
+    let read = Stage1Head::read(&full, manifest.feature_dim, Some(manifest.classes()));
+    read.map(|(head, _)| head).map_err(|error| match error {
+        // This file is the cache's own, not one that the user gave.
+        CacheError::MalformedHead { path, expected, got, .. } => {
+            CacheError::WrongTensor { path, tensor: "weight".to_owned(), expected, got }
+        }
+        other => other,
+    })
 }
 
 fn check_size(path: &Path, expected: u64) -> Result<(), CacheError> {

@@ -117,6 +117,18 @@ pub enum CacheError {
         /// What is there.
         got: String,
     },
+    /// A head file of the user that is no head, or one of other features or classes.
+    #[error("`{}`: expected {expected}, got {got}", text::path(path))]
+    MalformedHead {
+        /// The file.
+        path: PathBuf,
+        /// What belongs there.
+        expected: String,
+        /// What is there.
+        got: String,
+        /// What to do.
+        hint: String,
+    },
     /// Features in another number format than the manifest says.
     #[error("features of `{}` are {got}, expected {expected}", text::path(path))]
     DtypeMismatch {
@@ -289,6 +301,7 @@ impl Hint for CacheError {
             | Self::ClassCountsDisagree { .. } => {
                 "the cache is damaged: `extractor verify` lists every damaged file; copy or dump it again"
             }
+            Self::MalformedHead { hint, .. } => hint,
             Self::OtherBytes { .. } => {
                 "it was not replaced: equal bytes need the `--batch-size`, `--threads` and kind of device of the dump"
             }

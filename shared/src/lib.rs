@@ -27,10 +27,13 @@ pub mod atomic;
 mod cache;
 mod classes;
 pub mod console;
+pub mod content;
 pub mod device;
 mod difference;
 mod dtype;
 pub mod error;
+pub mod head_file;
+pub mod head_names;
 mod index;
 pub mod interrupt;
 mod lock;
@@ -60,8 +63,8 @@ pub use error::{CacheError, Hint};
 pub use index::{INDEX_FILE, index_path};
 pub use lock::FolderLock;
 pub use manifest::{
-    BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, LeftOut, MANIFEST_FILE,
-    Manifest, Overlap, ProgramInfo, ShardInfo, ViewInfo, numbered,
+    BackboneInfo, BatchNormMode, CAUTION, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, LeftOut,
+    MANIFEST_FILE, Manifest, Overlap, ProgramInfo, ShardInfo, ViewInfo, numbered,
 };
 pub use plan::ViewPlan;
 pub use shard::ShardWriter;

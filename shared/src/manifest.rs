@@ -22,6 +22,9 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 /// No manifest has more bytes: a hundred times that of a data set of 10,000 classes.
 const LARGEST: u64 = 1 << 28;
 
+/// A key of [`BackboneInfo::recipe`] with a text for people: part of no identity.
+pub const CAUTION: &str = "caution";
+
 /// Everything that decided the bytes of a feature cache.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -242,7 +245,7 @@ impl Manifest {
     pub fn cache_key(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
         forget_remarks(&mut value);
-        strip(&mut value, &["created_unix", "file"]);
+        strip(&mut value, &["created_unix", "file", CAUTION]);
         blake3::hash(canonical_json(&value).as_bytes()).to_hex().to_string()
     }
 
@@ -285,6 +288,7 @@ impl Manifest {
                     fields.remove("class_names");
                 }
             }
+            strip(&mut value, &[CAUTION]);
             value
         };
         difference::first(&settings(self), &settings(other))

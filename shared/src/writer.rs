@@ -4,6 +4,7 @@
 //! `manifest.partial.json`, the others compare theirs with it; of two that write the same shard the first stays; and
 //! whoever finds every shard there may finish.
 
+mod anew;
 mod takeover;
 
 use crate::{

@@ -104,8 +104,10 @@ fn weights_of_torchvision_on_an_image_folder_give_their_features_and_head() {
         (&head.weight, &head.bias, head.kind),
         (stored("fc.weight"), stored("fc.bias"), HeadKind::Linear)
     );
-    let (backbone, _): (Backbone, _) =
-        pretrained::load(&place.path("resnet18.safetensors"), "imagenet-resnet18", 1.0, COMPUTE).unwrap();
+    let backbone: Backbone =
+        pretrained::load(&place.path("resnet18.safetensors"), "imagenet-resnet18", 1.0, COMPUTE)
+            .unwrap()
+            .backbone;
     let _guard = tch::no_grad_guard();
     for (part, split) in [("train", Split::Train), ("test", Split::Test)] {
         let expected = backbone.features(&input(&place, part), BatchNormMode::Eval).unwrap();

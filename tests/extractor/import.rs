@@ -161,3 +161,241 @@ fn an_unfinished_import_is_finished_with_the_same_bytes() {
     place.ok(&format!("{line} stopped"));
     assert_eq!(cache_files(&place.path("stopped")), cache_files(&place.path("whole")));
 }
+
+/// A safetensors file with one or two tensors of f32.
+fn head_file(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, numbers)| bytes_of(numbers, f32::to_le_bytes)).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn heads_as_other_programs_store_them_give_the_same_cache() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    let weight: Vec<f32> = (0_u16..4 * 6).map(f32::from).collect();
+    let columns: Vec<f32> = (0..6_u16).flat_map(|d| (0..4).map(move |c| f32::from(c * 6 + d))).collect();
+    let bias = [1.0, 2.0, 3.0, 4.0];
+    for (name, tensors) in [
+        ("plain", [("weight", &[4, 6][..], &weight[..]), ("bias", &[4], &bias)]),
+        ("named", [("module.fc.weight", &[4, 6], &weight), ("module.fc.bias", &[4], &bias)]),
+        ("transposed", [("weight", &[6, 4], &columns), ("bias", &[4, 1], &bias)]),
+        ("convolution", [("weight", &[4, 6, 1, 1], &weight), ("bias", &[4], &bias)]),
+    ] {
+        place.write(&format!("{name}.safetensors"), head_file(&tensors));
+        let run = place.ok(&format!(
+            "import --train train.safetensors --test test.safetensors --head {name}.safetensors --out {name}"
+        ));
+        assert_eq!(run.stderr.contains("was transposed"), name == "transposed", "{}", run.stderr);
+        let head = FeatureCache::open(&place.path(name)).unwrap().stage1_head().cloned().unwrap();
+        assert_eq!((head.weight, head.bias), (weight.clone(), bias.to_vec()), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_head_is_said_about_the_head_and_leaves_nothing() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    let refused = |tensors: &[(&str, &[usize], &[f32])]| {
+        place.write("head.safetensors", head_file(tensors));
+        let line =
+            "import --train train.safetensors --test test.safetensors --head head.safetensors --out cache";
+        let refused = place.refused(line);
+        assert!(!place.path("cache").exists() && !refused.contains("damaged"), "{refused}");
+        refused
+    };
+    insta::assert_snapshot!(refused(&[("weight", &[6, 4], &[0.0; 24])]), @"
+    exit 2
+    error: `head.safetensors`: expected `weight` [C, 6], got [6, 4]
+    hint: [D, C] without bias may be a linear layer or the `NormedLinear` of LDAM: save [C, D], `weight.T.contiguous()`, and for the latter the metadata `kind`: `cosine`
+    ");
+    insta::assert_snapshot!(refused(&[("weight", &[4, 5], &[0.0; 20])]), @"
+    exit 2
+    error: `head.safetensors`: expected `weight` [C, 6], got [4, 5]
+    hint: the head belongs to another backbone or data set: give that of these features
+    ");
+    insta::assert_snapshot!(refused(&[("weight", &[4, 6], &[f32::INFINITY; 24])]), @"
+    exit 2
+    error: `head.safetensors`: expected finite numbers, got inf in row 0 of `weight`
+    hint: its training diverged, or its numbers are too large for single precision
+    ");
+    insta::assert_snapshot!(refused(&[("weight", &[1 << 40, 0], &[])]), @"
+    exit 2
+    error: `head.safetensors`: expected `weight` [C, 6], got [1099511627776, 0]
+    hint: the head belongs to another backbone or data set: give that of these features
+    ");
+    insta::assert_snapshot!(refused(&[("scores", &[4, 6], &[0.0; 24])]), @"
+    exit 2
+    error: `head.safetensors`: expected a head: `weight` [C, D] and optionally `bias` [C], got `scores`
+    hint: save the last layer alone, in PyTorch: `save_file(model.fc.state_dict(), FILE)`
+    ");
+}
+
+#[test]
+fn a_head_in_a_cache_that_declares_more_than_its_bytes_is_an_error() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    place.write("head.safetensors", head_file(&[("weight", &[3, 6], &[0.0; 18])]));
+    place.ok("import --train train.safetensors --test test.safetensors --head head.safetensors --out cache");
+    let bytes = head_file(&[("weight", &[1 << 40, 0], &[])]);
+    place.write("cache/stage1_head.safetensors", &bytes);
+    let text = std::fs::read_to_string(place.path("cache/manifest.json")).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    manifest["stage1_head"]["bytes"] = bytes.len().into();
+    place.write("cache/manifest.json", manifest.to_string());
+    let run = place.run("inspect cache");
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: ") && run.stderr.lines().count() <= 3, "{}", run.stderr);
+}
+
+/// What NumPy and MATLAB write beside the plain format: the same cache, byte for byte of its shards.
+#[test]
+fn labels_and_features_of_every_layout_give_the_same_cache() {
+    let place = Workplace::new();
+    let (train, test) = (rows(10, 0), rows(4, 100));
+    let floats = |rows: &Rows| bytes_of(&rows.features, f32::to_le_bytes);
+    let by_columns = |rows: &Rows| -> Vec<u8> {
+        (0..6).flat_map(|d| rows.features.iter().skip(d).step_by(6)).flat_map(|x| x.to_le_bytes()).collect()
+    };
+    place.write("u.npy", npy("<f4", "(4, 6)", &floats(&test)));
+    place.write("v.npy", npy("<i8", "(4,)", &bytes_of(&test.labels, i64::to_le_bytes)));
+    let fortran = |descr: &str, shape: &str, data: &[u8]| {
+        let plain = String::from_utf8(npy(descr, shape, &[])[10..].to_vec()).unwrap();
+        let header = format!("{:<117}\n", plain.trim_end().replace("False", "True"));
+        [b"\x93NUMPY\x01\x00".as_slice(), &118_u16.to_le_bytes(), header.as_bytes(), data].concat()
+    };
+    let small =
+        |rows: &Rows| rows.labels.iter().map(|&label| u8::try_from(label).unwrap()).collect::<Vec<u8>>();
+    let short: Vec<u8> =
+        train.labels.iter().flat_map(|&label| i16::try_from(label).unwrap().to_be_bytes()).collect();
+    let wide = bytes_of(&train.labels, i64::to_le_bytes);
+    let swapped = bytes_of(&train.features, f32::to_be_bytes);
+    let plain = ("<f4", "(10, 6)", floats(&train), false);
+    for (name, (descr, shape, data, columns_first), labels) in [
+        ("plain", plain.clone(), npy("<i8", "(10,)", &wide)),
+        ("u8", plain.clone(), npy("|u1", "(10,)", &small(&train))),
+        ("column", plain.clone(), npy("<i8", "(10, 1)", &wide)),
+        ("row", plain.clone(), npy("<u8", "(1, 10)", &wide)),
+        ("big-i16", plain, npy(">i2", "(10,)", &short)),
+        ("fortran", ("<f4", "(10, 6)", by_columns(&train), true), npy("<i8", "(10,)", &wide)),
+        ("big", (">f4", "(10, 6)", swapped, false), npy("<i8", "(10,)", &wide)),
+        ("map", ("<f4", "(10, 6, 1, 1)", floats(&train), false), npy("<i8", "(10,)", &wide)),
+    ] {
+        let features = if columns_first { fortran(descr, shape, &data) } else { npy(descr, shape, &data) };
+        place.write(&format!("{name}-x.npy"), features);
+        place.write(&format!("{name}-y.npy"), labels);
+        place.ok(&format!(
+            "import --train-features {name}-x.npy --train-labels {name}-y.npy --test-features u.npy \
+             --test-labels v.npy --out {name}"
+        ));
+        let shard = |cache: &str| {
+            std::fs::read(place.path(&format!("{cache}/train.clean/00000.safetensors"))).unwrap()
+        };
+        assert_eq!(shard(name), shard("plain"), "{name}");
+    }
+}
+
+#[test]
+fn labels_that_are_no_class_numbers_are_refused_and_empty_classes_are_named() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    place.write("x.npy", npy("<f4", "(4, 6)", &bytes_of(&rows(4, 0).features, f32::to_le_bytes)));
+    let run = |labels: Vec<u8>| {
+        place.write("y.npy", labels);
+        let _ = std::fs::remove_dir_all(place.path("cache"));
+        let line = "import --train-features x.npy --train-labels y.npy --test-features x.npy --test-labels y.npy --out cache";
+        let run = place.run(line);
+        // Progress has a time in it.
+        let said =
+            run.stderr.lines().filter(|line| !line.starts_with("import: ")).collect::<Vec<_>>().join("\n");
+        format!("exit {}\n{said}", run.code.unwrap())
+    };
+    let wide = |labels: [i64; 4]| npy("<i8", "(4,)", &bytes_of(&labels, i64::to_le_bytes));
+    insta::assert_snapshot!(run(wide([1, 2, 3, 1])), @"
+    exit 0
+    warning: `y.npy` has no training rows of 1 of 4 classes: 0 (labels count from 0)
+    wrote `cache`
+    ");
+    insta::assert_snapshot!(run(wide([0, 1, 255, 1])), @"
+    exit 0
+    warning: `y.npy` has no training rows of 253 of 256 classes: 2, 3, 4, 5, 6, 7, 8, 9 and 245 more (label 255 may mark samples without a class: leave them out)
+    wrote `cache`
+    ");
+    insta::assert_snapshot!(run(wide([0, 2, 3, 0])), @"
+    exit 0
+    warning: `y.npy` has no training rows of 1 of 4 classes: 1 (number the classes without gaps, or keep them empty)
+    wrote `cache`
+    ");
+    insta::assert_snapshot!(run(wide([0, -1, 3, 0])), @"
+    exit 2
+    error: `y.npy`: expected labels counted from 0, got -1 in row 1
+    hint: leave out samples without a class
+    ");
+    insta::assert_snapshot!(run(npy("|b1", "(4,)", &[0, 1, 0, 1])), @"
+    exit 2
+    error: `y.npy`: expected labels [N] of whole numbers, got bool [4]
+    hint: convert them, in NumPy: `labels.astype(numpy.int64).reshape(-1)`
+    ");
+    insta::assert_snapshot!(run(npy("<f4", "(4,)", &[0; 16])), @"
+    exit 2
+    error: `y.npy`: expected labels [N] of whole numbers, got f32 [4]
+    hint: convert them, in NumPy: `labels.astype(numpy.int64).reshape(-1)`
+    ");
+    insta::assert_snapshot!(run(npy("|u1", "(4, 2)", &[1, 0, 0, 1, 1, 0, 0, 1])), @"
+    exit 2
+    error: `y.npy`: expected labels [N] of whole numbers, got u8 [4, 2]
+    hint: one number a row; of one-hot rows, in NumPy: `labels.argmax(1)`
+    ");
+    insta::assert_snapshot!(run(npy("<U3", "(4,)", &[0; 48])), @"
+    exit 2
+    error: `y.npy`: expected an array of floating-point or whole numbers, got '<U3'
+    hint: number the classes: `numpy.unique(labels, return_inverse=True)[1]`
+    ");
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_named_by_its_file_and_the_mended_import_succeeds() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    let line = "import --train train.safetensors --test test.safetensors --out cache";
+    let mut broken = rows(4, 100);
+    broken.features[9] = f32::NAN;
+    place.write("test.safetensors", safetensors(&broken, None, None));
+    insta::assert_snapshot!(place.refused(line), @"
+    exit 2
+    error: `test.safetensors`: expected numbers that are finite in f32, got NaN in row 1, column 3 of `features`
+    hint: mend or leave out this sample in the file, and give the same command again
+    ");
+    assert!(!place.path("cache").exists());
+    broken.features[9] = 1e6;
+    place.write("test.safetensors", safetensors(&broken, None, None));
+    insta::assert_snapshot!(place.refused(&format!("{line} --dtype f16")), @"
+    exit 2
+    error: `test.safetensors`: expected numbers that are finite in f16, got 1000000 in row 1, column 3 of `features`
+    hint: larger numbers fit into `--dtype bf16` or `--dtype f32`
+    ");
+    write_safetensors(&place);
+    place.ok(line);
+    place.ok("verify cache");
+}
+
+#[test]
+fn what_an_unfinished_import_of_other_files_left_makes_way() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    place.write("head.safetensors", head_file(&[("weight", &[3, 6], &[1.0; 18])]));
+    let line = "import --train train.safetensors --test test.safetensors --shard-rows 4 --out";
+    place.ok(&format!("{line} whole"));
+    place.ok(&format!("{line} cache --head head.safetensors"));
+    // A kill before the end; the next one is without head, and the file of somebody else stays.
+    std::fs::rename(place.path("cache/manifest.json"), place.path("cache/manifest.partial.json")).unwrap();
+    place.write("cache/notes.txt", "mine");
+    place.ok(&format!("{line} cache"));
+    let mut files = cache_files(&place.path("cache"));
+    files.retain(|(name, _)| name != "notes.txt");
+    assert_eq!(files, cache_files(&place.path("whole")));
+    assert!(place.path("cache/notes.txt").exists());
+}

@@ -15,6 +15,7 @@ mod cuda;
 mod engine;
 mod errors;
 mod figures;
+mod heads;
 mod help;
 mod kills;
 mod outputs;

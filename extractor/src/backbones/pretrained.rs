@@ -5,27 +5,33 @@ use crate::{ExtractError, weights::StateDict};
 use shared::Stage1Head;
 use std::path::Path;
 
+/// A backbone as a file has it.
+#[derive(Debug)]
+pub struct Pretrained {
+    /// The layers up to the features.
+    pub backbone: Backbone,
+    /// The head beside them.
+    pub head: Option<Stage1Head>,
+    /// What a person should know about how the file was read.
+    pub notes: Vec<String>,
+}
+
 /// Builds a backbone and fills it from a safetensors file, whose names may be torchvision's, timm's or our own; a head in the
 /// file comes along.
-///
 /// # Errors
 /// Those of [`Backbone::unset`]; [`ExtractError::Io`]; [`ExtractError::Malformed`] for another architecture, with the
 /// backbone of the list that would fit as hint.
-pub fn load(
-    path: &Path,
-    name: &str,
-    width: f64,
-    compute: Compute,
-) -> Result<(Backbone, Option<Stage1Head>), ExtractError> {
+pub fn load(path: &Path, name: &str, width: f64, compute: Compute) -> Result<Pretrained, ExtractError> {
     let backbone = Backbone::unset(name, width, compute)?;
     let file = StateDict::read(path)?;
     file.copy_into(backbone.parameters(), &backbone.architecture(), || {
-        fitting(&file).unwrap_or_else(|| {
+        fitting(&file).or_else(|| file.choice(backbone.parameters())).unwrap_or_else(|| {
             "`extractor backbones` lists what can be built; others come by `--torchscript`".to_owned()
         })
     })?;
-    let head = file.head(backbone.feature_dim())?;
-    Ok((backbone, head))
+    let (head, how) = file.head(backbone.feature_dim())?.unzip();
+    let notes = file.left_out().into_iter().chain(how.unwrap_or_default()).collect();
+    Ok(Pretrained { backbone, head, notes })
 }
 
 /// The backbone that has exactly the tensors of the file, as advice.

@@ -39,7 +39,8 @@ pub struct DumpArgs {
     /// Safetensors file with the weights of --backbone, as torchvision, timm or this program names them
     #[arg(long, value_name = "FILE", conflicts_with = "torchscript", help_heading = "Backbone")]
     pub weights: Option<PathBuf>,
-    /// TorchScript module that maps images [B, 3, H, W] to features [B, D]; a last linear layer is taken as stage-1 head
+    /// TorchScript module that maps images [B, 3, H, W] to features [B, D]; a last linear layer is taken as stage-1 head. A
+    /// module is code that runs with your rights: take it from sources you trust
     #[arg(long, value_name = "FILE", help_heading = "Backbone")]
     pub torchscript: Option<PathBuf>,
     /// Take the module's output as features, also where it comes out of a linear layer

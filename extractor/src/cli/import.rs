@@ -11,7 +11,8 @@ use std::{
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 A safetensors FILE has `features` [N, D] and `labels` [N], optionally `features_flipped` [N, D] and `sample_ids` [N];
-a head has `weight` [C, D] and optionally `bias` [C]. NumPy files come in pairs.
+a head has `weight` [C, D] and optionally `bias` [C], also as `fc.weight` and so on, or transposed. Labels are whole numbers
+from 0 on. NumPy files come in pairs.
 
 Examples:
   extractor import --train train.safetensors --test test.safetensors --head fc.safetensors --out caches/mine

@@ -2,7 +2,11 @@
 
 use super::{Outcome, import::report, install_interrupt, output::say, train};
 use crate::{
-    backbones::{Backbone, Compute, pretrained, torchscript},
+    backbones::{
+        Backbone, Compute,
+        pretrained::{self, Pretrained},
+        torchscript,
+    },
     cli::{BatchNormArg, DumpArgs},
     datasets::Dataset,
     dump::{DumpSettings, Frozen, batch_size, check_out, dump, rows_per_shard},
@@ -11,7 +15,7 @@ use crate::{
     transform::Transform,
     weights::digest,
 };
-use shared::{BackboneInfo, Stage1Head, interrupt::Interrupt};
+use shared::{BackboneInfo, CAUTION, Stage1Head, interrupt::Interrupt};
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
@@ -181,7 +185,10 @@ pub(super) fn from_weights(
     compute: Compute,
     classes: usize,
 ) -> Result<Frozen, ExtractError> {
-    let (backbone, head) = pretrained::load(path, name, width, compute)?;
+    let Pretrained { backbone, head, notes } = pretrained::load(path, name, width, compute)?;
+    for note in &notes {
+        say(note);
+    }
     let weights_digest =
         digest(backbone.parameters().named()).map_err(ExtractError::torch("read the weights"))?;
     let info = BackboneInfo {
@@ -223,6 +230,7 @@ pub(super) fn from_torchscript(
         recipe: serde_json::json!({
             "source": "TorchScript module",
             "features": if module.head.is_some() { "input of the last linear layer" } else { "output" },
+            (CAUTION): "a TorchScript module is code, which the dump has run",
         }),
         ..BackboneInfo::default()
     };

@@ -33,7 +33,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
         dtype: args.dtype,
         shard_rows: args.shard_rows.map(std::num::NonZeroUsize::get),
     };
-    let written = write(&import, &args.out, &interrupt)?;
+    let written = write(&import, &args.out, &interrupt, &say)?;
     if let Ok(cache) = FeatureCache::open(&args.out) {
         cache.manifest().dataset.overlaps.iter().for_each(|overlap| say(&format!("warning: {overlap}")));
     }

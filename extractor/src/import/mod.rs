@@ -4,6 +4,7 @@
 //! that the splits fit together and writes them as the views of a cache.
 
 mod identity;
+mod leavings;
 pub mod matrix;
 mod npy;
 mod safetensors_file;
@@ -15,18 +16,16 @@ use crate::{
     dump::{Written, rows_by_bytes},
     error::ExtractError,
 };
+use matrix::NUMBERS_AT_ONCE;
 use shared::{
-    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, FolderLock,
-    Manifest, Split, Stage1Head, View, ViewId, ViewPlan, interrupt::Interrupt, progress::Progress,
+    BackboneInfo, BatchNormMode, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, FolderLock, Manifest,
+    Split, Stage1Head, View, ViewId, ViewPlan, interrupt::Interrupt, progress::Progress, text,
 };
 use split::ImportedSplit;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
-
-/// Numbers converted and written at a time.
-const NUMBERS_AT_ONCE: usize = 1 << 20;
 
 /// A training set may have this many classes however few samples it has.
 const CLASSES_WITHOUT_QUESTION: usize = 100_000;
@@ -50,22 +49,37 @@ pub struct Import {
     pub shard_rows: Option<usize>,
 }
 
-/// Checks that the splits fit together and writes the cache.
+/// Checks that the splits fit together and writes the cache; `tell` gets what a person should know.
+///
+/// Nothing is written before everything is checked, and an unfinished import of other files makes way.
 ///
 /// # Errors
-/// [`ExtractError::Malformed`] where splits or head disagree about D or C, [`ExtractError::Interrupted`], and those of the cache.
-pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Written, ExtractError> {
+/// [`ExtractError::Malformed`] where splits or head disagree about D or C, or a number is not finite in the cache's format, [`ExtractError::Interrupted`], and those of the cache.
+pub fn write(
+    import: &Import,
+    out: &Path,
+    interrupt: &Interrupt,
+    tell: &dyn Fn(&str),
+) -> Result<Written, ExtractError> {
     let train = import.splits.get(&Split::Train).ok_or_else(|| ExtractError::NotFound {
         path: out.to_owned(),
         expected: "a training split".to_owned(),
         hint: "give `--train` or `--train-features` and `--train-labels`".to_owned(),
     })?;
     identity::refuse_empty(&import.splits)?;
-    let head = import.head.as_deref().map(Stage1Head::read).transpose()?;
-    let classes = classes(train, head.as_ref())?;
-    check(import, train, head.as_ref(), classes)?;
     let dim = train.features.columns();
+    let head = import.head.as_deref().map(|path| Stage1Head::read(path, dim, None)).transpose()?;
+    let (head, notes) = head.unzip();
+    let classes = classes(train, head.as_ref())?;
+    check(import, train, classes)?;
     let dtype = import.dtype.unwrap_or_else(|| train.features.nearest_dtype());
+    import
+        .splits
+        .values()
+        .flat_map(ImportedSplit::views)
+        .try_for_each(|(_, matrix)| matrix.check_finite(dtype))?;
+    let warning = classes_without_rows(train, classes);
+    notes.iter().flatten().chain(&warning).for_each(|note| tell(note));
     let shard_rows = import.shard_rows.unwrap_or_else(|| rows_by_bytes(dim, dtype));
     let views: Vec<_> = import
         .splits
@@ -85,7 +99,7 @@ pub fn write(import: &Import, out: &Path, interrupt: &Interrupt) -> Result<Writt
         manifest.class_names = names::read(path, classes)?;
     }
     let _lock = FolderLock::alone(out)?;
-    let mut writer = CacheWriter::begin(out, manifest, &plans)?;
+    let mut writer = leavings::begin(out, &manifest, &plans)?;
     if writer.is_finished() {
         return Ok(Written::Before);
     }
@@ -136,12 +150,40 @@ fn classes(train: &ImportedSplit, head: Option<&Stage1Head>) -> Result<usize, Ex
     }
 }
 
-fn check(
-    import: &Import,
-    train: &ImportedSplit,
-    head: Option<&Stage1Head>,
-    classes: usize,
-) -> Result<(), ExtractError> {
+/// A warning that names classes without training rows: labels from 1 on, gaps, 255 for "no class".
+fn classes_without_rows(train: &ImportedSplit, classes: usize) -> Option<String> {
+    const LISTED: usize = 8;
+    let mut seen = vec![false; classes];
+    for label in &train.labels {
+        if let Some(seen) = seen.get_mut(label.index()) {
+            *seen = true;
+        }
+    }
+    let missing: Vec<usize> =
+        (0..classes).zip(&seen).filter(|(_, seen)| !**seen).map(|(class, _)| class).collect();
+    let (first, last) = (*missing.first()?, classes.checked_sub(1)?);
+    let listed = missing.iter().take(LISTED).map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let more = match missing.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let reason = if missing.contains(&last) {
+        "the head has more classes than the training labels".to_owned()
+    } else if last > 0 && missing.contains(&(last - 1)) {
+        format!("label {last} may mark samples without a class: leave them out")
+    } else if first == 0 {
+        "labels count from 0".to_owned()
+    } else {
+        "number the classes without gaps, or keep them empty".to_owned()
+    };
+    Some(format!(
+        "warning: `{}` has no training rows of {} of {classes} classes: {listed}{more} ({reason})",
+        text::path(&train.labels_path),
+        missing.len()
+    ))
+}
+
+fn check(import: &Import, train: &ImportedSplit, classes: usize) -> Result<(), ExtractError> {
     let dim = train.features.columns();
     let malformed = |path: &Path, expected: String, got: String, hint: &str| {
         Err(ExtractError::Malformed { path: path.to_owned(), expected, got, hint: hint.to_owned() })
@@ -161,14 +203,7 @@ fn check(
             return malformed(&imported.labels_path, expected, got, hint);
         }
     }
-    match (head, &import.head) {
-        (Some(head), Some(path)) if head.dim != dim => {
-            let (expected, got) =
-                (format!("`weight` of [C, {dim}]"), format!("[{}, {}]", head.classes, head.dim));
-            malformed(path, expected, got, "the head belongs to another backbone")
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn manifest(

@@ -1,16 +1,17 @@
-//! NumPy's `.npy` files, as far as features and labels need them: versions 1 to 3, C order, little endian.
+//! NumPy's `.npy` files, as far as features and labels need them: versions 1 to 3, either byte order, rows or columns first.
 //!
 //! # Source
 //! `numpy/lib/format.py`: magic, version, length of the header, a Python dictionary as text, the array's bytes.
 
 use super::matrix::{Array, Number};
 use crate::error::ExtractError;
+use shared::content::Content;
 use std::path::Path;
 
 /// Reads the array of a file.
 ///
 /// # Errors
-/// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a damaged file and for types or orders that are not read here.
+/// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a damaged file and for types that are not read here.
 pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
     let mut bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {
@@ -20,31 +21,27 @@ pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
         hint: hint.to_owned(),
     };
     let (header, start) = split_header(&bytes).ok_or_else(|| {
-        malformed("a NumPy file", "no whole `.npy` header".to_owned(), "write it with `numpy.save`")
+        let content = Content::of(&bytes).filter(|content| *content != Content::Npy);
+        let got = content.map_or("no whole `.npy` header", Content::name).to_owned();
+        malformed("a NumPy file", got, "write one array to one file with `numpy.save`")
     })?;
-    let number = match value_of(header, "descr") {
-        Some("'<f2'") => Number::F16,
-        Some("'<f4'") => Number::F32,
-        Some("'<f8'") => Number::F64,
-        Some("'<i4'") => Number::I32,
-        Some("'<i8'") => Number::I64,
-        other => {
-            let got = other.unwrap_or("no `descr`").chars().take(40).collect();
-            return Err(malformed(
-                "numbers of type <f2, <f4, <f8, <i4 or <i8",
-                got,
-                "convert it with `array.astype`",
-            ));
-        }
-    };
-    if value_of(header, "fortran_order") != Some("False") {
-        let hint = "save `numpy.ascontiguousarray(array)`";
-        return Err(malformed("rows stored one after the other (C order)", "Fortran order".to_owned(), hint));
-    }
+    let descr = value_of(header, "descr").unwrap_or("no `descr`");
+    let (number, order) = number(descr).ok_or_else(|| {
+        let got = descr.chars().take(40).collect();
+        malformed("an array of floating-point or whole numbers", got, advice(descr))
+    })?;
     let shape = value_of(header, "shape").and_then(parse_shape);
     let shape = shape.ok_or_else(|| malformed("a shape", header.trim().chars().take(120).collect(), ""))?;
+    let columns_first = match value_of(header, "fortran_order") {
+        Some("False") => false,
+        Some("True") => true,
+        other => {
+            let got = other.unwrap_or("none").chars().take(40).collect();
+            return Err(malformed("`fortran_order` True or False", got, "write it with `numpy.save`"));
+        }
+    };
     let size = shape.iter().try_fold(number.bytes(), |size, &length| size.checked_mul(length));
-    let data = bytes.split_off(start);
+    let mut data = bytes.split_off(start);
     if size != Some(data.len()) {
         let expected = format!(
             "{} bytes for shape {shape:?}",
@@ -52,7 +49,86 @@ pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
         );
         return Err(malformed(&expected, data.len().to_string(), "the file is incomplete: save it again"));
     }
+    if order == Order::Big {
+        data.chunks_exact_mut(number.bytes()).for_each(<[u8]>::reverse);
+    }
+    if columns_first {
+        // Dimensions of one element have no order.
+        data = match *shape.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>() {
+            [] | [_] => data,
+            [rows, columns] => row_major(&data, rows, columns, number.bytes()),
+            _ => {
+                let got = format!("Fortran order of shape {shape:?}");
+                let hint = "save `numpy.ascontiguousarray(array)`";
+                return Err(malformed("rows stored one after the other (C order)", got, hint));
+            }
+        };
+    }
     Ok(Array { number, shape, bytes: data })
+}
+
+/// Which byte of a number comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Little,
+    Big,
+}
+
+/// The type of `'<f4'`, `'|u1'` …
+fn number(descr: &str) -> Option<(Number, Order)> {
+    let text = descr.strip_prefix('\'')?.strip_suffix('\'')?;
+    let (order, kind) = text.split_at_checked(1)?;
+    let number = match kind {
+        "f2" => Number::F16,
+        "f4" => Number::F32,
+        "f8" => Number::F64,
+        "i1" => Number::I8,
+        "i2" => Number::I16,
+        "i4" => Number::I32,
+        "i8" => Number::I64,
+        "u1" => Number::U8,
+        "u2" => Number::U16,
+        "u4" => Number::U32,
+        "u8" => Number::U64,
+        "b1" => Number::Bool,
+        _ => return None,
+    };
+    match order {
+        "<" => Some((number, Order::Little)),
+        ">" => Some((number, Order::Big)),
+        "|" if number.bytes() == 1 => Some((number, Order::Little)),
+        _ => None,
+    }
+}
+
+/// What to do about a type that holds no numbers that are read here.
+fn advice(descr: &str) -> &'static str {
+    match descr.trim_start_matches('\'').trim_start_matches(['<', '>', '|', '=']).chars().next() {
+        Some('U' | 'S') => "number the classes: `numpy.unique(labels, return_inverse=True)[1]`",
+        Some('O') => {
+            "an object array holds pickled Python: make one array of numbers, `numpy.stack(list(array))`"
+        }
+        _ => "convert it with `array.astype`",
+    }
+}
+
+/// The rows of a matrix that is stored column after column.
+fn row_major(data: &[u8], rows: usize, columns: usize, width: usize) -> Vec<u8> {
+    /// Rows that are written together, so that what is read of a column fills cache lines.
+    const TOGETHER: usize = 64;
+    let mut out = vec![0; data.len()];
+    for (block, out) in out.chunks_mut((TOGETHER * columns * width).max(1)).enumerate() {
+        for column in 0..columns {
+            let start = (column * rows + block * TOGETHER) * width;
+            let height = out.len() / (columns * width);
+            let stored = data.get(start..start + height * width).unwrap_or_default();
+            let places = out.chunks_exact_mut(width).skip(column).step_by(columns);
+            for (number, place) in stored.chunks_exact(width).zip(places) {
+                place.copy_from_slice(number);
+            }
+        }
+    }
+    out
 }
 
 /// The dictionary and where the array starts.
@@ -77,7 +153,10 @@ fn value_of<'header>(header: &'header str, key: &str) -> Option<&'header str> {
 
 fn parse_shape(text: &str) -> Option<Vec<usize>> {
     let inner = text.strip_prefix('(')?.strip_suffix(')')?;
-    inner.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+    // Python 2 wrote `3L`.
+    let sizes =
+        inner.split(',').map(|part| part.trim().trim_end_matches('L')).filter(|part| !part.is_empty());
+    sizes.map(|part| part.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -123,9 +202,14 @@ mod tests {
     fn rejects_everything_else() {
         let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
         for (header, data) in [
-            ("{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", vec![0; 8]),
+            ("{'descr': '=f4', 'fortran_order': False, 'shape': (2,), }", vec![0; 8]),
+            ("{'descr': '<f16', 'fortran_order': False, 'shape': (2,), }", vec![0; 32]),
+            ("{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }", vec![0; 16]),
+            ("{'descr': '<U2', 'fortran_order': False, 'shape': (1,), }", vec![0; 8]),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", vec![0; 8]),
             ("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", vec![0; 8]),
-            ("{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", vec![0; 8]),
+            ("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2, 2), }", vec![0; 32]),
+            ("{'descr': '<f4', 'fortran_order': 1, 'shape': (2,), }", vec![0; 8]),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", vec![0; 8]),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }", vec![0; 8]),
             ("{'descr': '<f4', 'fortran_order': False}", vec![0; 8]),
@@ -145,6 +229,35 @@ mod tests {
             assert!(read_bytes(&whole[..length]).is_err(), "cut to {length} bytes");
         }
         assert!(read_bytes(&whole).is_ok());
+    }
+
+    /// `numpy.asfortranarray` of a matrix, and `astype(">f4")`: the same numbers as rows, little endian.
+    #[test]
+    fn columns_first_and_the_other_byte_order_give_the_same_rows() {
+        for (rows, columns) in [(2, 3), (3, 2), (130, 5), (1, 4), (4, 1), (0, 3), (64, 1)] {
+            let number =
+                |row: usize, column: usize| f32::from(u16::try_from(row * columns + column).unwrap());
+            let bytes = |order: &[(usize, usize)], to: fn(f32) -> [u8; 4]| -> Vec<u8> {
+                order.iter().flat_map(|&(row, column)| to(number(row, column))).collect()
+            };
+            let by_rows: Vec<_> =
+                (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).collect();
+            let by_columns: Vec<_> =
+                (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column))).collect();
+            let expected = bytes(&by_rows, f32::to_le_bytes);
+            for (descr, fortran, order, to) in [
+                ("<f4", "True", &by_columns, f32::to_le_bytes as fn(f32) -> [u8; 4]),
+                (">f4", "False", &by_rows, f32::to_be_bytes),
+                (">f4", "True", &by_columns, f32::to_be_bytes),
+            ] {
+                let header = format!(
+                    "{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': ({rows}L, {columns}L, 1), }}"
+                );
+                let array = read_bytes(&npy(&header, &bytes(order, to))).unwrap();
+                assert_eq!((array.number, array.shape.as_slice()), (Number::F32, &[rows, columns, 1][..]));
+                assert_eq!(array.bytes, expected, "{descr} {fortran} {rows} {columns}");
+            }
+        }
     }
 
     proptest! {

@@ -79,9 +79,9 @@ impl ImportedSplit {
         ids: Option<Array>,
         digest: String,
     ) -> Result<Self, ExtractError> {
-        let features = Matrix::new(features_path, "`features`", features)?;
+        let features = Matrix::new(features_path, "features", features)?;
         let flipped =
-            flipped.map(|(path, array)| Matrix::new(path, "`features_flipped`", array)).transpose()?;
+            flipped.map(|(path, array)| Matrix::new(path, "features_flipped", array)).transpose()?;
         let labels = labels(labels_path, &label_array)?;
         let sample_ids = match ids {
             Some(array) => integers(features_path, "`sample_ids`", &array)?,

@@ -3,6 +3,7 @@
 use super::bridge::{tensor_bytes, tensor_from_bytes};
 use crate::ExtractError;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
+use shared::content::Content;
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -114,22 +115,17 @@ impl TensorFile {
         Ok(())
     }
 
-    fn view(&self) -> Result<SafeTensors<'_>, ExtractError> {
+    /// The tensors, borrowed.
+    ///
+    /// # Errors
+    /// [`ExtractError::Malformed`].
+    pub(super) fn view(&self) -> Result<SafeTensors<'_>, ExtractError> {
         SafeTensors::deserialize(&self.bytes).map_err(|error| self.damaged(&error))
     }
 
     fn damaged(&self, error: &SafeTensorError) -> ExtractError {
-        let (got, hint) = match Pickle::of(&self.bytes) {
-            Some(Pickle::StateDict) => (
-                "a PyTorch pickle".to_owned(),
-                format!(
-                    "convert it: `python3 extractor/convert.py {} FILE.safetensors`",
-                    self.path.display()
-                ),
-            ),
-            Some(Pickle::TorchScript) => {
-                ("a TorchScript module".to_owned(), "give it as `--torchscript FILE`".to_owned())
-            }
+        let (got, hint) = match Content::of(&self.bytes) {
+            Some(content) => (content.name().to_owned(), content.hint(&self.path)),
             None => {
                 (error.to_string(), "the file is damaged or of another format: write it again".to_owned())
             }
@@ -149,27 +145,6 @@ impl TensorFile {
             got,
             hint: "check that the file belongs to this `--backbone` and `--width`".to_owned(),
         }
-    }
-}
-
-/// What PyTorch itself writes.
-enum Pickle {
-    /// `torch.save`: a zip archive with `data.pkl`, or a bare pickle in old versions.
-    StateDict,
-    /// `torch.jit.save`: a zip archive with code.
-    TorchScript,
-}
-
-impl Pickle {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        if bytes.starts_with(b"PK\x03\x04") {
-            let code = bytes
-                .windows(16)
-                .any(|window| window == b"/code/__torch__/" || window == b"/code/__torch__.");
-            return Some(if code { Self::TorchScript } else { Self::StateDict });
-        }
-        (bytes.starts_with(b"\x80") && bytes.get(1).is_some_and(|protocol| (2..=5).contains(protocol)))
-            .then_some(Self::StateDict)
     }
 }
 

@@ -7,6 +7,7 @@ mod bridge;
 mod file;
 mod init;
 mod parameters;
+mod prefixes;
 mod state_dict;
 
 pub use bridge::{tensor_bytes, tensor_from_bytes};

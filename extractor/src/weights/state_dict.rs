@@ -2,33 +2,49 @@
 //!
 //! | there | here |
 //! |---|---|
-//! | `module.`, `backbone.`, `model.`, `encoder.`, `net.`, in any nesting | – |
-//! | `….num_batches_tracked` | left out |
+//! | `module.`, `_orig_mod.`, `backbone.`, `model.`, `encoder.` … ([`without_wrappers`]), in any nesting | – |
+//! | one prefix of all tensors but the head's: `encoder_q.` | – |
+//! | `….num_batches_tracked`, `n_averaged` … ([`is_book_keeping`]) | left out, and said |
 //! | `layer1.0.shortcut.0.weight` | `layer1.0.downsample.0.weight` |
-//! | `fc`, `linear`, `classifier`, `head`, `head.fc`, `last_linear` | the head |
+//! | `fc`, `linear`, `classifier`, `head` … ([`HEADS`]) | the head |
+//! | `learned_norm`, `scales`: factors of the logits (MiSLAS, LWS) | in the head's weight and bias |
 //! | `momentum.…`, `epoch.…` in a checkpoint of `extractor train` | left out |
 
-use super::{file::TensorFile, parameters::Parameters};
+use super::{
+    file::TensorFile,
+    parameters::Parameters,
+    prefixes::{choose, convert, is_head_part, prefix, without_common_prefix},
+};
 use crate::ExtractError;
-use shared::{HeadKind, Stage1Head};
-use std::{collections::BTreeMap, path::Path};
+use shared::{
+    CacheError, HeadKind, Stage1Head,
+    head_file::{Columns, HeadParts, HeadWeights, Named},
+    head_names::{FACTORS, HEADS, SCALES, is_book_keeping, without_wrappers},
+    text,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use tch::{Kind, Tensor};
 
-const PREFIXES: [&str; 5] = ["module.", "backbone.", "model.", "encoder.", "net."];
-const HEADS: [&str; 6] = ["fc", "linear", "classifier", "head", "head.fc", "last_linear"];
 /// What a checkpoint of `extractor train` holds beside the network.
 const PROGRESS: [&str; 2] = ["momentum.", "epoch."];
 /// Names of each kind that a message lists.
 const LISTED: usize = 4;
 
+/// Our name → the file's name and shape.
+pub(super) type Stored = BTreeMap<String, (String, Vec<i64>)>;
+
 /// Where the tensors of a network lie in a file.
 #[derive(Debug)]
 pub struct StateDict {
     file: TensorFile,
-    /// Our name → the file's name and shape.
-    tensors: BTreeMap<String, (String, Vec<i64>)>,
-    /// `weight`, `bias`, `scale` … of the head → the file's name and shape.
-    head: BTreeMap<String, (String, Vec<i64>)>,
+    tensors: Stored,
+    /// `weight`, `bias`, `scale` … of the head.
+    head: Stored,
+    /// Book-keeping: last part of the name → how many.
+    left_out: BTreeMap<String, usize>,
     /// Written by `extractor train`.
     ours: bool,
 }
@@ -42,27 +58,34 @@ impl StateDict {
     pub fn read(path: &Path) -> Result<Self, ExtractError> {
         let file = TensorFile::read(path)?;
         let ours = file.metadata()?.is_some();
-        let mut all: BTreeMap<String, (String, Vec<i64>)> = BTreeMap::new();
+        let (mut all, mut left_out) = (Stored::new(), BTreeMap::new());
         for (stored, shape) in file.shapes()? {
-            if stored.ends_with("num_batches_tracked")
-                || (ours && PROGRESS.iter().any(|prefix| stored.starts_with(prefix)))
-            {
+            if ours && PROGRESS.iter().any(|prefix| stored.starts_with(prefix)) {
                 continue;
             }
-            let name = translate(&stored);
+            if is_book_keeping(&stored) {
+                let last = stored.rsplit('.').next().unwrap_or(&stored);
+                *left_out.entry(last.to_owned()).or_insert(0) += 1;
+                continue;
+            }
+            let name = without_wrappers(&stored).replace(".shortcut.", ".downsample.");
             if let Some((other, _)) = all.insert(name.clone(), (stored.clone(), shape)) {
                 return Err(ExtractError::Malformed {
                     path: path.to_owned(),
                     expected: "one network".to_owned(),
                     got: format!("`{other}` and `{stored}`, which are both `{name}` without their prefixes"),
-                    hint: "save the state dict of one network alone".to_owned(),
+                    hint: choose(path, &prefix(&stored, &name), &[prefix(&other, &name)]),
                 });
             }
         }
+        let all = without_common_prefix(all);
         let stem = HEADS.into_iter().find(|stem| all.contains_key(&format!("{stem}.weight")));
         let part = |name: &str| {
-            let part = name.strip_prefix(stem?)?.strip_prefix('.')?;
-            matches!(part, "weight" | "bias" | "scale" | "sigma").then(|| part.to_owned())
+            let part = match name.strip_prefix(stem?).and_then(|rest| rest.strip_prefix('.')) {
+                Some(part) => part,
+                None => Some(name).filter(|name| FACTORS.contains(name))?,
+            };
+            is_head_part(part).then(|| part.to_owned())
         };
         let (mut tensors, mut head) = (BTreeMap::new(), BTreeMap::new());
         for (name, stored) in all {
@@ -71,7 +94,19 @@ impl StateDict {
                 None => tensors.insert(name, stored),
             };
         }
-        Ok(Self { file, tensors, head, ours })
+        Ok(Self { file, tensors, head, left_out, ours })
+    }
+
+    /// What was left out because it is no weight; `None` for nothing, and for what `extractor train` writes.
+    pub fn left_out(&self) -> Option<String> {
+        let counted = self.left_out.iter().map(|(name, &count)| match count {
+            1 => format!("`{name}`"),
+            count => format!("{count} `{name}`"),
+        });
+        let counted = counted.collect::<Vec<_>>().join(", ");
+        (!counted.is_empty()).then(|| {
+            format!("left out of `{}`, which are no weights: {counted}", text::path(self.file.path()))
+        })
     }
 
     /// Whether the file has exactly these tensors, head aside.
@@ -102,16 +137,61 @@ impl StateDict {
             });
         }
         let _guard = tch::no_grad_guard();
+        let mut pairs = Vec::new();
         for (name, target) in parameters.named() {
-            let source = self.tensors.get(name).map(|(stored, _)| self.file.tensor(stored)).transpose()?;
-            if let Some(source) = source.flatten() {
-                target
-                    .shallow_clone()
-                    .f_copy_(&source)
-                    .map_err(ExtractError::torch("copy weights to the device"))?;
+            if let Some((stored, _)) = self.tensors.get(name) {
+                pairs.push((self.weight(stored)?, target.shallow_clone()));
             }
         }
+        for (source, mut target) in pairs {
+            target.f_copy_(&source).map_err(ExtractError::torch("copy weights to the device"))?;
+        }
         Ok(())
+    }
+
+    /// A tensor of finite floating-point numbers.
+    fn weight(&self, stored: &str) -> Result<Tensor, ExtractError> {
+        let wrong = |got: String, hint: &str| ExtractError::Malformed {
+            path: self.file.path().to_owned(),
+            expected: "weights that are finite floating-point numbers".to_owned(),
+            got,
+            hint: hint.to_owned(),
+        };
+        let missing = || wrong(format!("no `{stored}`"), "");
+        let tensor = self.file.tensor(stored)?.ok_or_else(missing)?;
+        let kind = tensor.f_kind().map_err(ExtractError::torch("read the weights"))?;
+        if !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
+            let hint = "quantised weights are not read: save those before quantisation";
+            return Err(wrong(format!("`{stored}` of {kind:?}"), hint));
+        }
+        // As the network computes with them: what overflows single precision is no weight either.
+        let finite = tensor
+            .f_to_kind(Kind::Float)
+            .and_then(|tensor| tensor.f_isfinite()?.f_all())
+            .and_then(|all| bool::try_from(&all))
+            .map_err(ExtractError::torch("look for weights that are not finite"))?;
+        if finite {
+            Ok(tensor)
+        } else {
+            let hint = "the training that wrote it diverged: take an earlier checkpoint";
+            Err(wrong(format!("NaN or infinity in `{stored}`"), hint))
+        }
+    }
+
+    /// What to do where the file holds the network under one or several prefixes, beside other tensors.
+    pub fn choice(&self, parameters: &Parameters) -> Option<String> {
+        let wanted: Vec<(&str, Vec<i64>)> =
+            parameters.named().map(|(name, tensor)| (name, tensor.size())).collect();
+        let first = |name: &str| Some(format!("{}.", name.split_once('.')?.0));
+        let prefixes: BTreeSet<String> = self.tensors.keys().filter_map(|name| first(name)).collect();
+        let holds = |prefix: &String| {
+            wanted.iter().all(|(name, shape)| {
+                self.tensors.get(&format!("{prefix}{name}")).is_some_and(|(_, stored)| stored == shape)
+            })
+        };
+        let (fitting, others): (Vec<String>, Vec<String>) = prefixes.into_iter().partition(holds);
+        let (chosen, rest) = fitting.split_first()?;
+        Some(choose(self.file.path(), chosen, &[rest, &others].concat()))
     }
 
     fn differences(&self, parameters: &Parameters) -> String {
@@ -142,7 +222,7 @@ impl StateDict {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// The head that reads `dim` features; `None` where the file has none.
+    /// The head that reads `dim` features, and how it was read; `None` where the file has none.
     ///
     /// A weight `[C, D]` is linear; it is cosine where a `scale` or `sigma` lies beside it, and without bias in a checkpoint of
     /// `extractor train`, whose linear heads have one. A weight `[D, C]` without bias is the
@@ -150,65 +230,57 @@ impl StateDict {
     ///
     /// # Errors
     /// [`ExtractError::Malformed`] for a head of other features, or a bias of other classes.
-    pub fn head(&self, dim: usize) -> Result<Option<Stage1Head>, ExtractError> {
-        let Some((name, shape)) = self.head.get("weight") else { return Ok(None) };
-        let bias = self.head.get("bias");
-        let wrong = |expected: String, got: String| ExtractError::Malformed {
-            path: self.file.path().to_owned(),
-            expected,
-            got,
-            hint: "remove the head from the file, or give the `--backbone` and `--width` that it belongs to"
-                .to_owned(),
+    pub fn head(&self, dim: usize) -> Result<Option<(Stage1Head, Vec<String>)>, ExtractError> {
+        let view = self.file.view()?;
+        let part = |part: &str| -> Option<Named<'_>> {
+            let (name, _) = self.head.get(part)?;
+            Some((name, view.tensor(name).ok()?))
         };
-        let size = |size: i64| usize::try_from(size).unwrap_or(0);
-        let (classes, columns) = match *shape.as_slice() {
-            [classes, features] if size(features) == dim => (size(classes), false),
-            [features, classes] if size(features) == dim && bias.is_none() => (size(classes), true),
-            _ => return Err(wrong(format!("head `{name}` [C, {dim}]"), format!("{shape:?}"))),
-        };
-        if let Some((bias, shape)) = bias.filter(|(_, shape)| !shape.iter().map(|&n| size(n)).eq([classes])) {
-            return Err(wrong(format!("`{bias}` [{classes}]"), format!("{shape:?}")));
-        }
-        let cosine = columns
-            || self.head.contains_key("scale")
-            || self.head.contains_key("sigma")
-            || (self.ours && bias.is_none());
-        let weight = self.file.tensor(name)?.map(|weight| numbers(&weight, columns)).transpose()?;
-        let bias = match bias {
-            Some((name, _)) => self.file.tensor(name)?.map(|bias| numbers(&bias, false)).transpose()?,
-            None => None,
-        };
-        Ok(weight.map(|weight| Stage1Head {
-            classes,
-            dim,
+        let Some(weight) = part("weight") else { return Ok(None) };
+        let parts = HeadParts {
+            path: self.file.path(),
             weight,
-            bias: bias.unwrap_or_else(|| vec![0.0; classes]),
-            kind: if cosine { HeadKind::Cosine } else { HeadKind::Linear },
-        }))
+            bias: part("bias"),
+            scale: SCALES.into_iter().find_map(part),
+            factors: FACTORS.into_iter().find_map(part),
+            columns: Columns::Cosine,
+        };
+        let HeadWeights { classes, dim, weight, bias, cosine, notes } =
+            parts.weights(dim, None).map_err(|error| self.wrong_head(error))?;
+        let kind = if cosine.is_some() || (self.ours && !self.head.contains_key("bias")) {
+            HeadKind::Cosine
+        } else {
+            HeadKind::Linear
+        };
+        Ok(Some((Stage1Head { classes, dim, weight, bias, kind }, notes)))
     }
-}
 
-/// The name without prefixes, shortcuts as torchvision calls them.
-fn translate(stored: &str) -> String {
-    let mut name = stored;
-    while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
-        name = rest;
+    /// The hint for a head inside a network's file.
+    fn wrong_head(&self, error: CacheError) -> ExtractError {
+        match error {
+            CacheError::MalformedHead { path, expected, got, .. } => ExtractError::Malformed {
+                path,
+                expected: format!("head {expected}"),
+                got,
+                hint: format!(
+                    "give the `--backbone` and `--width` that it belongs to, or leave the head out: {}",
+                    convert(self.file.path(), &format!("--drop {}", self.head_prefix()))
+                ),
+            },
+            other => other.into(),
+        }
     }
-    name.replace(".shortcut.", ".downsample.")
-}
 
-/// Row-major f32 values of a tensor, or of its transpose.
-fn numbers(tensor: &Tensor, transposed: bool) -> Result<Vec<f32>, ExtractError> {
-    let rows = if transposed { tensor.f_transpose(0, 1) } else { Ok(tensor.shallow_clone()) };
-    rows.and_then(|tensor| Vec::try_from(tensor.f_to_kind(Kind::Float)?.f_reshape([-1])?))
-        .map_err(ExtractError::torch("read the head"))
+    fn head_prefix(&self) -> String {
+        let stored = self.head.get("weight").map(|(stored, _)| without_wrappers(stored)).unwrap_or_default();
+        stored.strip_suffix("weight").unwrap_or(&stored).to_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::weights::{Layout, ParameterBuilder, Role, encode, init::Init};
-    use proptest::prelude::*;
     use tch::Device;
 
     fn state_dict(tensors: &[(&str, &[i64])]) -> Result<StateDict, ExtractError> {
@@ -229,14 +301,6 @@ mod tests {
         let _ = builder.add("conv1.weight", &[2, 3, 1, 1], Init::Zeros, Role::Weight).unwrap();
         let _ = builder.add("layer1.0.downsample.1.weight", &[4], Init::Zeros, Role::Weight).unwrap();
         builder.finish()
-    }
-
-    proptest! {
-        #[test]
-        fn prefixes_in_any_nesting_change_nothing(nested in prop::collection::vec(0..PREFIXES.len(), 0..4)) {
-            let prefix: String = nested.iter().map(|&index| PREFIXES[index]).collect();
-            prop_assert_eq!(translate(&format!("{prefix}layer1.0.conv1.weight")), "layer1.0.conv1.weight");
-        }
     }
 
     #[test]
@@ -266,7 +330,7 @@ mod tests {
                     Vec::<f32>::try_from(Tensor::arange(count, (Kind::Float, Device::Cpu))).unwrap()
                 );
             }
-            let head = dict.head(4).unwrap().unwrap();
+            let (head, _) = dict.head(4).unwrap().unwrap();
             assert_eq!((head.classes, head.dim, head.kind), (5, 4, HeadKind::Linear));
             assert_eq!((head.weight[7], head.bias[3]), (7.0, 3.0));
         }
@@ -274,7 +338,9 @@ mod tests {
 
     #[test]
     fn cosine_heads_are_recognised_and_heads_of_other_features_refused() {
-        let head = |tensors: &[(&str, &[i64])], dim| state_dict(tensors).unwrap().head(dim);
+        let head = |tensors: &[(&str, &[i64])], dim| {
+            state_dict(tensors).unwrap().head(dim).map(|head| head.map(|(head, _)| head))
+        };
         let normed = head(&[("linear.weight", &[2, 3])], 2).unwrap().unwrap();
         assert_eq!((normed.classes, normed.dim, normed.kind), (3, 2, HeadKind::Cosine));
         assert_eq!(normed.weight, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
@@ -283,10 +349,11 @@ mod tests {
         let ours = head(&[("fc.weight", &[3, 2])], 2).unwrap().unwrap();
         assert_eq!((ours.classes, ours.kind), (3, HeadKind::Cosine));
         assert!(head(&[], 2).unwrap().is_none());
+        let columns = head(&[("fc.weight", &[2, 3]), ("fc.bias", &[3])], 2).unwrap().unwrap();
+        assert_eq!((columns.classes, columns.kind), (3, HeadKind::Linear));
         for tensors in [
             [("fc.weight", [3_i64, 4].as_slice()), ("fc.bias", &[3])],
             [("fc.weight", &[3, 2]), ("fc.bias", &[2])],
-            [("fc.weight", &[2, 3]), ("fc.bias", &[3])],
         ] {
             assert!(matches!(head(&tensors, 2), Err(ExtractError::Malformed { .. })), "{tensors:?}");
         }

@@ -1,6 +1,6 @@
 //! `retrainer evaluate`: an exported head, or any linear head, on a cache.
 
-use super::{End, print, sweep};
+use super::{End, print, say, sweep};
 use crate::{
     error::RetrainError,
     head_file,
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  retrainer evaluate --head lort.safetensors --cache caches/cifar100-lt")]
 pub struct EvaluateArgs {
-    /// A safetensors file with `weight` `[C, D]` and optionally `bias` `[C]`
+    /// A safetensors file with `weight` `[C, D]` and optionally `bias` `[C]`; names such as `fc.weight` and a transposed weight are read too
     #[arg(long, value_name = "FILE")]
     pub head: PathBuf,
     /// The feature cache
@@ -58,14 +58,9 @@ pub enum EvaluateFormat {
 /// [`RetrainError`].
 pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
     let cache = sweep::open_cache(&args.cache, false)?;
-    let head = head_file::read(&args.head)?;
-    let classes = cache.class_counts().classes();
-    if (head.classes, head.dim) != (classes, cache.dim()) {
-        return Err(RetrainError::HeadShape {
-            path: args.head.clone(),
-            expected: format!("[{classes}, {}]", cache.dim()),
-            got: format!("[{}, {}]", head.classes, head.dim),
-        });
+    let (head, notes) = head_file::read(&args.head, cache.dim(), cache.class_counts().classes())?;
+    for note in &notes {
+        say(note);
     }
     let split = match args.split {
         EvaluateSplit::Train => Split::Train,

@@ -114,7 +114,7 @@ impl LinearHead {
     }
 
     /// Every row scaled to a length; a row of zeros stays.
-    fn with_lengths(mut self, length: f64) -> Self {
+    pub(crate) fn with_lengths(mut self, length: f64) -> Self {
         let norms = self.norms();
         for (row, norm) in self.weight.chunks_exact_mut(self.dim.max(1)).zip(norms) {
             for weight in row {

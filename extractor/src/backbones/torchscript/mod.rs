@@ -3,10 +3,19 @@
 //! A module that ends in a linear layer maps features to logits, and the features are what that layer reads. The layer is
 //! found among the parameters and replaced by the identity, so that one forward pass gives its input; that logits are
 //! those features times the layer's weight is then checked on numbers, and where it does not hold nothing is replaced.
+//!
+//! A module is a program: what it does when it runs, writing files included, is its author's choice. What can be checked is that
+//! the file is whole ([`archive`]) and that features depend on their image alone ([`steady`]).
+
+mod archive;
+mod last_linear;
+mod pickle;
+mod steady;
 
 use super::{Backbone, Compute, Network, Readout};
 use crate::ExtractError;
-use shared::{BatchNormMode, HeadKind, Stage1Head};
+use last_linear::LastLinear;
+use shared::{BatchNormMode, Stage1Head, content::Content};
 use std::{fmt, path::Path};
 use tch::{CModule, Device, Kind, TchError, Tensor};
 
@@ -30,8 +39,8 @@ pub struct Module {
 /// With `keep_last_linear` its output are the features, whatever layer they come from.
 ///
 /// # Errors
-/// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a file that is no module, and for a module that does not map such
-/// images to `[B, D]` floating-point numbers.
+/// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a file that is no module or a damaged one, and for a module that does
+/// not map such images to `[B, D]` floating-point numbers, or in training mode.
 pub fn load(
     path: &Path,
     compute: Compute,
@@ -46,6 +55,7 @@ pub fn load(
         got,
         hint: hint.to_owned(),
     };
+    check_file(path, &bytes)?;
     let mut module = CModule::load_data_on_device(&mut bytes.as_slice(), compute.device)
         .map_err(|error| malformed("a TorchScript module", reason(&error), EXPORT))?;
     module.f_set_eval().map_err(ExtractError::torch("set evaluation mode"))?;
@@ -74,6 +84,17 @@ pub fn load(
             return Err(malformed(&expected, got, hint));
         }
     };
+    let unsteady = steady::unsteadiness(&module, &images).map_err(|error| {
+        let what = format!("a module that maps one image {:?} or several to features", &images.size()[1..]);
+        malformed(&what, reason(&error), EXPORT)
+    })?;
+    if let Some(got) = unsteady {
+        return Err(malformed(
+            "features that depend on their image alone, as in evaluation mode",
+            got,
+            EXPORT,
+        ));
+    }
     let found = if keep_last_linear { None } else { LastLinear::find(&module, &images, &output)? };
     let dim = found.as_ref().map_or(dim, |linear| linear.dim);
     let head = found.map(|linear| linear.head()).transpose()?;
@@ -81,6 +102,31 @@ pub fn load(
     let network = Scripted { module, feature_dim: usize::try_from(dim).unwrap_or(0) };
     let backbone = Backbone::of_network("torchscript", compute, Box::new(network));
     Ok(Module { backbone, digest, head })
+}
+
+/// Refuses what libtorch should not see: other files, and archives that are damaged.
+fn check_file(path: &Path, bytes: &[u8]) -> Result<(), ExtractError> {
+    let malformed = |got: String, hint: String| {
+        let expected = "a TorchScript module".to_owned();
+        Err(ExtractError::Malformed { path: path.to_owned(), expected, got, hint })
+    };
+    match Content::of(bytes) {
+        Some(Content::TorchScript) => match archive::check(bytes) {
+            Ok(()) => Ok(()),
+            Err(reason) => {
+                malformed(format!("a damaged one: {reason}"), "export it or download it again".to_owned())
+            }
+        },
+        Some(content @ (Content::TorchSave | Content::Pickle)) => malformed(
+            content.name().to_owned(),
+            format!("its weights go to `--weights`, converted; or {EXPORT}"),
+        ),
+        Some(content @ (Content::Empty | Content::WebPage | Content::LfsPointer)) => {
+            malformed(content.name().to_owned(), content.hint(path))
+        }
+        Some(content) => malformed(content.name().to_owned(), EXPORT.to_owned()),
+        None => malformed("another format".to_owned(), EXPORT.to_owned()),
+    }
 }
 
 /// Images that a module is tried on: two, so that a module that mixes up rows is found.
@@ -111,98 +157,6 @@ fn reason(error: &TchError) -> String {
         .or_else(|| told.next_back())
         .unwrap_or("nothing")
         .to_owned()
-}
-
-/// The linear layer at a module's end, replaced by the identity.
-struct LastLinear {
-    weight: Tensor,       // [C, D]
-    bias: Option<Tensor>, // [C]
-    dim: i64,
-}
-
-impl LastLinear {
-    /// How far logits may be from features · weightᵀ + bias, in units of the largest logit.
-    fn tolerance(kind: Kind) -> f64 {
-        if kind == Kind::Float { 1e-4 } else { 5e-2 }
-    }
-
-    /// The last parameter `NAME.weight` `[C, D]` that makes the output `[B, C]` out of what it reads, for a linear layer.
-    fn find(module: &CModule, images: &Tensor, output: &Tensor) -> Result<Option<Self>, ExtractError> {
-        let torch = || ExtractError::torch("look for the module's last linear layer");
-        let named = module.named_parameters().map_err(torch())?;
-        let classes = output.size().last().copied().unwrap_or(0);
-        for (name, weight) in named.iter().rev() {
-            let (Some(stem), &[rows, dim]) = (name.strip_suffix("weight"), weight.size().as_slice()) else {
-                continue;
-            };
-            if rows != classes {
-                continue;
-            }
-            let bias_name = format!("{stem}bias");
-            let bias = named.iter().find(|(name, _)| *name == bias_name).map(|(_, bias)| bias);
-            if let Some(found) = Self::replace(module, images, output, weight, bias, dim).map_err(torch())? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Sets the layer to the identity and keeps it so if the module then gives what the layer read.
-    ///
-    /// The module and these tensors share their storage slots, so `set_data` changes what the module computes with.
-    fn replace(
-        module: &CModule,
-        images: &Tensor,
-        output: &Tensor,
-        weight: &Tensor,
-        bias: Option<&Tensor>,
-        dim: i64,
-    ) -> Result<Option<Self>, TchError> {
-        let options = (weight.f_kind()?, weight.device());
-        // Detached tensors keep their memory when the parameters get other data.
-        let original = (weight.f_detach()?, bias.map(Tensor::f_detach).transpose()?);
-        weight.shallow_clone().f_set_data(&Tensor::f_eye(dim, options)?)?;
-        if let Some(bias) = bias {
-            bias.shallow_clone().f_set_data(&Tensor::f_zeros([dim], options)?)?;
-        }
-        let holds = match module.forward_ts(std::slice::from_ref(images)) {
-            Ok(features) if features.size() == [PROBES, dim] => {
-                let single = |tensor: &Tensor| tensor.f_to_kind(Kind::Float);
-                let bias = original.1.as_ref().map(single).transpose()?;
-                let logits = single(&features)?.f_linear(&single(&original.0)?, bias)?;
-                let largest = single(output)?.f_abs()?.f_max()?.f_double_value(&[])?;
-                let difference = (logits.f_sub(&single(output)?)?).f_abs()?.f_max()?.f_double_value(&[])?;
-                difference <= Self::tolerance(options.0) * largest
-            }
-            // Another layer with the output's width, or one whose output goes on: not the last.
-            _ => false,
-        };
-        let (original_weight, original_bias) = original;
-        if holds {
-            return Ok(Some(Self { weight: original_weight, bias: original_bias, dim }));
-        }
-        weight.shallow_clone().f_set_data(&original_weight)?;
-        if let (Some(bias), Some(original)) = (bias, &original_bias) {
-            bias.shallow_clone().f_set_data(original)?;
-        }
-        Ok(None)
-    }
-
-    fn head(&self) -> Result<Stage1Head, ExtractError> {
-        let numbers = |tensor: &Tensor| {
-            let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
-            Vec::<f32>::try_from(tensor)
-        };
-        let torch = || ExtractError::torch("read the module's last layer");
-        let weight = numbers(&self.weight).map_err(torch())?;
-        let classes = usize::try_from(self.weight.size().first().copied().unwrap_or(0)).unwrap_or(0);
-        let bias = match &self.bias {
-            Some(bias) => numbers(bias).map_err(torch())?,
-            None => vec![0.0; classes],
-        };
-        let dim = usize::try_from(self.dim).unwrap_or(0);
-        Ok(Stage1Head { classes, dim, weight, bias, kind: HeadKind::Linear })
-    }
 }
 
 /// A module as a network.
