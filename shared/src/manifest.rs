@@ -149,11 +149,7 @@ impl fmt::Display for Overlap {
         let Self { split, other, shared, of, first } = self;
         let (split, other, first) = (split.adjective(), other.adjective(), first.join(", "));
         if shared == of {
-            let seen = if other == "validation" { "it was chosen by" } else { "it was trained on" };
-            return write!(
-                f,
-                "all {of} {split} samples are the same as {other} samples: {seen} ({first}{more})"
-            );
+            return write!(f, "all {of} {split} samples are the same as {other} samples ({first}{more})");
         }
         write!(f, "{shared} of {of} {split} samples are {other} samples, too ({first}{more})")
     }

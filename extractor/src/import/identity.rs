@@ -66,9 +66,10 @@ fn rows(split: Split, imported: &ImportedSplit) -> Vec<Content> {
         let numbers = imported.features.read_rows(start..rows.min(start + ROWS_AT_ONCE));
         for (row, features) in (start..).zip(numbers.chunks_exact(dim)) {
             let flat = features.windows(2).all(|pair| pair.first() == pair.last());
-            contents.push(match flat {
-                true => overlap::digest(format!("{split} {row}").as_bytes()),
-                false => overlap::digest(bytemuck::cast_slice(features)),
+            contents.push(if flat {
+                overlap::digest(format!("{split} {row}").as_bytes())
+            } else {
+                overlap::digest(bytemuck::cast_slice(features))
             });
         }
     }
