@@ -2,6 +2,7 @@
 # make test    set up, build, run all tests
 # make browser the report page in headless Chromium alone
 # make check   formatting, lints, documentation
+# make fuzz    the readers of files on made-up ones, a minute (FUZZ="--runs 1000000 cache": that many inputs of one target)
 # make reproduce CIFAR100=DIR [PRESET=small|paper]    the paper's tables and figures on CIFAR-100-LT, from the images
 #              (what of it wants a lent GPU: fixtures/reproduction/gpu.sh)
 
@@ -23,7 +24,7 @@ PYTHON_PACKAGES := target/python-packages
 CARGO ?= cargo
 DEMO_DIR := demo
 
-.PHONY: setup build demo reproduce test browser check fmt clean
+.PHONY: setup build demo reproduce test browser fuzz check fmt clean
 
 setup: $(STAMP)
 
@@ -86,16 +87,20 @@ test: setup $(PYTHON_PACKAGES)/ready
 browser: setup
 	$(CARGO) test -p retrainer --locked --test retrainer_cli browser -- --nocapture
 
+FUZZ ?=
+fuzz: setup
+	CARGO="$(CARGO)" tests/fuzz/run.sh $(FUZZ)
+
 # Files that the `methods!` macro declares are invisible to `cargo fmt`.
 check: setup
 	$(CARGO) fmt --all --check
-	rustfmt --edition 2024 --check retrainer/src/methods/*.rs
+	rustfmt --edition 2024 --check retrainer/src/methods/*.rs tests/fuzz/src/lib.rs tests/fuzz/fuzz_targets/*.rs
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 fmt:
 	$(CARGO) fmt --all
-	rustfmt --edition 2024 retrainer/src/methods/*.rs
+	rustfmt --edition 2024 retrainer/src/methods/*.rs tests/fuzz/src/lib.rs tests/fuzz/fuzz_targets/*.rs
 
 clean:
 	$(CARGO) clean

@@ -8,6 +8,7 @@ mod data_changes;
 mod data_sets;
 mod dump;
 mod errors;
+mod fuzz;
 mod help;
 mod imagenet_backbones;
 mod images;

@@ -15,6 +15,7 @@ mod cuda;
 mod engine;
 mod errors;
 mod figures;
+mod fuzz;
 mod heads;
 mod help;
 mod kills;

@@ -11,5 +11,6 @@
 
 mod corrupt;
 mod damage;
+mod fuzz;
 mod laws;
 mod resume;

@@ -1,0 +1,30 @@
+//! Seeds and former failures go through their targets in every test run; included by the tests of the three crates.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+/// Runs every file of a target through it; a seed whose name begins with `ok` must be accepted.
+pub fn replay(targets: &[(&str, fn(&[u8]) -> bool)]) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz");
+    for &(name, target) in targets {
+        let seeds = files(&here.join("seeds").join(name));
+        assert!(!seeds.is_empty(), "no seeds of {name}");
+        for path in seeds.into_iter().chain(files(&here.join("regressions").join(name))) {
+            let bytes = fs::read(&path).unwrap();
+            let accepted = catch_unwind(AssertUnwindSafe(|| target(&bytes)));
+            let accepted = accepted.unwrap_or_else(|_| panic!("{} makes {name} panic", path.display()));
+            let must = path.file_name().is_some_and(|file| file.to_string_lossy().starts_with("ok"));
+            assert!(accepted || !must, "{} is not accepted", path.display());
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
