@@ -11,8 +11,8 @@ use retrainer::{
     methods::METHODS,
     metrics::{Evaluation, Metrics},
     records::{
-        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions,
-        keep_manifest, run_id,
+        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
+        Status, Versions, keep_manifest, run_id,
     },
 };
 use serde_json::json;
@@ -32,26 +32,30 @@ fn class_counts() -> Result<ClassCounts, shared::CacheError> {
 /// Logits of 20 samples a class whose own one stands out, less so in the tail.
 fn measure(class_counts: &ClassCounts, random: &mut ChaCha8Rng) -> Result<Metrics, Box<dyn Error>> {
     let mut evaluation = Evaluation::new(class_counts);
+    let mut labels = Vec::new();
     for label in (0..CLASSES).cycle().take(20 * CLASSES as usize) {
         let mut row: Vec<f32> = (0..CLASSES).map(|_| random.random_range(-3.0..3.0)).collect();
         if let Some(own) = row.get_mut(label as usize) {
             *own += 3.0 - 0.02 * f32::from(u8::try_from(label)?);
         }
         evaluation.update(&row, &[ClassId(label)])?;
+        labels.push(ClassId(label));
     }
     let norms: Vec<f64> = (0..CLASSES).map(|class| 2.0 - 0.01 * f64::from(class)).collect();
     evaluation.set_weight_norms(&norms)?;
-    Ok(evaluation.finish())
+    let mut metrics = evaluation.finish();
+    metrics.per_class.hits = evaluation.hits(&labels).map(|hits| hits.pack()).transpose()?;
+    Ok(metrics)
 }
 
-/// Another seed's or point's score.
-fn shifted(metrics: &Metrics, epoch: u32, random: &mut ChaCha8Rng) -> StateMetrics {
-    let (mut values, shift) = (metrics.values, random.random_range(-0.05..0.05));
-    for (name, value) in metrics.values.iter().filter(|(name, _)| name.starts_with("top1")) {
-        values.set(name, Some(value + shift));
-    }
-    let val = values.get("top1.all").map(|top1| top1 + random.random_range(-0.02..0.02));
-    StateMetrics::new(epoch, val, values)
+/// A state with another validation score: its test metrics are those of its per-class numbers.
+fn state(metrics: &Metrics, epoch: u32, random: &mut ChaCha8Rng) -> StateMetrics {
+    let val = metrics.values.get("top1.all").map(|top1| top1 + random.random_range(-0.05..0.05));
+    StateMetrics::new(epoch, val, metrics.values)
+}
+
+fn sealed(metrics: &Metrics) -> SealedPerClass {
+    metrics.per_class.clone().into()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -76,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }))?;
         let mut curve = || (0..EPOCHS).map(|_| random.random_range(0.3..0.5)).collect::<Vec<f64>>();
         let curve = Curve::new(&curve(), &curve());
-        let mut state = |epoch| Some(shifted(metrics, epoch, &mut random));
+        let mut state = |epoch| Some(state(metrics, epoch, &mut random));
         writer.append(&RunRecord {
             run_id: run_id("many", method.name, &params, seed, "f32"),
             cache_key: "many".to_owned(),
@@ -88,7 +92,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             diverged_at: None,
             metrics: RunMetrics { last: state(EPOCHS), best_on_test: state(7), val_selected: state(9) },
             curve,
-            per_class: Some(metrics.per_class.clone()),
+            per_class: Some(sealed(metrics)),
+            per_class_at: [7, 9].map(|epoch| (epoch, sealed(metrics).packed())).into(),
             seconds: 0.5,
             versions: Versions {
                 retrainer: "0".to_owned(),

@@ -21,6 +21,7 @@ pub mod head;
 pub mod head_file;
 pub mod methods;
 pub mod metrics;
+mod packed;
 pub mod plan;
 pub mod records;
 pub mod report;

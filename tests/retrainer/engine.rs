@@ -223,6 +223,32 @@ fn the_chosen_epochs_are_the_best_of_their_splits() {
     assert!((test(&stopped[on_test.epoch - 1]) - best(&test)).abs() < 1e-6);
 }
 
+/// The 40 validation samples are 8 of each class: an accuracy is a count of 40, and many epochs have the same.
+#[test]
+fn accuracies_after_epochs_are_exact_fractions_and_the_earliest_of_equal_epochs_is_chosen() {
+    let (_folder, cache) = open(&SyntheticCache::default());
+    let grid = "epochs = 12\nbatch_size = 16\nlr = [1e-3, 1e-2, 3e-2]\n[[method]]\nname = \"ce\"\n[[method]]\nname = \"lort\"\n";
+    let (val, test) = (cache.labels(Split::Val).len() as f64, cache.labels(Split::Test).len() as f64);
+    let mut ties = 0;
+    for head in train(&cache, grid, 64) {
+        for (scores, samples, kind) in
+            [(&head.curve.val, val, StateKind::ValSelected), (&head.curve.test, test, StateKind::BestOnTest)]
+        {
+            assert_eq!(scores.len(), 12);
+            for score in scores {
+                assert_eq!(*score, (score * samples).round() / samples);
+            }
+            let best = scores.iter().copied().fold(0.0, f64::max);
+            let first = scores.iter().position(|&score| score == best).unwrap() + 1;
+            assert_eq!(head.state(kind).unwrap().epoch, first, "{scores:?}");
+            ties += scores.iter().filter(|&&score| score == best).count() - 1;
+        }
+        let on_test = head.state(StateKind::BestOnTest).unwrap();
+        assert_eq!(on_test.test.values.get("top1.all"), head.curve.test.get(on_test.epoch - 1).copied());
+    }
+    assert!(ties > 0, "no two epochs are equal");
+}
+
 /// Recorded by `fixtures/methods/record.py`: float64, autograd, `torch.optim.SGD`; five full-batch epochs from the stage-1 head.
 #[test]
 fn full_batch_training_of_every_method_equals_pytorch_in_float64() {

@@ -4,8 +4,8 @@ use resvg::tiny_skia::Pixmap;
 use retrainer::{
     metrics::{Evaluation, Metrics},
     records::{
-        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions,
-        keep_manifest, run_id,
+        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
+        Status, Versions, keep_manifest, run_id,
     },
     report::figures::FIGURES,
 };
@@ -32,7 +32,7 @@ fn measure(magnitude: f32, tilt: f32) -> Metrics {
     evaluation.finish()
 }
 
-/// A run that validation stopped after three of four epochs.
+/// A run that validation stopped after three of four epochs, with the same metrics after both.
 fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
     record_of("cache", method, params, seed, metrics)
 }
@@ -53,7 +53,8 @@ fn record_of(cache: &str, method: &str, params: &str, seed: u64, metrics: Metric
         status: Status::Ok,
         diverged_at: None,
         metrics: RunMetrics { val_selected: Some(chosen), last: Some(last), ..RunMetrics::default() },
-        per_class: Some(metrics.per_class),
+        per_class: Some(metrics.per_class.clone().into()),
+        per_class_at: [(3, SealedPerClass::from(metrics.per_class).packed())].into(),
         curve: Curve::new(&[0.1, 0.3, top1, 0.2], &[0.1, 0.2, 0.9 * top1, top1]),
         seconds: 0.25,
         versions: Versions {
@@ -233,6 +234,125 @@ fn figures_show_the_long_tailed_cache_name_it_and_compare_it_with_the_balanced_o
     assert!(alone.contains("Head and tail of one imbalanced data set"), "{alone}");
 }
 
+/// Three methods whose chosen epoch is better than their last one; `old` records keep per-class numbers of the last alone.
+fn write_two_states(runs: &Path, old: bool) -> [Metrics; 2] {
+    let (chosen, last) = (measure(2.0, 0.2), measure(0.5, 0.1));
+    let mut writer = RunWriter::create(runs).unwrap();
+    for method in ["stage1", "ce", "lort"] {
+        let mut record = record(method, "{}", 0, chosen.clone());
+        record.metrics.last = Some(StateMetrics::new(4, Some(0.1), last.values));
+        record.per_class = Some(last.per_class.clone().into());
+        if old {
+            record.per_class_at.clear();
+        }
+        writer.append(&record).unwrap();
+    }
+    writer.finish().unwrap();
+    keep(runs, "cache", &COUNTS);
+    [chosen, last]
+}
+
+#[test]
+fn a_figure_shows_the_state_whose_number_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for old in [false, true] {
+        let runs = folder.path().join(if old { "old" } else { "new" });
+        let [chosen, last] = write_two_states(&runs, old);
+        let (shown, other) = if old { (&last, &chosen) } else { (&chosen, &last) };
+        let percent =
+            |metrics: &Metrics, name: &str| format!("{:.1}", 100.0 * metrics.values.get(name).unwrap());
+        assert_ne!(percent(shown, "top1.all"), percent(other, "top1.all"));
+        for name in ["fig1", "fig2a", "fig2b", "fig3", "class-size", "reliability"] {
+            let svg = draw(&runs, name);
+            assert!(svg.contains(&format!("lort  {}", percent(shown, "top1.all"))), "{name}: {svg}");
+            assert!(!svg.contains(&format!("lort  {}", percent(other, "top1.all"))), "{name}: {svg}");
+            let state = if old {
+                "after the last epoch and with its accuracy, since"
+            } else {
+                "at the chosen epoch; "
+            };
+            assert!(svg.contains(state), "{name}: {svg}");
+            let foot = if old {
+                "numbers and data after the last epoch<"
+            } else {
+                "numbers and data at the epoch chosen by val<"
+            };
+            assert!(svg.contains(foot), "{name}: {svg}");
+        }
+        // The data too: calibration, accuracy of the first class, the place of a method.
+        let reliability = draw(&runs, "reliability");
+        assert!(reliability.contains(&format!("(ECE {} %)", percent(shown, "ece"))), "{reliability}");
+        let first = 100.0 * shown_accuracy(shown);
+        assert!(draw(&runs, "class-size").contains(&format!("class 0 (500 training samples): {first:.1} %")));
+        let predictors = draw(&runs, "predictors");
+        let top1 = 100.0 * shown.values.get("top1.all").unwrap();
+        assert!(predictors.contains(&format!("accuracy {top1:.2} %")), "{predictors}");
+        // With the last epoch asked for, both are the same.
+        let output = report(&runs, &["--figure", "reliability", "--select", "last"]);
+        let svg = String::from_utf8(output.stdout).unwrap();
+        assert!(svg.contains(&format!("(ECE {} %)", percent(&last, "ece"))), "{svg}");
+        assert!(svg.contains("after the last epoch; last epoch of every grid point"), "{svg}");
+    }
+}
+
+fn shown_accuracy(metrics: &Metrics) -> f32 {
+    metrics.per_class.accuracy[0].unwrap()
+}
+
+#[test]
+fn per_class_numbers_of_another_state_are_left_out_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    let [_, last] = write_two_states(&runs, false);
+    let mut wrong = record("focal", "{}", 0, measure(2.0, 0.3));
+    wrong.per_class_at = [(3, last.per_class.into())].into();
+    let mut writer = RunWriter::create(&runs).unwrap();
+    writer.append(&wrong).unwrap();
+    writer.finish().unwrap();
+    let output = report(&runs, &["--figure", "fig2a"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let warning = format!(
+        "warning: per-class numbers of run {} are left out: the per-class accuracies have accuracy ",
+        wrong.run_id
+    );
+    assert!(stderr.contains(&warning), "{stderr}");
+}
+
+#[test]
+fn spans_with_an_epoch_chosen_for_each_point_stand_beside_those_of_the_last_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    let mut writer = RunWriter::create(&runs).unwrap();
+    for (index, delta) in ["0.9", "0.98", "0.99"].into_iter().enumerate() {
+        for (lr, decay) in [("0.001", "0"), ("0.001", "0.1"), ("0.01", "0"), ("0.01", "0.1")] {
+            let params = format!(r#"{{"delta":{delta},"lr":{lr},"weight_decay":{decay}}}"#);
+            let mut record = record("lort", &params, 0, measure(2.0, 0.2));
+            let last = measure(0.5 + index as f32, 0.1);
+            record.metrics.last = Some(StateMetrics::new(4, Some(0.1), last.values));
+            writer.append(&record).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    keep(&runs, "cache", &COUNTS);
+    let percent = |metrics: &Metrics| format!("{:.1}", 100.0 * metrics.values.get("top1.all").unwrap());
+    let (chosen, low, middle, high) =
+        (measure(2.0, 0.2), measure(0.5, 0.1), measure(1.5, 0.1), measure(2.5, 0.1));
+    let expected = format!(
+        "4 cells between {0} and {0} % with an epoch chosen for each, between {1} and {1} % after the last epoch;",
+        percent(&chosen),
+        percent(&middle)
+    );
+    let svg = draw(&runs, "fig5");
+    assert!(svg.contains(&expected), "{expected}: {svg}");
+    let expected =
+        format!("chosen for each, between {} and {} % after the last epoch;", percent(&low), percent(&high));
+    let svg = draw(&runs, "fig4");
+    assert!(svg.contains(&expected), "{expected}: {svg}");
+    // Where no epoch is chosen there is nothing to say.
+    let svg = String::from_utf8(report(&runs, &["--figure", "fig5", "--select", "last"]).stdout).unwrap();
+    assert!(!svg.contains("with an epoch chosen"), "{svg}");
+}
+
 #[test]
 fn a_figure_is_written_as_png_on_white_at_twice_its_size() {
     let folder = tempfile::tempdir().unwrap();
@@ -266,6 +386,7 @@ fn a_figure_that_the_runs_cannot_fill_is_an_error_with_a_hint_and_leaves_no_file
     let mut writer = RunWriter::create(&runs).unwrap();
     let mut old = record("ce", "{}", 0, measure(2.0, 0.1));
     (old.per_class, old.curve) = (None, None);
+    old.per_class_at.clear();
     writer.append(&old).unwrap();
     writer.finish().unwrap();
     for figure in FIGURES {

@@ -37,6 +37,7 @@ fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) ->
             last,
         },
         per_class: None,
+        per_class_at: BTreeMap::new(),
         seconds: 0.25,
         versions: Versions {
             retrainer: "0".to_owned(),
@@ -93,7 +94,7 @@ fn the_default_selects_on_validation_and_prints_one_table_without_color() {
     2  ce                            2  41.00 ± 1.41     -       -  20.50 ± 0.71      -          -       -  12.71   0.250
     select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
     accuracies in percent, mean ± standard deviation over 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
-    gain: difference to `ce` in percentage points; * p < 0.05, paired t-test over seeds
+    gain: difference to `ce` in percentage points; none is marked: these runs do not record which test images they have right, so chance over images is unknown
     ! `lort`: selected delta=0.9 is the smallest of 2 values, the best may lie beyond: widen the grid
     ");
 }

@@ -1,8 +1,13 @@
 //! `retrainer sweep`: every head once, whatever happens in between.
 
 use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
-use retrainer::{methods::METHODS, records::run_id};
+use retrainer::{
+    methods::METHODS,
+    records::{RunStore, run_id},
+    select::{Protocol, hits, select, selected_detail},
+};
 use shared::{HeadKind, synthetic::SyntheticCache};
+use std::collections::BTreeSet;
 
 const GRID: &str = r#"
 seeds = [0, 1]
@@ -307,6 +312,57 @@ fn a_record_has_the_curves_that_its_protocols_looked_at() {
                 assert!((best - recorded).abs() < 2e-6);
             }
         }
+    }
+}
+
+/// Each state that a protocol selects has per-class numbers and hits of its own; equal epochs share them.
+#[test]
+fn every_state_that_a_protocol_selects_is_recorded_with_its_numbers_and_hits() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let grid = GRID.replace("epochs = 3", "epochs = 8");
+    assert!(place.sweep(&grid, "runs").status.success());
+    for record in place.records("runs").values() {
+        let states = ["last", "best_on_test", "val_selected"];
+        let epochs = states.map(|state| record["metrics"][state]["epoch"].as_u64());
+        let others: BTreeSet<u64> = epochs.into_iter().flatten().filter(|&e| Some(e) != epochs[0]).collect();
+        let stored = record["per_class_at"].as_object().into_iter().flatten();
+        let stored: BTreeSet<u64> = stored.map(|(epoch, _)| epoch.parse().unwrap()).collect();
+        assert_eq!(stored, others, "{record}");
+    }
+    let store = RunStore::open(&place.path("runs")).unwrap();
+    let records = store.records(&store.runs().iter().map(|run| &*run.run_id).collect()).unwrap();
+    let mut other_states = 0;
+    for protocol in [Protocol::Last, Protocol::Val, Protocol::BestOnTest] {
+        for row in select(&store.runs().iter().collect::<Vec<_>>(), protocol).unwrap() {
+            for seed in row.seeds() {
+                let record = &records[&*seed.run_id];
+                let top1 = seed.values.get("top1.all").unwrap();
+                let detail = selected_detail(record, seed).unwrap().unwrap();
+                assert_eq!((detail.top1, detail.per_class.accuracy.len()), (top1, 5));
+                let distributions = detail.per_class.distributions.as_ref().unwrap();
+                assert!(distributions.reliability.is_some() && distributions.positive.many.is_some());
+                let hits = hits(record, seed).unwrap().unwrap();
+                assert_eq!((hits.samples(), hits.top1()), (&[20; 5][..], Some(top1)));
+                other_states += usize::from(record.metrics.last.as_ref().unwrap().epoch != seed.epoch);
+            }
+        }
+    }
+    assert!(other_states > 0, "no protocol chose an epoch before the last");
+    // A head trained by itself and one swept by protocol after protocol tell the same.
+    for protocols in ["last", "val", "best-on-test"] {
+        assert!(
+            place.sweep_command(&grid, "parts").args(["--protocols", protocols]).status().unwrap().success()
+        );
+    }
+    for select in ["val", "best-on-test"] {
+        let rows = |runs: &str| -> Vec<serde_json::Value> {
+            let output = place.run(&["report", runs, "--select", select, "--format", "json"]);
+            let rows: Vec<serde_json::Value> = serde_json::from_str(&stdout(&output)).unwrap();
+            rows.into_iter().map(|row| row["gain"].clone()).collect()
+        };
+        let gains = rows("runs");
+        assert_eq!(gains, rows("parts"), "{select}");
+        assert!(gains.iter().filter(|gain| gain["p_images"].is_f64()).count() == 3, "{gains:?}");
     }
 }
 

@@ -136,7 +136,8 @@ fn whole_page(
 
 /// Every figure that the runs have what it needs for.
 fn figures(store: &RunStore, results: &[Results]) -> Result<Vec<Figure>, ReportError> {
-    let caches = FigureInput::read_all(store, results)?;
+    let (caches, warnings) = FigureInput::read_all(store, results)?;
+    warn(warnings);
     Ok(FIGURES.iter().filter_map(|kind| kind.draw(&caches)).collect())
 }
 
@@ -151,7 +152,9 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
     let store = open(args)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     say(&store);
-    let figure = kind.draw(&FigureInput::read_all(&store, &results)?);
+    let (caches, warnings) = FigureInput::read_all(&store, &results)?;
+    warn(warnings);
+    let figure = kind.draw(&caches);
     let Figure { svg, .. } = figure.ok_or(ReportError::NoFigure { figure: kind.name, about: kind.about })?;
     Ok(output.write(&if to_png { png(&svg)? } else { svg.into_bytes() })?)
 }

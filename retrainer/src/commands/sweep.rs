@@ -10,8 +10,8 @@ use crate::{
     methods::suggestion,
     plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
     records::{
-        Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions,
-        keep_manifest,
+        Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, SealedPerClass, StateMetrics,
+        Status, Versions, keep_manifest,
     },
     select::{Protocol, Protocols},
     train::{self, Device, FittedHead, State, Sweep, SweepEnd},
@@ -22,6 +22,7 @@ use shared::{
     CacheError, FeatureCache, Split, View, device::DeviceChoice, interrupt::Interrupt, progress::Progress,
 };
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -332,6 +333,20 @@ pub(crate) fn name(device: Device) -> String {
     }
 }
 
+/// Per-class numbers after the epochs that protocols chose, but the last; those of the same epoch once.
+fn other_states(head: &FittedHead) -> BTreeMap<u32, SealedPerClass> {
+    let last = head.last.as_ref().map(|last| last.epoch);
+    let chosen = head.best_on_test.iter().chain(&head.val_selected);
+    let other: BTreeMap<usize, &State> =
+        chosen.map(|state| (state.epoch, state)).filter(|&(epoch, _)| Some(epoch) != last).collect();
+    let sealed = |state: &State| SealedPerClass::from(state.test.per_class.clone()).packed();
+    other.into_iter().map(|(epoch, state)| (whole(epoch), sealed(state))).collect()
+}
+
+fn whole(epochs: usize) -> u32 {
+    u32::try_from(epochs).unwrap_or(u32::MAX)
+}
+
 fn record(
     head: &FittedHead,
     cache: &FeatureCache,
@@ -340,7 +355,6 @@ fn record(
     tta: bool,
     precision: Precision,
 ) -> RunRecord {
-    let whole = |epochs: usize| u32::try_from(epochs).unwrap_or(u32::MAX);
     let state = |state: &State| StateMetrics::new(whole(state.epoch), state.val_top1, state.test.values);
     let commit = shared::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
     RunRecord {
@@ -358,7 +372,8 @@ fn record(
             val_selected: head.val_selected.as_ref().map(state),
         },
         curve: Curve::new(&head.curve.val, &head.curve.test),
-        per_class: head.last.as_ref().map(|last| last.test.per_class.clone()),
+        per_class: head.last.as_ref().map(|last| last.test.per_class.clone().into()),
+        per_class_at: other_states(head),
         seconds: head.seconds,
         versions: Versions {
             retrainer: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,17 +1,17 @@
 //! Top-1 accuracy per class, balanced error and macro-F1.
 
 use super::{
-    evaluation::{EvaluationError, rows},
+    class_sizes::ClassSizes,
     groups::{Groups, mean},
     values::MetricValues,
 };
-use shared::{ClassCounts, ClassId};
+use shared::{ClassCounts, Shot};
 
-/// Counts of hits per class: all that choosing an epoch needs, without the cost of the other metrics.
+/// Counts of samples, hits and predictions per class.
 ///
 /// Ties go to the lower class; a row with a logit that is not finite is wrong.
 #[derive(Clone, Debug)]
-pub struct Accuracy {
+pub(super) struct Accuracy {
     groups: Groups,
     samples: Vec<u64>,
     hits: Vec<u64>,
@@ -20,38 +20,10 @@ pub struct Accuracy {
 
 impl Accuracy {
     /// Nothing seen yet; `class_counts` are those of the training split and decide many, medium and few.
-    pub fn new(class_counts: &ClassCounts) -> Self {
+    pub(super) fn new(class_counts: &ClassCounts) -> Self {
         let zeros = vec![0; class_counts.classes()];
         let groups = Groups::new(class_counts);
         Self { groups, samples: zeros.clone(), hits: zeros.clone(), predictions: zeros }
-    }
-
-    /// Adds samples.
-    ///
-    /// # Shapes
-    /// `logits` `[n, C]` row-major, `labels` `[n]`.
-    ///
-    /// # Errors
-    /// [`EvaluationError`] when the sizes disagree or a label is not below C; nothing is added then.
-    pub fn update(&mut self, logits: &[f32], labels: &[ClassId]) -> Result<(), EvaluationError> {
-        self.update_strided(logits, labels, 0, self.samples.len())
-    }
-
-    /// As [`Accuracy::update`] for columns `offset .. offset + C` of rows of `stride` numbers.
-    ///
-    /// # Errors
-    /// As [`Accuracy::update`].
-    pub fn update_strided(
-        &mut self,
-        logits: &[f32],
-        labels: &[ClassId],
-        offset: usize,
-        stride: usize,
-    ) -> Result<(), EvaluationError> {
-        for (row, label) in rows(logits, labels, self.samples.len(), offset, stride)? {
-            self.add(label, argmax(row));
-        }
-        Ok(())
     }
 
     /// One sample; `None` is a prediction that could not be made.
@@ -64,20 +36,23 @@ impl Accuracy {
     }
 
     /// Accuracy of every class; `None` for a class without sample.
-    pub fn per_class(&self) -> Vec<Option<f64>> {
+    pub(super) fn per_class(&self) -> Vec<Option<f64>> {
         let ratio = |(&hits, &samples): (&u64, &u64)| (samples > 0).then(|| hits as f64 / samples as f64);
         self.hits.iter().zip(&self.samples).map(ratio).collect()
     }
 
-    /// Mean of the per-class accuracies (`top1.all`); `None` before the first sample.
-    pub fn top1(&self) -> Option<f64> {
-        mean(self.per_class().into_iter().flatten())
+    /// Mean of the per-class accuracies of some groups of classes; `None` without a sample.
+    fn top1(&self, member: impl Fn(Shot) -> bool) -> Option<f64> {
+        let samples = self.samples.iter().zip(self.groups.shots());
+        let samples: Vec<u64> = samples.map(|(&n, &shot)| if member(shot) { n } else { 0 }).collect();
+        ClassSizes::new(&samples).mean_of_classes(&self.hits)
     }
 
     pub(super) fn report(&self, values: &mut MetricValues) {
-        let top1 = self.groups.means(&self.per_class());
-        values.set_groups("top1", top1);
-        values.set("balanced_error", top1[0].map(|accuracy| 1.0 - accuracy));
+        let all = self.top1(|_| true);
+        let [many, medium, few] = Shot::ALL.map(|shot| self.top1(|other| other == shot));
+        values.set_groups("top1", [all, many, medium, few]);
+        values.set("balanced_error", all.map(|accuracy| 1.0 - accuracy));
         values.set("macro_f1", self.macro_f1());
     }
 
@@ -124,7 +99,6 @@ mod tests {
         assert_eq!(values.get("top1.medium"), Some(1.0));
         assert_eq!(values.get("top1.few"), Some(0.5));
         assert_eq!(values.get("top1.all"), Some(2.0 / 3.0));
-        assert_eq!(accuracy.top1(), values.get("top1.all"));
         assert_eq!(accuracy.per_class().last(), Some(&None));
         // F1 per class: 2·1/(2+2), 2·1/(1+2), 2·2/(4+2).
         let f1 = (0.5 + 2.0 / 3.0 + 2.0 / 3.0) / 3.0;

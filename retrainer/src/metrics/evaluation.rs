@@ -5,6 +5,7 @@ use super::{
     calibration::Calibration,
     distributions::{Distributions, LogitHistograms},
     groups::Groups,
+    hits::{Hits, Outcomes},
     logits_magnitude::LogitsMagnitude,
     per_class::PerClass,
     values::MetricValues,
@@ -64,6 +65,7 @@ pub enum EvaluationError {
 pub struct Evaluation {
     groups: Groups,
     accuracy: Accuracy,
+    outcomes: Outcomes,
     calibration: Calibration,
     magnitude: LogitsMagnitude,
     histograms: LogitHistograms,
@@ -93,6 +95,7 @@ impl Evaluation {
         Self {
             groups: Groups::new(class_counts),
             accuracy: Accuracy::new(class_counts),
+            outcomes: Outcomes::default(),
             calibration: Calibration::default(),
             magnitude: LogitsMagnitude::new(classes),
             histograms: LogitHistograms::new(classes),
@@ -135,6 +138,7 @@ impl Evaluation {
         self.samples += 1;
         let predicted = argmax(row);
         self.accuracy.add(label, predicted);
+        self.outcomes.push(predicted == Some(label));
         let Some((&max, &own)) = predicted.and_then(|class| row.get(class)).zip(row.get(label)) else {
             self.non_finite += 1;
             return;
@@ -158,6 +162,11 @@ impl Evaluation {
         Ok(())
     }
 
+    /// Which samples were right, class by class; `None` where `labels` are not those of all samples so far, in their order.
+    pub fn hits(&self, labels: &[ClassId]) -> Option<Hits> {
+        self.outcomes.by_class(labels, self.classes)
+    }
+
     /// The metrics of all samples so far.
     pub fn finish(&self) -> Metrics {
         let mut values = MetricValues::EMPTY;
@@ -178,7 +187,7 @@ impl Evaluation {
 }
 
 /// Checked rows of one head with their labels as indices.
-pub(super) fn rows<'a>(
+fn rows<'a>(
     logits: &'a [f32],
     labels: &'a [ClassId],
     classes: usize,
@@ -319,6 +328,20 @@ mod tests {
         assert!(evaluation.update_strided(&[], &[], usize::MAX, usize::MAX).is_err());
         assert!(evaluation.set_weight_norms(&[1.0]).is_err());
         assert_eq!(evaluation.finish().samples, 0);
+    }
+
+    #[test]
+    fn hits_are_those_of_the_accuracies_and_a_row_that_is_not_finite_is_wrong() {
+        let mut evaluation = Evaluation::new(&ClassCounts::new(vec![200, 50]).unwrap());
+        let y = labels(&[1, 0, 1]);
+        evaluation.update(&[2., 1., 3., 1., f32::NAN, 0.], &y).unwrap();
+        let hits = evaluation.hits(&y).unwrap();
+        assert_eq!(
+            (hits.samples(), hits.right().collect::<Vec<_>>()),
+            (&[1, 2][..], vec![true, false, false])
+        );
+        assert_eq!(hits.top1(), evaluation.finish().values.get("top1.all"));
+        assert_eq!(evaluation.hits(&y[..2]), None);
     }
 
     #[test]

@@ -10,19 +10,22 @@
 
 mod accuracy;
 mod calibration;
+mod class_sizes;
 mod distributions;
 mod evaluation;
 mod groups;
 mod histogram;
+mod hits;
 mod list;
 mod logits_magnitude;
 mod per_class;
 mod values;
 
-pub use accuracy::Accuracy;
+pub(crate) use class_sizes::ClassSizes;
 pub use distributions::{Distributions, GroupHistograms, Reliability};
 pub use evaluation::{Evaluation, EvaluationError, Metrics};
 pub use histogram::Histogram;
+pub use hits::{Hits, HitsError, PackedHits};
 pub use list::{Direction, METRICS, Metric, Unit};
 pub use per_class::PerClass;
 pub use values::MetricValues;

@@ -1,6 +1,6 @@
 //! Per-class numbers of one head.
 
-use super::distributions::Distributions;
+use super::{distributions::Distributions, hits::PackedHits};
 use serde::{Deserialize, Serialize};
 
 /// Per-class numbers, each `[C]` or empty; `None` for a class where it is not defined.
@@ -34,6 +34,9 @@ pub struct PerClass {
     /// The histograms behind these numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distributions: Option<Distributions>,
+    /// Which samples of each class are right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hits: Option<PackedHits>,
 }
 
 impl PerClass {

@@ -2,7 +2,7 @@
 
 use super::error::{RecordError, Warning};
 use serde_json::Value;
-use shared::{CacheError, Manifest, atomic};
+use shared::{CacheError, Manifest, Split, atomic};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The folder of manifests in RUNS.
@@ -32,6 +32,11 @@ impl CacheSummary {
     /// Training samples of every class, n_k.
     pub fn class_counts(&self) -> &shared::ClassCounts {
         &self.manifest.train_class_counts
+    }
+
+    /// Images of the test split; `None` where the manifest names no view of it.
+    pub fn test_images(&self) -> Option<u64> {
+        self.manifest.views.iter().find(|(id, _)| id.split == Split::Test).map(|(_, view)| view.rows)
     }
 
     /// A setting of the stage-1 recipe, such as `loss`; `None` for features that another program made.

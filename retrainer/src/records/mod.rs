@@ -15,6 +15,7 @@ mod lines;
 mod params;
 mod record;
 mod revision;
+mod sealed;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,5 +28,6 @@ pub(crate) use params::ParamText;
 pub use params::{PRECISION, Params, TEST_TIME_AUGMENTATION, run_id};
 pub use record::{FORMAT_VERSION, RunMetrics, RunRecord, StateMetrics, Status, Versions};
 pub use revision::{REVISION, recorded as recorded_revision, revised, revision};
+pub use sealed::{SealedError, SealedPerClass};
 pub use store::{Run, RunStore};
 pub use writer::RunWriter;

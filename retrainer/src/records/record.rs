@@ -1,11 +1,12 @@
 //! The record of one trained head: one JSON line.
 
-use super::{curve::Curve, params::Params};
+use super::{curve::Curve, params::Params, sealed::SealedPerClass};
 use crate::{
-    metrics::{METRICS, MetricValues, PerClass, Unit},
+    metrics::{METRICS, MetricValues, Unit},
     select::Permit,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the record format, in `versions.format`.
 pub const FORMAT_VERSION: u32 = 1;
@@ -91,11 +92,21 @@ pub struct RunMetrics {
 }
 
 impl RunMetrics {
-    /// Takes the states that are missing here from another record of the same run, whose sweep recorded other protocols.
-    pub(super) fn complete(&mut self, other: Self) {
-        self.last = self.last.take().or(other.last);
-        self.best_on_test = self.best_on_test.take().or(other.best_on_test);
-        self.val_selected = self.val_selected.take().or(other.val_selected);
+    /// Takes the states that are missing here from another record of the same run, whose sweep recorded other protocols;
+    /// whether there were any.
+    pub(super) fn complete(&mut self, other: Self) -> bool {
+        let mut any = false;
+        for (own, other) in [
+            (&mut self.last, other.last),
+            (&mut self.best_on_test, other.best_on_test),
+            (&mut self.val_selected, other.val_selected),
+        ] {
+            if own.is_none() && other.is_some() {
+                *own = other;
+                any = true;
+            }
+        }
+        any
     }
 }
 
@@ -103,7 +114,7 @@ impl RunMetrics {
 ///
 /// `P` is [`serde::de::IgnoredAny`] where the per-class numbers, most of a line, are skipped and not parsed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRecord<P = PerClass> {
+pub struct RunRecord<P = SealedPerClass> {
     /// [`super::run_id`] of this run.
     pub run_id: String,
     /// Key of the feature cache.
@@ -130,6 +141,10 @@ pub struct RunRecord<P = PerClass> {
     /// Per-class numbers of the test split after the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_class: Option<P>,
+    /// The same after each other epoch that a protocol chose, by epoch; protocols that chose the same epoch share it. Packed,
+    /// so that a line is not twice as long; older programs recorded none.
+    #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_class_at: BTreeMap<u32, P>,
     /// Share of this head in the time of its group, seconds.
     pub seconds: f64,
     /// Programs that made it.
@@ -166,13 +181,16 @@ pub(super) fn check_fraction(name: &str, value: f64) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::testing::{diverged, validated};
+    use crate::{
+        metrics::PerClass,
+        records::testing::{diverged, validated},
+    };
 
     #[test]
     fn a_record_is_one_flat_line_and_survives_exactly() {
         let mut record =
             validated("lort", r#"{"delta":0.98,"lr":0.0005,"init":"stage1"}"#, 2, 0.1 + 0.2, 1.0 / 3.0);
-        record.per_class = Some(PerClass { accuracy: vec![Some(0.83), None], ..PerClass::default() });
+        record.per_class = Some(PerClass { accuracy: vec![Some(0.83), None], ..PerClass::default() }.into());
         let line = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<RunRecord>(&line).unwrap(), record);
         insta::assert_snapshot!(line.replace(&record.run_id, "ID"), @r#"{"run_id":"ID","cache_key":"0123456789abcdef","cache":"caches/cifar100-lt","method":"lort","params":{"delta":0.98,"lr":0.0005,"init":"stage1"},"seed":2,"status":"ok","metrics":{"last":{"epoch":20,"val.top1.all":0.0,"top1.all":0.0,"top1.many":0.0,"top1.medium":0.0,"top1.few":0.0},"val_selected":{"epoch":5,"val.top1.all":0.30000000000000004,"top1.all":0.3333333333333333,"top1.many":0.3333333333333333,"top1.medium":0.3333333333333333,"top1.few":0.3333333333333333}},"per_class":{"accuracy":[0.83,null]},"seconds":0.5,"versions":{"retrainer":"0.1.0","torch":"2.11.0","commit":"unknown","format":1},"device":"cpu","precision":"f32"}"#);

@@ -10,7 +10,7 @@ use super::{
 };
 use serde::de::IgnoredAny;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map, hash_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -38,6 +38,8 @@ pub struct Run {
     pub seconds: f64,
     file: usize,
     line: u64,
+    /// Files and lines of later records that have states which this one lacks.
+    also: Vec<(usize, u64)>,
 }
 
 /// The merged runs of a folder, in order of file name and line.
@@ -101,7 +103,10 @@ impl RunStore {
                 let Some(known) = self.runs.get_mut(*entry.get()) else { return };
                 match (known.status, run.status) {
                     (Status::Diverged, Status::Ok) => *known = run,
-                    (Status::Ok, Status::Ok) => known.metrics.complete(run.metrics),
+                    (Status::Ok, Status::Ok) => {
+                        let completed = known.metrics.complete(run.metrics);
+                        known.also.extend(completed.then_some((run.file, run.line)));
+                    }
                     _ => (),
                 }
             }
@@ -206,17 +211,20 @@ impl RunStore {
         let mut places: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
         let runs = run_ids.iter().filter_map(|&id| self.index.get(id)).filter_map(|&run| self.runs.get(run));
         for run in runs {
-            places.entry(run.file).or_default().insert(run.line);
+            for (file, line) in std::iter::once((run.file, run.line)).chain(run.also.iter().copied()) {
+                places.entry(file).or_default().insert(line);
+            }
         }
-        let mut records = BTreeMap::new();
+        let mut records: BTreeMap<String, RunRecord> = BTreeMap::new();
         for (file, lines) in places {
             let Some(path) = self.files.get(file) else { continue };
             lines::for_each(
                 path,
                 &mut Vec::new(),
                 |line| lines.contains(&line),
-                |_, record: RunRecord| {
-                    records.insert(record.run_id.clone(), record);
+                |_, record: RunRecord| match records.entry(record.run_id.clone()) {
+                    btree_map::Entry::Vacant(entry) => drop(entry.insert(record)),
+                    btree_map::Entry::Occupied(mut entry) => entry.get_mut().complete(record),
                 },
             )?;
         }
@@ -256,6 +264,7 @@ impl Interner {
             seconds: record.seconds,
             file,
             line,
+            also: Vec::new(),
         }
     }
 }
@@ -265,7 +274,7 @@ mod tests {
     use super::*;
     use crate::{
         metrics::PerClass,
-        records::testing::{diverged, record},
+        records::testing::{diverged, record, validated},
     };
     use std::{fs, io::Write};
 
@@ -322,7 +331,7 @@ mod tests {
     fn a_run_is_found_by_the_beginning_of_its_id_and_read_again_in_full() {
         let dir = tempfile::tempdir().unwrap();
         let mut full = record("ce", "{}", 0, 0.5);
-        full.per_class = Some(PerClass { accuracy: vec![Some(0.25)], ..PerClass::default() });
+        full.per_class = Some(PerClass { accuracy: vec![Some(0.25)], ..PerClass::default() }.into());
         fs::write(dir.path().join("a.jsonl"), line(&record("ce", "{}", 1, 0.1)) + &line(&full)).unwrap();
         let store = RunStore::open(dir.path()).unwrap();
         let run = store.find(&full.run_id[..8]).unwrap();
@@ -353,6 +362,23 @@ mod tests {
             store.warnings()
         );
         assert!(matches!(RunStore::open(&pipe), Err(RecordError::Io { .. })));
+    }
+
+    #[test]
+    fn per_class_numbers_of_states_that_a_later_sweep_recorded_are_read_with_those_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let numbers = |accuracy| PerClass { accuracy: vec![Some(accuracy)], ..PerClass::default() };
+        let mut last = validated("ce", "{}", 0, 0.5, 0.75);
+        let mut both = last.clone();
+        last.metrics.val_selected = None;
+        last.per_class = Some(numbers(0.0).into());
+        both.per_class = Some(numbers(0.125).into());
+        both.per_class_at.insert(5, numbers(0.75).into());
+        fs::write(dir.path().join("a.jsonl"), line(&last)).unwrap();
+        fs::write(dir.path().join("b.jsonl"), line(&both)).unwrap();
+        let store = RunStore::open(dir.path()).unwrap();
+        let record = store.records(&[&*last.run_id].into()).unwrap().remove(&last.run_id).unwrap();
+        assert_eq!((record.per_class, record.per_class_at), (last.per_class, both.per_class_at));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use super::{
     Params, Run, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions, run_id,
 };
-use crate::metrics::MetricValues;
+use crate::metrics::{Evaluation, MetricValues, Metrics, PerClass};
+use shared::{ClassCounts, ClassId};
+use std::collections::BTreeMap;
 
 /// Test metrics with these accuracies of all, many, medium and few classes.
 pub(crate) fn accuracies(top1: [f64; 4]) -> MetricValues {
@@ -30,6 +32,7 @@ pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRec
         metrics: RunMetrics { best_on_test: Some(last.clone()), last: Some(last), ..RunMetrics::default() },
         curve: None,
         per_class: None,
+        per_class_at: BTreeMap::new(),
         seconds: 0.5,
         versions: Versions {
             retrainer: "0.1.0".to_owned(),
@@ -48,6 +51,26 @@ pub(crate) fn validated(method: &str, params: &str, seed: u64, val: f64, top1: f
     record.metrics.best_on_test = None;
     record.metrics.last = Some(StateMetrics::new(20, Some(0.0), accuracies([0.0; 4])));
     record.metrics.val_selected = Some(StateMetrics::new(5, Some(val), accuracies([top1; 4])));
+    record
+}
+
+/// A finished run with the hits of its last state: sample after sample of equal classes, right or wrong. Epoch 0 is a head
+/// without training.
+pub(crate) fn with_hits(method: &str, seed: u64, epoch: u32, classes: u32, right: &[bool]) -> RunRecord {
+    let counts = ClassCounts::new(vec![200; classes as usize]).unwrap();
+    let labels: Vec<ClassId> = (0..classes).cycle().take(right.len()).map(ClassId).collect();
+    let mut evaluation = Evaluation::new(&counts);
+    for (label, right) in labels.iter().zip(right) {
+        let mut row = vec![0.0; classes as usize];
+        row[label.index()] = if *right { 1.0 } else { -1.0 };
+        evaluation.update(&row, std::slice::from_ref(label)).unwrap();
+    }
+    let Metrics { values, per_class, .. } = evaluation.finish();
+    let hits = evaluation.hits(&labels).unwrap().pack().unwrap();
+    let mut record = record(method, "{}", seed, 0.0);
+    record.metrics =
+        RunMetrics { last: Some(StateMetrics::new(epoch, None, values)), ..RunMetrics::default() };
+    record.per_class = Some(PerClass { hits: Some(hits), ..per_class }.into());
     record
 }
 

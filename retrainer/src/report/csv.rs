@@ -55,7 +55,7 @@ fn parts(column: &Column, cell: &Cell) -> Vec<(String, String)> {
     match (cell, cell.json(column)) {
         (Cell::Missing, _) => Vec::new(),
         (Cell::List(names), _) => vec![(key.clone(), names.join(" "))],
-        (Cell::Summary(_) | Cell::Gain { .. }, Value::Object(parts)) => {
+        (Cell::Summary(_) | Cell::Gain(_), Value::Object(parts)) => {
             parts.iter().map(|(part, value)| (format!("{key}.{part}"), text(value))).collect()
         }
         (_, value) => vec![(key.clone(), text(&value))],
@@ -98,10 +98,10 @@ mod tests {
     #[test]
     fn csv_has_a_column_for_each_part_and_quotes_what_needs_it() {
         insta::assert_snapshot!(render(&[testing::table()], Style::default()).unwrap(), @r#"
-        method,params,n_seeds,top1.all.mean,top1.all.std,top1.all.best,top1.all.half_width_95,balanced_error.mean,balanced_error.std,balanced_error.best,balanced_error.half_width_95,logits_magnitude.all.mean,logits_magnitude.all.std,logits_magnitude.all.best,logits_magnitude.all.half_width_95,gain.mean,gain.p_value,run_ids
-        lort,"{""delta"":0.98,""lr"":0.0005,""epochs"":20}",3,0.54,0.010000000000000009,0.55,0.024841377117503234,0.45999999999999996,0.009999999999999981,0.45,0.024841377117503165,1.375,0.1767766952966369,,1.5882755920218274,0.054,0.01,aa bb
-        "a|b, ""c""","{""threshold"":""inf"",""epochs"":20}",1,0.5,,0.5,,0.4,,0.4,,0.05,,,,-0.001,,cc
-        ce,"{""epochs"":20}",0,,,,,,,,,,,,,,,
+        method,params,n_seeds,top1.all.mean,top1.all.std,top1.all.best,top1.all.half_width_95,balanced_error.mean,balanced_error.std,balanced_error.best,balanced_error.half_width_95,logits_magnitude.all.mean,logits_magnitude.all.std,logits_magnitude.all.best,logits_magnitude.all.half_width_95,gain.mean,gain.p_seeds,gain.p_images,gain.p_holm,run_ids
+        lort,"{""delta"":0.98,""lr"":0.0005,""epochs"":20}",3,0.54,0.010000000000000009,0.55,0.024841377117503234,0.45999999999999996,0.009999999999999981,0.45,0.024841377117503165,1.375,0.1767766952966369,,1.5882755920218274,0.054,0.01,0.01,0.03,aa bb
+        "a|b, ""c""","{""threshold"":""inf"",""epochs"":20}",1,0.5,,0.5,,0.4,,0.4,,0.05,,,,-0.001,,,,cc
+        ce,"{""epochs"":20}",0,,,,,,,,,,,,,,,,,
         "#);
     }
 }

@@ -66,7 +66,7 @@ mod tests {
         let text = render(&[testing::table(), testing::table()], Style::default()).unwrap();
         let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
         assert_eq!(rows.len(), 6);
-        insta::assert_snapshot!(serde_json::to_string(&rows[0]).unwrap(), @r#"{"method":"lort","params":{"delta":0.98,"lr":0.0005,"epochs":20},"n_seeds":3,"top1.all":{"mean":0.54,"std":0.010000000000000009,"best":0.55,"half_width_95":0.024841377117503234},"balanced_error":{"mean":0.45999999999999996,"std":0.009999999999999981,"best":0.45,"half_width_95":0.024841377117503165},"logits_magnitude.all":{"mean":1.375,"std":0.1767766952966369,"best":null,"half_width_95":1.5882755920218274},"gain":{"mean":0.054,"p_value":0.01},"run_ids":["aa","bb"]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&rows[0]).unwrap(), @r#"{"method":"lort","params":{"delta":0.98,"lr":0.0005,"epochs":20},"n_seeds":3,"top1.all":{"mean":0.54,"std":0.010000000000000009,"best":0.55,"half_width_95":0.024841377117503234},"balanced_error":{"mean":0.45999999999999996,"std":0.009999999999999981,"best":0.45,"half_width_95":0.024841377117503165},"logits_magnitude.all":{"mean":1.375,"std":0.1767766952966369,"best":null,"half_width_95":1.5882755920218274},"gain":{"mean":0.054,"p_seeds":0.01,"p_images":0.01,"p_holm":0.03},"run_ids":["aa","bb"]}"#);
         insta::assert_snapshot!(serde_json::to_string(&rows[2]).unwrap(), @r#"{"method":"ce","params":{"epochs":20},"n_seeds":0,"top1.all":null,"balanced_error":null,"logits_magnitude.all":null,"gain":null,"run_ids":[]}"#);
         assert_eq!(render(&[], Style::default()).unwrap(), "[]\n");
     }

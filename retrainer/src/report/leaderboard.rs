@@ -10,7 +10,6 @@ use crate::{
     metrics::{METRICS, Unit},
     records::{Params, REVISION},
     select::{Protocol, Selected},
-    statistics::paired_t_test,
 };
 
 pub(super) const TABLE: TableKind = TableKind {
@@ -32,6 +31,11 @@ const SHOWN: [(&str, &str, Show); 6] = [
 fn leaderboard(results: &Results) -> Table {
     let rows = results.shown();
     let common = common_params(&rows);
+    let gains = results.gains();
+    let gain = |row: &Selected| {
+        let place = results.selected.iter().position(|other| std::ptr::eq(other, row));
+        place.and_then(|place| gains.get(place).copied().flatten())
+    };
     let mut table = Table::new(results.title(), rows.len());
     let mut push =
         |column, cell: &dyn Fn(&Selected) -> Cell| table.push(column, rows.iter().map(|row| cell(row)));
@@ -59,7 +63,7 @@ fn leaderboard(results: &Results) -> Table {
             Cell::or_missing(row.summary(metric.name), Cell::Summary)
         });
         if metric.name == "top1.few" {
-            push(gain_column(results), &|row| gain(row, results.baseline()));
+            push(gain_column(results), &|row| Cell::or_missing(gain(row), Cell::Gain));
             push(best_of_n_column(results.protocol), &|row| {
                 Cell::or_missing(row.summary("top1.all"), |summary| Cell::Number(summary.max))
             });
@@ -77,8 +81,9 @@ fn leaderboard(results: &Results) -> Table {
     push(Column::text("seeds", "seeds", Show::Data), &|row| seeds(row));
     push(Column::text("run_ids", "runs", Show::Data), &|row| run_ids(row));
     table.notes = notes::reading(results, &rows, &common);
-    table.notes.extend(notes::gain(results));
+    table.notes.extend(notes::gain(results, &gains));
     table.cautions = notes::cautions(results, &rows);
+    table.cautions.extend(results.evidence.problems.iter().cloned());
     table
 }
 
@@ -105,16 +110,6 @@ fn gain_column(results: &Results) -> Column {
     Column::number("gain", "gain", Unit::Fraction, show)
 }
 
-fn gain(row: &Selected, baseline: Option<&Selected>) -> Cell {
-    let gain = |baseline: &Selected| {
-        let mean = row.summary("top1.all")?.mean - baseline.summary("top1.all")?.mean;
-        Some(Cell::Gain { mean, p_value: paired_t_test(&row.paired_differences(baseline, "top1.all")) })
-    };
-    // A baseline has no gain over itself.
-    let other = baseline.filter(|baseline| !std::ptr::eq(*baseline, row));
-    other.and_then(gain).unwrap_or(Cell::Missing)
-}
-
 /// The best of n flatters, so people see it only beside numbers that already do.
 pub(super) fn best_of_n_column(protocol: Protocol) -> Column {
     let show = if protocol == Protocol::BestOnTest { Show::Wide(2) } else { Show::Data };
@@ -129,7 +124,7 @@ mod tests {
             RunRecord,
             testing::{diverged, record, stored, validated},
         },
-        report::{ReportError, Style, markdown},
+        report::{Gain, ReportError, Style, markdown},
     };
 
     fn tables(records: &[RunRecord], protocol: Option<Protocol>, methods: &[&str]) -> Vec<Table> {
@@ -165,15 +160,15 @@ mod tests {
 
         | # | method | hyper-parameters | seeds | all | many | medium | few | gain | magnitude | spread | 95% ± | s/head |
         | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
-        | 1 | lort | lr=1 | 3 | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | +16.00 \* | - | - | 2.48 | 0.500 |
-        | 2 | ce | lr=0.1 | 3 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | +11.00 \* | - | - | 2.48 | 0.500 |
+        | 1 | lort | lr=1 | 3 | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | **46.00 ± 1.00** | +16.00 | - | - | 2.48 | 0.500 |
+        | 2 | ce | lr=0.1 | 3 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | 41.00 ± 1.00 | +11.00 | - | - | 2.48 | 0.500 |
         | 3 | stage1 |  | 3 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | 30.00 ± 0.00 | - | - | - | 0.00 | 0.500 |
         | 4 | focal | lr=1 | diverged | - | - | - | - | - | - | - | - | - |
 
         - select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
         - accuracies in percent, mean ± standard deviation over 3 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
         - unless a row says otherwise: epochs=20
-        - gain: difference to `stage1` in percentage points; \* p < 0.05, paired t-test over seeds
+        - gain: difference to `stage1` in percentage points; none is marked: these runs do not record which test images they have right, so chance over images is unknown
         - **caution:** `lort`: selected lr=1 is the largest of 2 values, the best may lie beyond: widen the grid
         - **caution:** `ce`: selected lr=0.1 is the smallest of 2 values, the best may lie beyond: widen the grid
         - **caution:** 1 of 4 rows have seeds that diverged; their means are over the seeds that did not
@@ -193,7 +188,7 @@ mod tests {
 
         - select best-on-test: epoch and hyper-parameters chosen by TEST accuracy (the usual published protocol, optimistic)
         - accuracies in percent, mean ± standard deviation over 1 to 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
-        - gain: difference to `ce` in percentage points; \* p < 0.05, paired t-test over seeds
+        - gain: difference to `ce` in percentage points; none is marked: these runs do not record which test images they have right, so chance over images is unknown
         ");
     }
 
@@ -259,11 +254,14 @@ mod tests {
         let table = tables(&sweep(), None, &["lort"]).remove(0);
         assert_eq!(table.rows.len(), 1);
         let gain = table.columns.iter().position(|column| column.key == "gain").unwrap();
-        let Cell::Gain { mean, p_value } = table.rows[0][gain] else { panic!("{:?}", table.rows[0]) };
+        let Cell::Gain(Gain { mean, chance, corrected }) = table.rows[0][gain] else {
+            panic!("{:?}", table.rows[0])
+        };
         assert!((mean - 0.16).abs() < 1e-12);
+        assert_eq!((chance.images, corrected), (None, None), "these runs record no hits");
         // t = 0.16 / (0.01 / sqrt(3)) with two degrees of freedom: p = 1 − t / sqrt(2 + t²).
         let t = 16.0 * 3.0_f64.sqrt();
-        assert!((p_value.unwrap() - (1.0 - t / (2.0 + t * t).sqrt())).abs() < 1e-9);
+        assert!((chance.seeds.unwrap() - (1.0 - t / (2.0 + t * t).sqrt())).abs() < 1e-9);
     }
 
     #[test]

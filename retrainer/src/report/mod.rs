@@ -10,6 +10,7 @@
 mod benchmark;
 mod csv;
 mod error;
+mod evidence;
 pub mod figures;
 pub mod folder;
 mod json;
@@ -26,8 +27,9 @@ mod table3;
 mod terminal;
 
 pub use error::ReportError;
+pub use evidence::{Chance, Evidence};
 pub use results::{Baseline, Results};
-pub use table::{Align, Cell, Column, Show, Table};
+pub use table::{Align, Cell, Column, Gain, Show, Table};
 
 /// A way to write tables.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,10 @@
 //! The sentences below a table.
 
-use super::results::{Baseline, Results};
+use super::{
+    evidence::MOST_RESULTS,
+    results::{Baseline, Results},
+    table::Gain,
+};
 use crate::{
     methods::{Method, SGD_PARAMS},
     records::{ParamText, Params, TEST_TIME_AUGMENTATION},
@@ -37,19 +41,52 @@ fn seeds(rows: &[&Selected]) -> String {
 }
 
 /// What the column of gains means.
-pub(super) fn gain(results: &Results) -> Option<String> {
+pub(super) fn gain(results: &Results, gains: &[Option<Gain>]) -> Option<String> {
     match &results.baseline {
         Baseline::Row(_) => {
             let method = results.baseline()?.method();
-            Some(format!(
-                "gain: difference to `{method}` in percentage points; * p < 0.05, paired t-test over seeds"
-            ))
+            let stars = stars(results.evidence.too_many, gains);
+            Some(format!("gain: difference to `{method}` in percentage points{stars}"))
         }
         Baseline::Ambiguous { method, rows } => Some(format!(
             "no gain: `{method}` has {rows} results, and choosing one by test accuracy would flatter it"
         )),
         Baseline::Absent => None,
     }
+}
+
+/// What marks a gain, or why none can be marked.
+pub(super) fn stars(too_many: bool, gains: &[Option<Gain>]) -> String {
+    let gains: Vec<&Gain> = gains.iter().flatten().collect();
+    if gains.is_empty() {
+        return String::new();
+    }
+    if too_many {
+        return format!("; none is marked: more than {MOST_RESULTS} results are not compared image by image");
+    }
+    let recorded = gains.iter().filter(|gain| gain.chance.images.is_some()).count();
+    if recorded == 0 {
+        return "; none is marked: these runs do not record which test images they have right, so chance over images is \
+                unknown"
+            .to_owned();
+    }
+    let tested = gains.iter().filter(|gain| gain.corrected.is_some()).count();
+    let mut text = vec![format!(
+        "; * p < 0.05 over seeds (paired t-test) and over test images (paired bootstrap within classes, or McNemar's test of \
+         one run against one), Holm-corrected over {}",
+        plural(tested, "row")
+    )];
+    if gains.iter().any(|gain| gain.chance.untrained && gain.corrected.is_some()) {
+        text.push("heads without training have no seeds: images alone".to_owned());
+    }
+    if recorded < gains.len() {
+        text.push(format!("not recorded for {}, without a mark", plural(gains.len() - recorded, "row")));
+    }
+    text.join("; ")
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What to be careful about: samples that are in two splits of the cache, then single results.

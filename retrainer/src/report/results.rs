@@ -1,6 +1,10 @@
 //! The results of one cache: what tables are made of.
 
-use super::error::ReportError;
+use super::{
+    error::ReportError,
+    evidence::{Evidence, Pair, corrected},
+    table::Gain,
+};
 use crate::{
     records::{CacheSummary, Run, RunStore},
     select::{Protocol, Selected, select},
@@ -25,6 +29,8 @@ pub struct Results {
     pub selected: Vec<Selected>,
     /// What gains are measured against.
     pub baseline: Baseline,
+    /// What tells gains from chance.
+    pub evidence: Evidence,
     /// Methods to show; empty is all.
     pub methods: Vec<String>,
 }
@@ -78,6 +84,7 @@ impl Results {
                 protocol,
                 baseline: Baseline::find(&selected, baseline),
                 selected,
+                evidence: Evidence::default(),
                 methods: methods.to_vec(),
             })
         });
@@ -97,6 +104,8 @@ impl Results {
         let mut results = Self::of(store.runs(), protocol, baseline, methods)?;
         for result in &mut results {
             result.summary = store.caches().get(&result.cache_key).cloned();
+            let images = result.summary.as_ref().and_then(CacheSummary::test_images);
+            result.evidence = Evidence::read(store, &result.selected, images)?;
         }
         Ok(results)
     }
@@ -123,6 +132,14 @@ impl Results {
         rows
     }
 
+    /// What each result gains over the baseline, in the order of [`Results::selected`]; `None` of the baseline itself. p-values
+    /// are corrected for all results, shown or not.
+    pub(super) fn gains(&self) -> Vec<Option<Gain>> {
+        let Some(baseline) = self.baseline() else { return vec![None; self.selected.len()] };
+        let rows = self.selected.iter().map(|row| (self, row, Some(baseline)));
+        gains(&rows.collect::<Vec<_>>())
+    }
+
     /// The baseline's result.
     pub fn baseline(&self) -> Option<&Selected> {
         match self.baseline {
@@ -130,6 +147,34 @@ impl Results {
             Baseline::Ambiguous { .. } | Baseline::Absent => None,
         }
     }
+}
+
+/// What results gain over others of their caches, with p-values corrected for all of them; `None` beside itself or nothing.
+pub(super) fn gains(rows: &[(&Results, &Selected, Option<&Selected>)]) -> Vec<Option<Gain>> {
+    let pair = |&(_, own, other): &(&Results, _, _)| -> Option<Pair<'_>> {
+        Some(own).zip(other).filter(|&(own, other): &Pair<'_>| !std::ptr::eq(own, other))
+    };
+    let pairs: Vec<Option<Pair<'_>>> = rows.iter().map(pair).collect();
+    let mut chances = vec![None; rows.len()];
+    let mut start = 0;
+    // Rows of one cache share the resamples of its images.
+    for block in rows.chunk_by(|a, b| std::ptr::eq(a.0, b.0)) {
+        let range = start..start + block.len();
+        start = range.end;
+        let (Some((results, ..)), Some(pairs)) = (block.first(), pairs.get(range.clone())) else { continue };
+        let own: Vec<Pair<'_>> = pairs.iter().copied().flatten().collect();
+        let mut found = results.evidence.chances(&own).into_iter();
+        for (slot, pair) in chances.get_mut(range).unwrap_or_default().iter_mut().zip(pairs) {
+            *slot = pair.and_then(|_| found.next());
+        }
+    }
+    let gain = |((pair, chance), corrected): ((Option<Pair<'_>>, _), _)| {
+        let (own, other) = pair?;
+        let mean = own.summary("top1.all")?.mean - other.summary("top1.all")?.mean;
+        Some(Gain { mean, chance: Option::unwrap_or_default(chance), corrected })
+    };
+    let corrected = corrected(&chances);
+    pairs.into_iter().zip(chances).zip(corrected).map(gain).collect()
 }
 
 impl Baseline {

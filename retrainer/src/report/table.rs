@@ -1,5 +1,6 @@
 //! The table between contents and formats: columns, typed cells, notes.
 
+use super::evidence::Chance;
 use crate::{
     metrics::{Direction, Metric, Unit},
     records::Params,
@@ -90,13 +91,26 @@ pub enum Cell {
     Difference(f64),
     /// A metric over seeds.
     Summary(Summary),
-    /// Difference to the baseline, with the p-value of the paired t-test where seeds pair up.
-    Gain {
-        /// Difference of the means.
-        mean: f64,
-        /// Two-sided p-value.
-        p_value: Option<f64>,
-    },
+    /// Difference to the baseline.
+    Gain(Gain),
+}
+
+/// A difference to the baseline, with what tells it from chance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gain {
+    /// Difference of the means.
+    pub mean: f64,
+    /// Over seeds and over test images.
+    pub chance: Chance,
+    /// The p-value of both after Holm's correction over the rows of the table; `None` where one is missing.
+    pub corrected: Option<f64>,
+}
+
+impl Gain {
+    /// Whether it is marked: p < 0.05 over seeds and over images, after the correction.
+    pub fn significant(&self) -> bool {
+        self.corrected.is_some_and(|p_value| p_value < 0.05)
+    }
 }
 
 impl Column {
@@ -186,9 +200,9 @@ impl Cell {
                 }
                 None => column.print(summary.mean),
             },
-            Self::Gain { mean, p_value } => {
-                let star = if p_value.is_some_and(|p| p < 0.05) { " *" } else { "" };
-                format!("{}{star}", column.signed(*mean))
+            Self::Gain(gain) => {
+                let star = if gain.significant() { " *" } else { "" };
+                format!("{}{star}", column.signed(gain.mean))
             }
         }
     }
@@ -217,7 +231,12 @@ impl Cell {
                 "best": column.best(summary),
                 "half_width_95": summary.half_width_95(),
             }),
-            Self::Gain { mean, p_value } => json!({ "mean": mean, "p_value": p_value }),
+            Self::Gain(gain) => json!({
+                "mean": gain.mean,
+                "p_seeds": gain.chance.seeds,
+                "p_images": gain.chance.images,
+                "p_holm": gain.corrected,
+            }),
         }
     }
 }
@@ -313,7 +332,10 @@ pub(super) mod testing {
         table.push(Column::metric(metric("balanced_error"), "error", Show::Data), error);
         let magnitude = [summary(&[1.5, 1.25]), summary(&[0.05]), Cell::Missing];
         table.push(Column::metric(metric("logits_magnitude.all"), "magnitude", Show::Wide(3)), magnitude);
-        let gain = [(0.054, Some(0.01)), (-0.001, None)].map(|(mean, p_value)| Cell::Gain { mean, p_value });
+        let gain = [(0.054, Some(0.01), Some(0.03)), (-0.001, None, None)].map(|(mean, seeds, corrected)| {
+            let chance = Chance { seeds, images: seeds, untrained: false };
+            Cell::Gain(Gain { mean, chance, corrected })
+        });
         table.push(Column::number("gain", "gain", Unit::Fraction, Show::Wide(2)), gain);
         let ids =
             ["aa bb", "cc", ""].map(|ids| Cell::List(ids.split_whitespace().map(str::to_owned).collect()));

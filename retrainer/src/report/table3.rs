@@ -5,7 +5,7 @@ use super::{
     benchmark::Benchmark,
     leaderboard::{run_ids, seeds},
     notes,
-    results::Results,
+    results::{Results, gains},
     table::{Cell, Column, Show, Table},
     table1::difference,
 };
@@ -13,7 +13,6 @@ use crate::{
     metrics::{Metric, Unit},
     records::CacheSummary,
     select::Selected,
-    statistics::paired_t_test,
 };
 
 pub(super) const TABLE: TableKind = TableKind {
@@ -71,6 +70,8 @@ fn table3(results: &[Results]) -> Table {
         format!("Backbones and methods, beside Table 3 of the paper, select {select}"),
         rows.len(),
     );
+    let compared: Vec<_> = rows.iter().map(|row| (row.results, row.own, row.vanilla)).collect();
+    let gains = gains(&compared);
     let mut push = |column, cell: &dyn Fn(&Row<'_>) -> Cell| table.push(column, rows.iter().map(cell));
     push(Column::text("backbone", "backbone", Show::Always), &|row| Cell::Text(row.backbone.clone()));
     push(Column::text("title", "method", Show::Always), &|row| Cell::Text(row.title.to_owned()));
@@ -80,7 +81,11 @@ fn table3(results: &[Results]) -> Table {
             Cell::or_missing(row.own.summary("top1.all"), Cell::Summary)
         });
     }
-    push(Column::number("gain", "gain", Unit::Fraction, Show::Always), &gain);
+    table.push(
+        Column::number("gain", "gain", Unit::Fraction, Show::Always),
+        gains.iter().map(|&gain| Cell::or_missing(gain, Cell::Gain)),
+    );
+    let mut push = |column, cell: &dyn Fn(&Row<'_>) -> Cell| table.push(column, rows.iter().map(cell));
     // Beside other data there is nothing to compare with.
     let beside_paper = |show| if rows.iter().any(|row| row.paper.is_some()) { show } else { Show::Data };
     push(
@@ -118,11 +123,10 @@ fn table3(results: &[Results]) -> Table {
             table.notes.push(note);
         }
     }
-    table.notes.push(
-        "gain: difference to the stage-1 head of the same backbone in percentage points; \
-         * p < 0.05, paired t-test over seeds"
-            .to_owned(),
-    );
+    table.notes.push(format!(
+        "gain: difference to the stage-1 head of the same backbone in percentage points{}",
+        notes::stars(results.iter().any(|results| results.evidence.too_many), &gains)
+    ));
     table.notes.push(
         "paper: CIFAR100-LT, imbalance ratio 100, its own backbones; it prints a gain of +1.28 for LORT on BS, \
          where its own numbers differ by +1.18"
@@ -131,7 +135,8 @@ fn table3(results: &[Results]) -> Table {
     for results in results {
         let name = results.cache_name();
         let cautions = notes::cautions(results, &results.shown());
-        table.cautions.extend(cautions.into_iter().map(|caution| format!("{name}: {caution}")));
+        let cautions = cautions.iter().chain(&results.evidence.problems);
+        table.cautions.extend(cautions.map(|caution| format!("{name}: {caution}")));
     }
     table
 }
@@ -162,15 +167,6 @@ fn rows(results: &Results) -> Vec<Row<'_>> {
             .collect::<Vec<_>>()
     });
     rows.collect()
-}
-
-fn gain(row: &Row<'_>) -> Cell {
-    let gain = |vanilla: &Selected| {
-        let mean = row.own.summary("top1.all")?.mean - vanilla.summary("top1.all")?.mean;
-        Some(Cell::Gain { mean, p_value: paired_t_test(&row.own.paired_differences(vanilla, "top1.all")) })
-    };
-    let other = row.vanilla.filter(|vanilla| !std::ptr::eq(*vanilla, row.own));
-    other.and_then(gain).unwrap_or(Cell::Missing)
 }
 
 #[cfg(test)]

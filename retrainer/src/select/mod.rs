@@ -8,18 +8,28 @@
 //! [`Selected`], which knows the protocol that chose it and carries its name into every table.
 
 mod candidates;
+mod details;
 mod protocol;
 mod selected;
 
 use crate::records::RunRecord;
 
 pub use candidates::{Edge, End};
+pub use details::{Detail, DetailError, hits, last_detail, selected_detail};
 pub use protocol::{Protocol, Protocols};
 pub use selected::{SeedResult, SelectError, Selected, select};
 
 /// Proof that a protocol has made its choice; only this module can make one.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit(());
+
+#[cfg(test)]
+impl Permit {
+    /// For tests of what is under the seal.
+    pub(crate) fn for_tests() -> Self {
+        Self(())
+    }
+}
 
 /// Test accuracy of a run after each epoch, for a figure of training curves: all epochs are shown, so none is chosen. Empty
 /// where no protocol asked for it.

@@ -87,6 +87,7 @@ pub struct Selected {
     incomplete: usize,
     edges: Vec<Edge>,
     val_top1: Option<f64>,
+    last_epoch: Option<Summary>,
     seconds: Option<f64>,
 }
 
@@ -136,6 +137,16 @@ impl Selected {
         self.val_top1
     }
 
+    /// Test accuracy of the same runs after their last epoch, to show beside what a chosen epoch gives.
+    pub fn last_epoch(&self) -> Option<Summary> {
+        self.last_epoch
+    }
+
+    /// Whether the heads need no training, so that seeds change nothing.
+    pub fn untrained(&self) -> bool {
+        self.seeds.iter().all(|seed| seed.epoch == 0)
+    }
+
     /// Mean time of one head, seconds.
     pub fn seconds(&self) -> Option<f64> {
         self.seconds
@@ -151,7 +162,7 @@ impl Selected {
     /// beside every one.
     pub fn paired_differences(&self, other: &Self, metric: &str) -> Vec<f64> {
         let partner = |seed: u64| match other.seeds.as_slice() {
-            [untrained] if untrained.epoch == 0 => untrained.values.get(metric),
+            [only] if other.untrained() => only.values.get(metric),
             seeds => seeds.iter().find(|other| other.seed == seed)?.values.get(metric),
         };
         self.seeds.iter().filter_map(|own| Some(own.values.get(metric)? - partner(own.seed)?)).collect()
@@ -163,6 +174,7 @@ impl Selected {
             Some(SeedResult { run_id: run.run_id.clone(), seed: run.seed, epoch, values })
         };
         let mean = |values: Vec<f64>| Summary::of(&values).map(|summary| summary.mean);
+        let last = |run: &&Run| Protocol::Last.result(run)?.1.get("top1.all");
         let most = points.iter().map(Point::seeds).max().unwrap_or(0);
         let chosen = protocol != Protocol::Last;
         Self {
@@ -175,6 +187,7 @@ impl Selected {
             incomplete: points.iter().filter(|point| point.seeds() < most).count(),
             edges: if chosen { edges(points, point.params) } else { Vec::new() },
             val_top1: mean(point.finished.iter().filter_map(|run| Protocol::Val.score(run)).collect()),
+            last_epoch: Summary::of(&point.finished.iter().filter_map(last).collect::<Vec<_>>()),
             seconds: mean(point.finished.iter().map(|run| run.seconds).collect()),
         }
     }
@@ -202,6 +215,11 @@ pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, Select
     Ok(selected)
 }
 
+/// Mean scores that differ by less are equal. Scores are counts of hits divided by counts of samples, so that unequal means
+/// over seeds differ by more with fewer than a million validation samples a seed; rounding, also that of the f32 sums in
+/// records of older programs, stays below.
+const SAME_SCORE: f64 = 1e-6;
+
 fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point<'a>> {
     let stable = points.iter().any(|point| point.diverged == 0);
     let candidates = points.iter().filter(|point| !stable || point.diverged == 0);
@@ -211,7 +229,7 @@ fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point
     };
     candidates
         .map(|point| (score(point), point))
-        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .reduce(|best, next| if next.0 > best.0 + SAME_SCORE { next } else { best })
         .map(|(_, point)| point)
 }
 
@@ -318,6 +336,31 @@ mod tests {
         let point = |lr: &str| validated("ce", &format!(r#"{{"lr":{lr}}}"#), 0, 0.5, 0.5);
         let selected = run_protocol(&[point("0.1"), point("1e-5"), point("0.01")], Protocol::Val);
         assert_eq!(selected[0].params().to_string(), "lr=1e-5");
+    }
+
+    #[test]
+    fn equal_counts_are_equal_scores_however_sums_are_rounded() {
+        // 900 of 2,000 validation samples; as f64, as f64 of an f32 sum, and as a mean of seeds with 898 and 902.
+        let point = |lr: &str, seed, val| validated("ce", &format!(r#"{{"lr":{lr}}}"#), seed, val, 0.5);
+        let records = [
+            point("0.1", 0, 0.45),
+            point("0.1", 1, 0.45),
+            point("0.2", 0, f64::from(0.45_f32 * 100.0) / 100.0 + 2e-8),
+            point("0.2", 1, 0.45),
+            point("0.3", 0, 0.449),
+            point("0.3", 1, 0.451_000_000_000_000_1),
+        ];
+        assert_eq!(run_protocol(&records, Protocol::Val)[0].params().to_string(), "lr=0.1");
+        // One sample more of one seed is more.
+        let more = [&records[..], &[point("0.4", 0, 0.4505), point("0.4", 1, 0.45)]].concat();
+        assert_eq!(run_protocol(&more, Protocol::Val)[0].params().to_string(), "lr=0.4");
+    }
+
+    #[test]
+    fn what_the_last_epoch_gives_stands_beside_a_choice() {
+        let selected = run_protocol(&[validated("ce", "{}", 0, 0.5, 0.75)], Protocol::Val);
+        assert_eq!(selected[0].last_epoch().map(|summary| summary.mean), Some(0.0));
+        assert!(!selected[0].untrained());
     }
 
     #[test]

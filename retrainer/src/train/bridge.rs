@@ -59,6 +59,17 @@ pub(super) fn to_f64(tensor: &Tensor) -> Result<Vec<f64>, TrainError> {
     Ok(numbers)
 }
 
+/// Copies a tensor of counts to the host, row-major; a device sync.
+pub(super) fn to_counts(tensor: &Tensor) -> Result<Vec<u64>, TrainError> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of samples: whole numbers far below 2^53"
+    )]
+    let count = |number: f64| number as u64;
+    Ok(to_f64(tensor)?.into_iter().map(count).collect())
+}
+
 /// A length as libtorch counts.
 pub(super) fn size(length: usize) -> i64 {
     // Lengths of slices never exceed isize::MAX.

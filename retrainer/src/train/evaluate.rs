@@ -2,7 +2,7 @@
 
 use super::{
     EVALUATION_ROWS,
-    bridge::{from_f32, from_i64, size, to_f32},
+    bridge::{from_i64, size, to_counts, to_f32},
     classifier::Parameters,
     data::{Data, EvaluationSplit, Inputs, pieces, unit_rows},
     error::TrainError,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     head::Classifier,
-    metrics::{Evaluation, Metrics},
+    metrics::{ClassSizes, Evaluation, Metrics},
     plan::Precision,
 };
 use rayon::prelude::*;
@@ -76,36 +76,39 @@ fn half_squares(rows: &Tensor) -> Result<Tensor, TrainError> {
     Ok(squares.f_mul_scalar(0.5)?)
 }
 
-/// Mean of per-class accuracies of each head: what epochs are chosen by. Counted on the device; one sync at the end.
+/// Mean of per-class accuracies of each head, an exact fraction: what epochs are chosen by, the earliest of equals. Counted
+/// on the device; one sync at the end.
 pub(super) fn balanced_accuracy(
     heads: &Heads<'_>,
     data: &Data<'_>,
     split: &EvaluationSplit<'_>,
 ) -> Result<Vec<f64>, TrainError> {
     let (device, classes) = (data.device, data.class_counts.classes());
-    let mut correct = Tensor::f_zeros([size(classes), size(heads.count)], (Kind::Float, device))?;
-    let mut counts = vec![0_u32; classes];
+    let mut samples = vec![0; classes];
+    for label in split.labels {
+        if let Some(count) = samples.get_mut(label.index()) {
+            *count += 1;
+        }
+    }
+    let sizes = ClassSizes::new(&samples);
+    // Hits of all classes of one size; whole numbers, so that no order of the sums matters.
+    let mut correct = Tensor::f_zeros([size(sizes.groups()), size(heads.count)], (Kind::Double, device))?;
     for range in evaluation_pieces(split.labels.len(), heads.count * classes) {
         let labels = split.labels.get(range.clone()).unwrap_or_default();
         let numbers: Vec<i64> = labels.iter().map(|label| i64::from(label.0)).collect();
-        let index = from_i64(&numbers, &[size(numbers.len())], device)?;
+        let groups: Vec<i64> =
+            labels.iter().filter_map(|label| sizes.group(label.index())).map(size).collect();
+        let index = |numbers: &[i64]| from_i64(numbers, &[size(numbers.len())], device);
         let logits = heads.logits(data, split, range)?.f_view([-1, size(heads.count), size(classes)])?;
-        let hits = logits.f_argmax(2, false)?.f_eq_tensor(&index.f_unsqueeze(1)?)?.f_to_kind(Kind::Float)?;
-        let _ = correct.f_index_add_(0, &index, &hits)?;
-        for label in labels {
-            if let Some(count) = counts.get_mut(label.index()) {
-                *count += 1;
-            }
-        }
+        let hits = logits.f_argmax(2, false)?.f_eq_tensor(&index(&numbers)?.f_unsqueeze(1)?)?;
+        let _ = correct.f_index_add_(0, &index(&groups)?, &hits.f_to_kind(Kind::Double)?)?;
     }
-    let weight: Vec<f32> =
-        counts.iter().map(|&count| if count == 0 { 0.0 } else { 1.0 / count as f32 }).collect();
-    let present = counts.iter().filter(|&&count| count > 0).count().max(1);
-    let sums = from_f32(&weight, &[1, size(classes)], device)?.f_matmul(&correct)?;
-    Ok(to_f32(&sums)?.iter().map(|&sum| f64::from(sum) / present as f64).collect())
+    let correct = to_counts(&correct)?; // [groups, H]
+    let of_head = |head: usize| correct.iter().skip(head).step_by(heads.count).copied().collect::<Vec<_>>();
+    Ok((0..heads.count).map(|head| sizes.mean(&of_head(head)).unwrap_or(0.0)).collect())
 }
 
-/// All metrics of each head, whose weights are `linear`.
+/// All metrics of each head, whose weights are `linear`, and which samples it has right.
 pub(super) fn metrics(
     heads: &Heads<'_>,
     linear: &[LinearHead],
@@ -132,7 +135,13 @@ pub(super) fn metrics(
     for (evaluation, head) in evaluations.iter_mut().zip(linear) {
         evaluation.set_weight_norms(&head.norms())?;
     }
-    Ok(evaluations.iter().map(Evaluation::finish).collect())
+    let finish = |evaluation: &Evaluation| {
+        let mut metrics = evaluation.finish();
+        let hits = evaluation.hits(split.labels).map(|hits| hits.pack()).transpose();
+        metrics.per_class.hits = hits.map_err(|error| TrainError::Worker(error.to_string()))?;
+        Ok(metrics)
+    };
+    evaluations.iter().map(finish).collect()
 }
 
 /// Ranges of rows whose logits fit into memory.

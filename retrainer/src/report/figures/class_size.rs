@@ -56,8 +56,10 @@ fn class_size(input: &FigureInput<'_>) -> Option<Figure> {
         svg.path("line s4", &line);
     }
     let title = "Accuracy of a class against its training samples";
+    svg.foot(&input.foot());
     let caption = format!(
-        "Each point is a class, the line their moving mean; after the last epoch; means over the seeds; {}",
+        "Each point is a class, the line their moving mean; {}; means over the seeds; {}",
+        input.state(),
         input.how()
     );
     let svg = svg.finish("class-size", title, &caption);

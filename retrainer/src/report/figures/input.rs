@@ -4,7 +4,8 @@ use crate::{
     metrics::PerClass,
     records::{CacheSummary, Params, RecordError, Run, RunRecord, RunStore},
     report::Results,
-    select::{Protocol, SeedResult, Selected, select},
+    select::{Detail, DetailError, Protocol, SeedResult, Selected, last_detail, select, selected_detail},
+    statistics::Summary,
 };
 use shared::{ClassCounts, ClassId, Shot};
 use std::{
@@ -28,6 +29,32 @@ pub struct FigureInput<'a> {
     /// The same of a cache with equal class counts, for figures that compare a long-tailed one with it.
     pub balanced: Option<Box<FigureInput<'a>>>,
     records: Arc<BTreeMap<String, RunRecord>>,
+    details: Arc<BTreeMap<String, RunDetail>>,
+}
+
+/// Per-class numbers of a run.
+#[derive(Clone, Debug, Default)]
+struct RunDetail {
+    /// Of the state that the protocol selected.
+    selected: Option<StateDetail>,
+    /// After the last epoch.
+    last: Option<StateDetail>,
+}
+
+/// Per-class numbers of a state, with its accuracy.
+#[derive(Clone, Debug)]
+struct StateDetail {
+    top1: f64,
+    per_class: PerClass,
+}
+
+/// The state of each run that figures of per-class numbers show: one for all methods, so that they compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// The one that the protocol selected.
+    Selected,
+    /// The last epoch, where a run keeps no numbers of the selected one.
+    LastEpoch,
 }
 
 /// Whether a cache is long-tailed, in the order of a report.
@@ -39,14 +66,23 @@ enum Tail {
 }
 
 impl<'a> FigureInput<'a> {
-    /// Reads the records behind the results of all caches, long-tailed caches first.
+    /// Reads the records behind the results of all caches, long-tailed caches first; with what is wrong with some of them,
+    /// which are left out.
     ///
     /// # Errors
     /// [`RecordError`] when a record file cannot be read again.
-    pub fn read_all(store: &'a RunStore, results: &'a [Results]) -> Result<Vec<Self>, RecordError> {
-        let rows = || results.iter().flat_map(single_rows);
-        let ids = rows().flat_map(Selected::seeds).map(|seed| &*seed.run_id).collect();
-        let records = Arc::new(store.records(&ids)?);
+    pub fn read_all(
+        store: &'a RunStore,
+        results: &'a [Results],
+    ) -> Result<(Vec<Self>, Vec<String>), RecordError> {
+        let seeds = || results.iter().flat_map(single_rows).flat_map(Selected::seeds);
+        let records = store.records(&seeds().map(|seed| &*seed.run_id).collect())?;
+        let mut warnings = Vec::new();
+        let mut details = BTreeMap::new();
+        for (seed, record) in seeds().filter_map(|seed| Some((seed, records.get(&*seed.run_id)?))) {
+            details.insert(record.run_id.clone(), RunDetail::read(record, seed, &mut warnings));
+        }
+        let (records, details) = (Arc::new(records), Arc::new(details));
         let mut inputs: Vec<_> = results
             .iter()
             .map(|results| Self {
@@ -55,6 +91,7 @@ impl<'a> FigureInput<'a> {
                 class_counts: results.summary.as_ref().map(CacheSummary::class_counts),
                 balanced: None,
                 records: Arc::clone(&records),
+                details: Arc::clone(&details),
             })
             .collect();
         inputs.sort_by_key(Self::tail);
@@ -64,7 +101,7 @@ impl<'a> FigureInput<'a> {
             let nearest = balanced.iter().rev().max_by_key(|other| input.likeness(other));
             input.balanced = nearest.cloned().map(Box::new);
         }
-        Ok(inputs)
+        Ok((inputs, warnings))
     }
 
     fn tail(&self) -> Tail {
@@ -102,15 +139,52 @@ impl<'a> FigureInput<'a> {
         row.seeds().iter().filter_map(|seed| Some((seed, self.records.get(&*seed.run_id)?)))
     }
 
-    /// The [`FigureInput::rows`] that have per-class numbers, with these.
+    /// The [`FigureInput::rows`] that have per-class numbers, with those of one state and its accuracy, worst first.
     pub(super) fn methods(&self) -> Vec<MethodDetail<'_>> {
-        let details = self.rows().into_iter().filter_map(|row| {
-            let per_class: Vec<_> =
-                self.records(row).filter_map(|(_, record)| record.per_class.as_ref()).collect();
-            let top1 = row.summary("top1.all")?.mean;
-            (!per_class.is_empty()).then_some(MethodDetail { row, top1, per_class })
+        let shown = self.shown();
+        let mut methods: Vec<_> = self.rows().into_iter().filter_map(|row| self.detail(row, shown)).collect();
+        methods.sort_by(|a, b| a.top1.total_cmp(&b.top1));
+        methods
+    }
+
+    /// The selected state where every method has its numbers, else the last epoch for all.
+    fn shown(&self) -> Shown {
+        let with = |shown| self.rows().into_iter().filter(|row| self.detail(row, shown).is_some()).count();
+        if with(Shown::Selected) < with(Shown::LastEpoch) { Shown::LastEpoch } else { Shown::Selected }
+    }
+
+    /// The per-class numbers of all seeds of a row.
+    fn detail(&self, row: &'a Selected, shown: Shown) -> Option<MethodDetail<'_>> {
+        let details = row.seeds().iter().map(|seed| {
+            let detail = self.details.get(&*seed.run_id)?;
+            match shown {
+                Shown::Selected => detail.selected.as_ref(),
+                Shown::LastEpoch => detail.last.as_ref(),
+            }
         });
-        details.collect()
+        let details = details.collect::<Option<Vec<_>>>().filter(|details| !details.is_empty())?;
+        let top1 = details.iter().map(|detail| detail.top1).sum::<f64>() / details.len() as f64;
+        Some(MethodDetail { row, top1, per_class: details.iter().map(|detail| &detail.per_class).collect() })
+    }
+
+    /// Which state the per-class numbers of [`FigureInput::methods`] and their accuracies are of.
+    pub(super) fn state(&self) -> &'static str {
+        match (self.results.protocol, self.shown()) {
+            (Protocol::Last, _) => "after the last epoch",
+            (_, Shown::Selected) => "at the chosen epoch",
+            (_, Shown::LastEpoch) => {
+                "after the last epoch and with its accuracy, since these runs keep no such numbers of the chosen epoch"
+            }
+        }
+    }
+
+    /// The same in short, to stand in the drawing itself.
+    pub(super) fn foot(&self) -> String {
+        let state = match (self.results.protocol, self.shown()) {
+            (Protocol::Last, _) | (_, Shown::LastEpoch) => "after the last epoch".to_owned(),
+            (protocol, Shown::Selected) => format!("at the epoch chosen by {protocol}"),
+        };
+        format!("numbers and data {state}")
     }
 
     /// The few methods that everybody compares; else the worst and the best.
@@ -154,18 +228,33 @@ fn single_rows(results: &Results) -> Vec<&Selected> {
     shown.into_iter().filter(|row| counts.get(row.method()) == Some(&1)).collect()
 }
 
-/// One method with the per-class numbers of its seeds, test split, after the last epoch.
+impl RunDetail {
+    fn read(record: &RunRecord, seed: &SeedResult, warnings: &mut Vec<String>) -> Self {
+        let mut own = |detail: Result<Option<Detail<'_>>, DetailError>| match detail {
+            Ok(detail) => detail
+                .map(|detail| StateDetail { top1: detail.top1, per_class: detail.per_class.into_owned() }),
+            Err(error) => {
+                warnings.push(format!("per-class numbers of run {} are left out: {error}", record.run_id));
+                None
+            }
+        };
+        Self { selected: own(selected_detail(record, seed)), last: own(last_detail(record)) }
+    }
+}
+
+/// One method with the per-class numbers of its seeds, test split.
 #[derive(Clone, Debug)]
 pub(super) struct MethodDetail<'a> {
     pub(super) row: &'a Selected,
-    /// Mean of top1.all over the seeds, a fraction.
+    /// Mean of top1.all of the same states over the seeds, a fraction.
     pub(super) top1: f64,
     pub(super) per_class: Vec<&'a PerClass>,
 }
 
 impl MethodDetail<'_> {
+    /// `lort  54.3`: the method with its accuracy in percent.
     pub(super) fn heading(&self) -> String {
-        heading(self.row)
+        heading(self.row.method(), Some(self.top1))
     }
 
     /// Mean over the seeds of a per-class number; `None` for a class without any.
@@ -186,10 +275,9 @@ impl MethodDetail<'_> {
     }
 }
 
-/// `lort  54.3`: the method with its accuracy in percent.
-pub(super) fn heading(row: &Selected) -> String {
-    let accuracy = row.summary("top1.all").map(|summary| format!("  {:.1}", 100.0 * summary.mean));
-    row.method().to_owned() + &accuracy.unwrap_or_default()
+/// `lort  54.3`: a method with an accuracy in percent.
+pub(super) fn heading(method: &str, top1: Option<f64>) -> String {
+    method.to_owned() + &top1.map(|top1| format!("  {:.1}", 100.0 * top1)).unwrap_or_default()
 }
 
 /// The colour of a group.
@@ -286,6 +374,20 @@ pub(super) fn points_by(
         (false, _) => kept,
     };
     Some((points, fixed))
+}
+
+/// `42 cells between 34.3 and 51.9 %`: of the accuracies of some results; where an epoch was chosen for each, what all of
+/// them have after the last one too, since a flat curve may be the work of that choice.
+pub(super) fn span(input: &FigureInput<'_>, rows: &[&Selected], noun: &str) -> Option<String> {
+    let between = |summary: &dyn Fn(&Selected) -> Option<Summary>| {
+        let means = rows.iter().filter_map(|row| summary(row)).map(|summary| summary.mean);
+        let span = Summary::of(&means.collect::<Vec<_>>())?;
+        Some(format!("between {:.1} and {:.1} %", 100.0 * span.min, 100.0 * span.max))
+    };
+    let chosen = format!("{} {noun} {}", rows.len(), between(&|row| row.summary("top1.all"))?);
+    let last = between(&|row| row.last_epoch()).filter(|_| input.results.protocol != Protocol::Last);
+    let last = last.map(|last| format!(" with an epoch chosen for each, {last} after the last epoch"));
+    Some(chosen + &last.unwrap_or_default())
 }
 
 /// A number that can be a key.

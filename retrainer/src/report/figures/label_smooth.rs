@@ -3,7 +3,7 @@
 use super::{
     Figure, FigureInput, FigureKind,
     axes::{Grid, Panel, Scale},
-    input::{points_by, series},
+    input::{points_by, series, span},
     svg::{Anchor, Svg},
 };
 use crate::{records::ParamText, statistics::Summary};
@@ -57,7 +57,9 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
     }
     let title = "Accuracy against the label-smooth value of LORT";
     let caption = format!(
-        "Means of per-class accuracies on the test split, bands are ± one standard deviation over seeds; {fixed}; {}",
+        "Means of per-class accuracies on the test split, bands are ± one standard deviation over seeds; over all classes \
+         {}; {fixed}; {}",
+        span(input, &points.iter().map(|(_, row)| row).collect::<Vec<_>>(), "values")?,
         input.how()
     );
     Some(Figure { name: "fig4", title: title.to_owned(), svg: svg.finish("fig4", title, &caption), caption })

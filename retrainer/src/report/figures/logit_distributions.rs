@@ -110,10 +110,12 @@ fn logit_distributions(input: &FigureInput<'_>) -> Option<Figure> {
         }
     }
     let title = "Distributions of positive and negative logits, many against few";
+    svg.foot(&input.foot());
     let caption = format!(
         "Logits z_k of samples of class k (positives) and of all other samples (negatives), pooled over the classes of a \
          group; areas are histograms of the first seed, lines are normals with the mean and deviation of the same \
-         logits; after the last epoch; {}",
+         logits; {}; {}",
+        input.state(),
         input.how()
     );
     Some(Figure { name: "fig1", title: title.to_owned(), svg: svg.finish("fig1", title, &caption), caption })

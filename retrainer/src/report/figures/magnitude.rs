@@ -122,10 +122,12 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
         beyond => format!("all of one scale, {beyond} points beyond it at its edge"),
     };
     let measured = measured(&methods, class_counts, quantity);
+    svg.foot(&input.foot());
     let caption = format!(
         "{title} from the class with most training samples to that with fewest; a panel for each method with its \
          accuracy in percent, in increasing order, {scales}; points are classes, the line is their moving mean. \
-         {symbol} {measured}; after the last epoch; {}",
+         {symbol} {measured}; {}; {}",
+        input.state(),
         input.how()
     );
     Some(Figure { name, title: (*title).to_owned(), svg: svg.finish(name, title, &caption), caption })

@@ -103,15 +103,19 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
     let title = "Perturbation of the logits: measured against Proposition 3";
     let comparison = match compared {
         Some((balanced, _)) => {
-            format!("Beside them the classes of balanced data, {}", balanced.results.title())
+            let state = Some(balanced.state()).filter(|&state| state != input.state());
+            let state = state.map(|state| format!(", {state}")).unwrap_or_default();
+            format!("Beside them the classes of balanced data, {}{state}", balanced.results.title())
         }
         None => "Head and tail of one imbalanced data set are compared".to_owned(),
     };
+    svg.foot(&input.foot());
     let caption = format!(
         "Each point is a class: ln E[exp(z − E z)] over the logits of its test samples, against σ²/2, which it is for \
          normal logits; on the dashed line both agree. {comparison}: where deviations differ, so does the effect of \
-         perturbations. Means over classes, measured (closed form): {}; after the last epoch; {}",
+         perturbations. Means over classes, measured (closed form): {}; {}; {}",
         found.join("; "),
+        input.state(),
         input.how()
     );
     Some(Figure { name: "fig3", title: title.to_owned(), svg: svg.finish("fig3", title, &caption), caption })

@@ -3,15 +3,29 @@
 use super::{
     Figure, FigureInput, FigureKind,
     axes::{Grid, Scale},
+    input::MethodDetail,
     labels,
 };
-use crate::statistics::{pearson, spearman};
+use crate::{
+    metrics::PerClass,
+    statistics::{Summary, pearson, spearman},
+};
 
 pub(super) const FIGURE: FigureKind = FigureKind {
     name: "predictors",
     about: "accuracy of each method against the imbalance of its weight norms and of its Logits Magnitude",
     build: predictors,
 };
+
+/// Mean over the seeds of the spread of a per-class number, as in tables: classes of a mean over seeds would differ less.
+fn mean_spread(method: &MethodDetail<'_>, column: fn(&PerClass) -> &Vec<Option<f32>>) -> Option<f64> {
+    let of_seed = |seed: &&PerClass| {
+        let values: Vec<Option<f64>> = column(seed).iter().map(|value| value.map(f64::from)).collect();
+        spread(&values)
+    };
+    let spreads: Vec<f64> = method.per_class.iter().filter_map(of_seed).collect();
+    Summary::of(&spreads).map(|summary| summary.mean)
+}
 
 /// Population standard deviation over |mean| of the classes' values.
 fn spread(values: &[Option<f64>]) -> Option<f64> {
@@ -27,8 +41,8 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
     let points: Vec<_> = methods
         .iter()
         .filter_map(|method| {
-            let norms = spread(&method.column(|per_class| &per_class.weight_norm))?;
-            let magnitudes = spread(&method.column(|per_class| &per_class.logits_magnitude))?;
+            let norms = mean_spread(method, |per_class| &per_class.weight_norm)?;
+            let magnitudes = mean_spread(method, |per_class| &per_class.logits_magnitude)?;
             Some((method.row.method(), [norms, magnitudes], 100.0 * method.top1))
         })
         .collect();
@@ -76,10 +90,12 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
         }
     }
     let title = "Predictors of accuracy: balance of weight norms and of Logits Magnitude";
+    svg.foot(&input.foot());
     let caption = format!(
-        "Each point is a method; spread is the standard deviation over classes divided by the mean; {}; n = {} methods; {}",
+        "Each point is a method; spread is the standard deviation over classes divided by the mean, its mean over seeds; {}; n = {} methods; {}; {}",
         found.join("; "),
         points.len(),
+        input.state(),
         input.how()
     );
     let svg = svg.finish("predictors", title, &caption);

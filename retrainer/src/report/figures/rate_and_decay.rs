@@ -2,7 +2,7 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    input::points_by,
+    input::{points_by, span},
     label_smooth::PUBLISHED,
     svg::{Anchor, Svg},
 };
@@ -45,7 +45,6 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
         return None;
     }
     let means = || cells.iter().map(|cell| cell.2.mean);
-    let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
     let colors = robust_range(&means().collect::<Vec<_>>());
     let (left, top) = (86.0, 34.0);
     let (width, height) = (CELL.0 * rates.len() as f64, CELL.1 * decays.len() as f64);
@@ -95,10 +94,8 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
         ),
     };
     let caption = format!(
-        "Mean of per-class accuracies on the test split, mean over seeds; {} cells between {:.1} and {:.1} %{beyond}; {fixed}; {}",
-        cells.len(),
-        100.0 * low,
-        100.0 * high,
+        "Mean of per-class accuracies on the test split, mean over seeds; {}{beyond}; {fixed}; {}",
+        span(input, &points.iter().map(|(_, row)| row).collect::<Vec<_>>(), "cells")?,
         input.how()
     );
     Some(Figure { name: "fig5", title: title.to_owned(), svg: svg.finish("fig5", title, &caption), caption })

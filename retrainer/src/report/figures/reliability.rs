@@ -72,9 +72,11 @@ fn reliability(input: &FigureInput<'_>) -> Option<Figure> {
         svg.path("thin s0", &line);
     }
     let title = "Reliability: accuracy against confidence";
+    svg.foot(&input.foot());
     let caption = format!(
         "15 equal bins of the largest probability, the size of a point shows its share of the test samples; on the dashed \
-         line a head is calibrated, below it too sure; after the last epoch; {}",
+         line a head is calibrated, below it too sure; {}; {}",
+        input.state(),
         input.how()
     );
     let svg = svg.finish("reliability", title, &caption);

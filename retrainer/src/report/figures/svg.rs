@@ -57,6 +57,12 @@ impl Svg {
         Self { width, height, body: String::new() }
     }
 
+    /// A line of words below everything, for what must not be lost where the caption is.
+    pub(super) fn foot(&mut self, words: &str) {
+        self.height += 20.0;
+        self.text("muted", (8.0, self.height - 8.0), Anchor::Start, words);
+    }
+
     pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         self.path(class, &[from, to]);
     }

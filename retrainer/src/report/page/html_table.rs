@@ -97,7 +97,8 @@ fn cell(cell: &Cell, column: &Column, is_name: bool, is_best: bool) -> String {
     }
     let value = match cell {
         Cell::Count(count) => count.to_string(),
-        Cell::Number(value) | Cell::Difference(value) | Cell::Gain { mean: value, .. } => value.to_string(),
+        Cell::Number(value) | Cell::Difference(value) => value.to_string(),
+        Cell::Gain(gain) => gain.mean.to_string(),
         Cell::Seeds { finished, .. } => finished.to_string(),
         Cell::Summary(summary) => summary.mean.to_string(),
         Cell::Missing | Cell::Text(_) | Cell::List(_) | Cell::Params { .. } => String::new(),

@@ -4,7 +4,6 @@ use super::{escaped, html_table::cautions};
 use crate::{
     report::{notes, results::Results},
     select::Selected,
-    statistics::paired_t_test,
 };
 use std::collections::BTreeSet;
 
@@ -52,11 +51,14 @@ fn winner(results: &Results, best: &Selected, rest: &[&Selected]) -> Option<Stri
     };
     let compared = |other: &Selected, words: &str| {
         let gain = summary.mean - other.summary("top1.all")?.mean;
-        let test = match paired_t_test(&best.paired_differences(other, "top1.all")) {
-            Some(p) if p < 0.001 => ", p &lt; 0.001".to_owned(),
-            Some(p) => format!(", p = {p:.3}"),
-            None => ", not tested".to_owned(),
+        let chance = results.evidence.chances(&[(best, other)]).first().copied().unwrap_or_default();
+        let test = |over: &str, p_value: Option<f64>| match p_value {
+            Some(p) if p < 0.001 => format!(", p &lt; 0.001 over {over}"),
+            Some(p) => format!(", p = {p:.3} over {over}"),
+            None => format!(", not tested over {over}"),
         };
+        let seeds = if chance.untrained { String::new() } else { test("seeds", chance.seeds) };
+        let test = seeds + &test("test images", chance.images);
         Some(format!(" {words} <code>{}</code>: {:+.2} points{test}.", escaped(other.method()), 100.0 * gain))
     };
     let baseline = results.baseline().filter(|baseline| baseline.method() != best.method());
@@ -65,7 +67,8 @@ fn winner(results: &Results, best: &Selected, rest: &[&Selected]) -> Option<Stri
     let next = next.and_then(|next| compared(next, "Over the next, ")).unwrap_or_default();
     Some(format!(
         "<p class=\"winner\">Best mean accuracy: <strong><code>{}</code> {} %</strong>{interval}.</p>\n\
-         <p>{}{} <span class=\"soft\">(paired t-tests over seeds; choosing the best of many rows flatters it)</span></p>",
+         <p>{}{} <span class=\"soft\">(paired t-test over seeds, paired bootstrap or McNemar's test over images; choosing the best \
+         of many rows flatters it)</span></p>",
         escaped(best.method()),
         percent(summary.mean),
         gain.trim_start(),

@@ -100,7 +100,7 @@ fn bisect_quantile_975(freedom: f64) -> f64 {
 ///
 /// # Source
 /// Continued fraction of NIST DLMF 8.17.22, evaluated by the modified Lentz method.
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
+pub(super) fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);
     }
