@@ -66,7 +66,7 @@ fn an_edited_manifest_is_named() {
     let run = place.run("verify cache");
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[DIGEST]")]}, {
-        insta::assert_snapshot!(run.stdout, @"");
+        insta::assert_snapshot!(run.stdout, @"damaged: `cache/manifest.json` was changed after it was written: its digest is [DIGEST], and it says [DIGEST]");
     });
     assert!(run.stderr.contains("not edited by hand"), "{}", run.stderr);
     std::fs::write(&manifest, text).unwrap();
@@ -92,7 +92,7 @@ fn what_is_no_cache_could_not_be_checked() {
     insta::assert_snapshot!(place.refused("verify nowhere"), @"
     exit 2
     error: `nowhere` is not a feature cache: no `manifest.json`
-    hint: make one with `extractor dump` or `extractor import`
+    hint: there is no such folder: check the path, or make a cache with `extractor dump` or `extractor import`
     ");
 }
 
