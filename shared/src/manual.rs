@@ -1,6 +1,6 @@
 //! Shell completions and man pages of a program, generated from its command line.
 
-use crate::{atomic, error::CacheError, output};
+use crate::{error::CacheError, output};
 use clap::Command;
 pub use clap_complete::Shell;
 use std::{fs, path::Path};

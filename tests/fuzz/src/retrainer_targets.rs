@@ -63,9 +63,9 @@ pub fn records(bytes: &[u8]) -> bool {
             let _ = (format.render)(&tables, Style::default());
         }
     }
-    if let Ok(input) = FigureInput::read_all(&store, &results) {
+    if let Ok((inputs, _)) = FigureInput::read_all(&store, &results) {
         for figure in FIGURES {
-            let _ = figure.draw(&input);
+            let _ = figure.draw(&inputs);
         }
     }
     !results.is_empty()
