@@ -291,7 +291,7 @@ impl Manifest {
     }
 
     /// The file's text: readable, and with a digest of itself, which is no part of the cache key.
-    pub(crate) fn sealed(&self) -> String {
+    pub fn sealed(&self) -> String {
         seal::seal(serde_json::to_value(self).unwrap_or(Value::Null))
     }
 

@@ -32,6 +32,8 @@ fn forge(runs: &Path, name: &str) {
     for entry in fs::read_dir(runs.join("caches")).unwrap().map(|entry| entry.unwrap().path()) {
         let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&entry).unwrap()).unwrap();
         let name: String = serde_json::from_str(&format!("\"{name}\"")).unwrap();
+        // As a program of before wrote it, without a digest of itself.
+        manifest.as_object_mut().unwrap().remove("manifest_blake3");
         manifest["dataset"]["name"] = name.clone().into();
         manifest["backbone"]["architecture"] = name.into();
         fs::write(entry, serde_json::to_vec(&manifest).unwrap()).unwrap();

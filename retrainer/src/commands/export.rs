@@ -1,14 +1,12 @@
 //! `retrainer export`: one run's weights. Runs are not stored: a head costs less to train again than to keep.
 
-use super::{End, say, sweep};
+use super::{End, report, say, sweep};
 use crate::{
     error::RetrainError,
     head_file,
     methods::{Given, Method, Params, Training},
     plan::{Grid, Point, Precision, Resources, SweepPlan},
-    records::{
-        PRECISION, REVISION, RunRecord, RunStore, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision,
-    },
+    records::{PRECISION, REVISION, RunRecord, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision},
     select::Protocols,
     train::{self, Device, FittedHead, StateKind, Sweep, SweepEnd},
 };
@@ -61,7 +59,8 @@ pub enum ExportState {
 /// [`RetrainError`].
 pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let record = {
-        let store = RunStore::open(&args.runs)?;
+        let store = report::open(&args.runs)?;
+        report::say(&store);
         store.record(store.find(&args.run)?)?
     };
     if record.status == Status::Diverged {

@@ -86,7 +86,7 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     }
     let format = resolve_format(args)?;
     let output = Output::open(args.out.as_deref())?;
-    let store = open(args)?;
+    let store = open(&args.runs)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     if format.name == "html" && args.table.is_none() {
         let page = whole_page(&results, tables(&results), figures(&store, &results)?);
@@ -105,16 +105,18 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     Ok(())
 }
 
-fn open(args: &ReportArgs) -> Result<RunStore, ReportError> {
-    let store = RunStore::open(&args.runs)?;
+/// The records of a folder that has some.
+pub(super) fn open(runs: &Path) -> Result<RunStore, ReportError> {
+    let store = RunStore::open(runs)?;
     if store.runs().is_empty() {
         warn(store.warnings().iter().map(ToString::to_string));
-        return Err(ReportError::NoRuns { path: args.runs.clone() });
+        return Err(ReportError::NoRuns { path: runs.to_owned() });
     }
     Ok(store)
 }
 
-fn say(store: &RunStore) {
+/// Says what the records lack.
+pub(super) fn say(store: &RunStore) {
     warn(store.warnings().iter().map(ToString::to_string));
     if store.duplicates() > 0 {
         warn([format!("{} records repeat a run; the first finished one of each counts", store.duplicates())]);
@@ -149,7 +151,7 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
         Some((path, _)) => return Err(ReportError::UnknownImage { path: path.to_owned() }),
     };
     let output = Output::open(args.out.as_deref())?;
-    let store = open(args)?;
+    let store = open(&args.runs)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     say(&store);
     let (caches, warnings) = FigureInput::read_all(&store, &results)?;
@@ -162,7 +164,7 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
 /// `page.html`, `TABLE.md|csv|tex` and `FIGURE.svg|png`; the same records give the same bytes.
 fn everything(args: &ReportArgs) -> Result<(), ReportError> {
     let mut folder = ReportFolder::open(args.out.as_deref().unwrap_or(Path::new("")))?;
-    let store = open(args)?;
+    let store = open(&args.runs)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     let tables = tables(&results);
     for (kind, tables) in &tables {

@@ -2,7 +2,7 @@
 
 use super::error::{RecordError, Warning};
 use serde_json::Value;
-use shared::{CacheError, Manifest, Split, atomic};
+use shared::{CacheError, Manifest, Split, atomic, regular};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The folder of manifests in RUNS.
@@ -88,14 +88,11 @@ impl CacheSummary {
 pub fn keep_manifest(runs: &Path, cache_key: &str, manifest: &Manifest) -> Result<(), RecordError> {
     let folder = runs.join(FOLDER);
     let path = folder.join(format!("{cache_key}.json"));
-    if parse(&path).is_ok() {
+    if parse(&path, cache_key).is_ok() {
         return Ok(());
     }
     fs::create_dir_all(&folder).map_err(|source| CacheError::io("create", &folder, source))?;
-    let mut text = serde_json::to_string_pretty(manifest)
-        .map_err(|error| CacheError::io("write", &path, std::io::Error::other(error)))?;
-    text.push('\n');
-    Ok(atomic::write_atomic(&path, text.as_bytes())?)
+    Ok(atomic::write_atomic(&path, manifest.sealed().as_bytes())?)
 }
 
 /// The caches that RUNS knows of, by key; a file that cannot be read is a warning, and reports do without it.
@@ -109,28 +106,26 @@ pub(super) fn read(runs: &Path, warnings: &mut Vec<Warning>) -> BTreeMap<String,
     paths.sort();
     for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"))
     {
-        match parse(&path) {
-            Ok(manifest) => {
-                let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                caches.insert(key, CacheSummary { manifest });
-            }
+        let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        match parse(&path, &key) {
+            Ok(manifest) => drop(caches.insert(key, CacheSummary { manifest })),
             Err(reason) => warnings.push(Warning::Cache { path, reason }),
         }
     }
     caches
 }
 
-/// A kept manifest; a pipe of such a name is not waited for, nor is a file of any length read.
-fn parse(path: &Path) -> Result<Manifest, String> {
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("not a regular file".to_owned());
+/// A kept manifest. One that was edited would file results under another backbone: older copies have no digest of themselves,
+/// but their name is one.
+fn parse(path: &Path, cache_key: &str) -> Result<Manifest, String> {
+    let bytes = regular::read_at_most(path, LONGEST).map_err(|error| error.to_string())?;
+    let manifest = Manifest::from_text(path, &bytes).map_err(|error| error.to_string())?;
+    let is_key = cache_key.len() == 64 && cache_key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_key && manifest.cache_key() != cache_key {
+        return Err("its name is the digest of another manifest: it was edited, or stands for another cache"
+            .to_owned());
     }
-    if metadata.len() > LONGEST {
-        return Err(format!("{} MB are more than a manifest has", metadata.len() / 1_000_000));
-    }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    Ok(manifest)
 }
 
 #[cfg(test)]
@@ -159,6 +154,16 @@ mod tests {
             matches!(warnings.as_slice(), [Warning::Cache { .. }, Warning::Cache { .. }]),
             "{warnings:?}"
         );
+        // The copy of an older program, then edited.
+        let mut text = serde_json::to_value(cache.manifest()).unwrap();
+        let old = runs.join("caches").join(cache.cache_key() + ".json");
+        let known = |text: &Value| {
+            fs::write(&old, text.to_string()).unwrap();
+            read(&runs, &mut Vec::new()).contains_key(&cache.cache_key())
+        };
+        assert!(known(&text));
+        text["dataset"]["name"] = "another".into();
+        assert!(!known(&text));
         keep_manifest(&runs, "torn", cache.manifest()).unwrap();
         assert_eq!(read(&runs, &mut Vec::new())["torn"].manifest(), cache.manifest(), "written anew");
     }

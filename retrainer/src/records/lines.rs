@@ -7,9 +7,10 @@ use super::{
     record::{FORMAT_VERSION, RunRecord, Status},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use shared::regular;
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs,
     io::{self, BufRead, BufReader, ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -105,7 +106,7 @@ pub(super) fn for_each<P: DeserializeOwned>(
 }
 
 fn open(path: &Path) -> io::Result<BufReader<Box<dyn Read>>> {
-    let file = File::open(path)?;
+    let file = regular::open(path)?;
     let reader: Box<dyn Read> = if is_compressed(path) {
         let most = file.metadata()?.len().saturating_mul(MOST_GROWTH);
         Box::new(Limited { inner: zstd::Decoder::new(file)?, left: most })
@@ -208,7 +209,7 @@ fn newer_format(line: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::records::{RunStore, testing::record};
-    use std::io::Write;
+    use std::{fs::File, io::Write};
 
     fn line(record: &RunRecord) -> String {
         serde_json::to_string(record).unwrap() + "\n"

@@ -9,7 +9,7 @@ use super::{
     figures::FIGURES,
     page::{PAGE, figures_in},
 };
-use shared::{CacheError, output, output::Output};
+use shared::{CacheError, output, output::Output, regular};
 use std::{
     collections::BTreeSet,
     fs,
@@ -92,8 +92,7 @@ fn names() -> Vec<(&'static str, String)> {
 
 /// The figures of a page that is there; none of what is no page.
 fn earlier_figures(page: &Path) -> Vec<&'static str> {
-    let is_page = fs::metadata(page).is_ok_and(|there| there.is_file() && there.len() <= LONGEST_PAGE);
-    let html = is_page.then(|| fs::read_to_string(page).ok()).flatten();
+    let html = regular::read_at_most(page, LONGEST_PAGE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     html.map(|html| figures_in(&html)).unwrap_or_default()
 }
 
