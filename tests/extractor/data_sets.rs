@@ -1,6 +1,7 @@
 //! Data sets of image files: what is a split and what a class, what is left out, what is in two splits, and what it is called.
 
 use crate::{
+    import::{rows, safetensors},
     photographs::{jpeg, lists},
     program::{Run, Workplace},
 };
@@ -329,4 +330,39 @@ fn the_cache_says_which_file_each_row_is_of() {
     assert_eq!(place.run("verify cache").code, Some(1));
     place.ok(&format!("verify cache --repair --torchscript {MODULE} --data images --device cpu --threads 1"));
     assert_eq!(std::fs::read(place.path("cache/images.tsv.zst")).unwrap(), whole);
+}
+
+#[test]
+fn imported_splits_that_share_rows_are_refused_or_a_caution() {
+    let place = Workplace::new();
+    place.write("train.safetensors", safetensors(&rows(12, 0), None, None));
+    place.write("test.safetensors", safetensors(&rows(6, 100), None, None));
+    place.write("names.txt", "ant\nbee\ncat\n");
+    let run = place.ok(
+        "import --train train.safetensors --val test.safetensors --test test.safetensors --class-names names.txt --out cache",
+    );
+    let caution = "all 6 test samples are the same as validation samples (row 0, row 1, row 2 …)";
+    assert!(run.stderr.contains(&format!("warning: {caution}\n")), "{}", run.stderr);
+    assert!(place.ok("inspect cache").stdout.contains(caution));
+    assert_eq!(manifest(&place, "cache").class_names, ["ant", "bee", "cat"]);
+    let refused = |line: &str| {
+        let run = place.run(line);
+        assert_eq!(run.code, Some(2), "{line}");
+        run.stderr
+    };
+    let same = refused("import --train train.safetensors --test train.safetensors --out same");
+    assert!(same.contains("the same features in all 12 rows as in `train.safetensors`"), "{same}");
+    // Eight of these rows, but not all, are training rows.
+    let mut mixed = rows(9, 0);
+    mixed.features[48..].iter_mut().for_each(|feature| *feature += 1000.0);
+    place.write("mixed.safetensors", safetensors(&mixed, None, None));
+    let run = place.ok("import --train train.safetensors --test mixed.safetensors --out mixed");
+    assert!(
+        run.stderr.contains("warning: 8 of 9 test samples are training samples, too (row 0"),
+        "{}",
+        run.stderr
+    );
+    place.write("empty.safetensors", safetensors(&rows(0, 0), None, None));
+    let empty = refused("import --train train.safetensors --test empty.safetensors --out empty");
+    assert!(empty.contains("`empty.safetensors`"), "{empty}");
 }
