@@ -303,10 +303,11 @@ fn labels_that_are_no_class_numbers_are_refused_and_empty_classes_are_named() {
     let place = Workplace::new();
     write_safetensors(&place);
     place.write("x.npy", npy("<f4", "(4, 6)", &bytes_of(&rows(4, 0).features, f32::to_le_bytes)));
+    place.write("u.npy", npy("<f4", "(4, 6)", &bytes_of(&rows(4, 100).features, f32::to_le_bytes)));
     let run = |labels: Vec<u8>| {
         place.write("y.npy", labels);
         let _ = std::fs::remove_dir_all(place.path("cache"));
-        let line = "import --train-features x.npy --train-labels y.npy --test-features x.npy --test-labels y.npy --out cache";
+        let line = "import --train-features x.npy --train-labels y.npy --test-features u.npy --test-labels y.npy --out cache";
         let run = place.run(line);
         // Progress has a time in it.
         let said =
