@@ -55,7 +55,7 @@ pub struct DumpArgs {
     /// Where and how fast.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// Images of a forward pass [default: 256; 32 for photographs on a CPU]
+    /// Images of a forward pass [default: 256; 16 for photographs on a CPU]
     #[arg(long, value_name = "B", help_heading = "Machine")]
     pub batch_size: Option<NonZeroUsize>,
     /// Random crop-and-flip views of the training images
