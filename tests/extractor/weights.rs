@@ -168,7 +168,7 @@ fn weights_that_are_no_finite_numbers_are_refused() {
     insta::assert_snapshot!(refused("folder"), @"
     exit 2
     error: could not read `folder`
-    cause: it is a folder, not a file
+    cause: is a directory
     ");
     place.write("page.safetensors", "<!DOCTYPE html><html>");
     insta::assert_snapshot!(refused("page.safetensors"), @"

@@ -333,7 +333,7 @@ fn a_head_of_another_cache_is_not_evaluated() {
     let output = place.run(&["evaluate", "--head", "head", "--cache", "cache"]);
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(stderr(&output), @"
-    error: `head` has a head of [2, 3], expected [5, 12]
-    hint: evaluate the head on the cache that it was trained on
+    error: `head`: expected `weight` [5, 12], got [2, 3]
+    hint: the head belongs to another backbone or data set: give that of these features
     ");
 }

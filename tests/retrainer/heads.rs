@@ -75,11 +75,26 @@ fn what_is_no_head_is_said_about_the_head() {
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
         stderr(&output)
     };
-    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[12, 5], &weight)]), @"");
-    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[6, 10], &weight)]), @"");
-    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[1 << 40, 0], &[])]), @"");
-    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[5, 12], &[f32::NAN; 60])]), @"");
+    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[12, 5], &weight)]), @"
+    error: `head`: expected `weight` [5, 12], got [12, 5]
+    hint: [D, C] without bias may be a linear layer or the `NormedLinear` of LDAM: save [C, D], `weight.T.contiguous()`, and for the latter the metadata `kind`: `cosine`
+    ");
+    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[6, 10], &weight)]), @"
+    error: `head`: expected `weight` [5, 12], got [6, 10]
+    hint: the head belongs to another backbone or data set: give that of these features
+    ");
+    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[1 << 40, 0], &[])]), @"
+    error: `head`: expected `weight` [5, 12], got [1099511627776, 0]
+    hint: the head belongs to another backbone or data set: give that of these features
+    ");
+    insta::assert_snapshot!(refused(&[("weight", Dtype::F32, &[5, 12], &[f32::NAN; 60])]), @"
+    error: `head`: expected finite numbers, got NaN in row 0 of `weight`
+    hint: its training diverged, or its numbers are too large for single precision
+    ");
     std::fs::write(place.path("head"), b"PK\x03\x04 archive/data.pkl").unwrap();
     let output = place.run(&["evaluate", "--head", "head", "--cache", "cache"]);
-    insta::assert_snapshot!(stderr(&output), @"");
+    insta::assert_snapshot!(stderr(&output), @"
+    error: `head`: expected a safetensors file with a head, got a PyTorch pickle
+    hint: convert it: `python3 extractor/convert.py head FILE.safetensors`
+    ");
 }
