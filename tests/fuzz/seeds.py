@@ -65,7 +65,7 @@ def caches():
         weight, bias = ("F32", [2, 2], floats(1, 2, 3, 4)), ("F32", [2], floats(0, 0))
         save(target, "ok-cosine", b"\x02\x02" + safetensors({"weight": weight, "bias": bias}, {"kind": "cosine"}))
         save(target, "ok-half", b"\x03\x02" + safetensors({"weight": ("BF16", [2, 3], b"\x80?" * 6)}))
-        save(target, "ok-transposed", b"\x03\x02" + safetensors({"fc.weight": ("F64", [3, 2], struct.pack("<6d", *range(6)))}))
+        save(target, "ok-transposed", b"\x03\x02" + safetensors({"fc.weight": ("F64", [3, 2], struct.pack("<6d", *range(6))), "fc.bias": bias}))
         save(target, "ok-convolution", b"\x01\x02" + safetensors({"weight": ("F16", [2, 1, 1, 1], b"\0<\0<"), "bias": ("F32", [2, 1], floats(0, 1))}))
     aligned = {
         "weight": ("F32", [2, 2], floats(1, 2, 3, 4)),
