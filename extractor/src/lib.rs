@@ -8,7 +8,6 @@
 //!
 //! Arrows only point right: [`datasets`] knows files and labels, [`dump`] knows the cache, and neither knows a loss.
 //! The command line ([`cli`]) is typed text; [`config`] turns it into settings in which everything is decided.
-#![forbid(unsafe_code)]
 
 pub mod archive;
 pub mod backbones;

@@ -10,6 +10,7 @@ mod dump;
 mod errors;
 mod fuzz;
 mod help;
+mod image_layouts;
 mod imagenet_backbones;
 mod images;
 mod import;

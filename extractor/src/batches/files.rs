@@ -48,7 +48,7 @@ impl FileSource {
 
     fn image(&self, look: Look, row: u32) -> Result<Vec<u8>, ExtractError> {
         let path = self.files.path(row as usize);
-        let image = images::read(&path)?;
+        let image = images::read(&path, self.files.max_pixels)?;
         let pixels = match look {
             Look::Clean | Look::Flipped => self.photo.clean(&image),
             Look::Augmented { seed, purpose, index } => {

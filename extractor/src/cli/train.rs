@@ -8,6 +8,7 @@ use crate::{
         longtail::Rounding,
         subset::{SubsetRule, SubsetSpec},
     },
+    images::MaxPixels,
     stage1::Judge,
     transform::Transform,
     weights::Initialisation,
@@ -53,6 +54,9 @@ pub struct ListArgs {
     /// Names of the classes, one a line or as JSON, in the order of the labels [default: those of the folders or annotations]
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
+    /// Pixels that an image file may have; one that claims more is broken
+    #[arg(long, value_name = "N", default_value_t = MaxPixels::default())]
+    pub max_pixels: MaxPixels,
 }
 
 impl ListArgs {
@@ -70,6 +74,7 @@ impl ListArgs {
             val_split: self.val_split.clone(),
             test_split: self.test_split.clone(),
             class_names: self.class_names.clone(),
+            max_pixels: self.max_pixels,
             broken,
         }
     }

@@ -88,10 +88,10 @@ pub(super) fn assemble(lists: Lists, source: &SourceFiles) -> Result<SourceImage
     let mut inodes = HashMap::new();
     let mut skipped = Vec::new();
     let mut set_of = |split: Split, list: List, class_names: Option<&[String]>| {
-        let glances = glances(&root, &list, source.broken)?;
+        let glances = glances(&root, &list, source)?;
         check_files(&list, &glances, split, &mut inodes)?;
         check_rest(&list, &glances, class_names)?;
-        let mut files = ImageFiles { root: root.clone(), ..ImageFiles::default() };
+        let mut files = ImageFiles { root: root.clone(), max_pixels: source.max_pixels, ..ImageFiles::default() };
         let mut set = ImageSet::default();
         for (entry, glance) in list.entries.into_iter().zip(glances) {
             let size = glance.map(|glance| glance.bytes);
@@ -283,13 +283,14 @@ fn twice(list: &List, entry: &Entry, before: &str) -> ExtractError {
 }
 
 /// A glance at each image file; `None` for one that is left out.
-fn glances(root: &Path, list: &List, broken: Broken) -> Result<Vec<Option<Glance>>, ExtractError> {
+fn glances(root: &Path, list: &List, source: &SourceFiles) -> Result<Vec<Option<Glance>>, ExtractError> {
+    let broken = source.broken;
     let check = |entry: &Entry| -> Result<Glance, ExtractError> {
         let path = root.join(&*entry.name);
-        let glance = glance::at(&path)?;
+        let glance = glance::at(&path, source.max_pixels)?;
         // What the ends do not show is found now or never: the samples must be known before the first shard.
         if broken == Broken::Skip {
-            images::read(&path)?;
+            images::read(&path, source.max_pixels)?;
         }
         Ok(glance)
     };

@@ -17,7 +17,8 @@ use std::{
 };
 
 /// File names that are images.
-const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "pbm", "pnm"];
+const EXTENSIONS: [&str; 11] =
+    ["jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "pbm", "pnm", "tif", "tiff"];
 
 /// A data set of one's own.
 pub(super) const FOLDER: DatasetKind = DatasetKind {

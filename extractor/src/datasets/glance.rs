@@ -3,7 +3,10 @@
 //! It finds what is missing, empty, of another kind or cut short before anything is computed, and tells files apart without
 //! reading them whole.
 
-use crate::{ExtractError, images};
+use crate::{
+    ExtractError,
+    images::{self, MaxPixels},
+};
 use shared::regular;
 use std::{
     fs::Metadata,
@@ -30,7 +33,7 @@ pub struct Glance {
 ///
 /// # Errors
 /// Those of [`images::read`].
-pub(super) fn at(path: &Path) -> Result<Glance, ExtractError> {
+pub(super) fn at(path: &Path, max_pixels: MaxPixels) -> Result<Glance, ExtractError> {
     let seen = match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
             ends(path, &metadata).map_err(ExtractError::io("read", path))?
@@ -44,10 +47,10 @@ pub(super) fn at(path: &Path) -> Result<Glance, ExtractError> {
             });
         }
         // Reading it makes the message.
-        _ => return images::read(path).map(|_| Glance::default()),
+        _ => return images::read(path, max_pixels).map(|_| Glance::default()),
     };
     if !seen.whole {
-        images::read(path)?;
+        images::read(path, max_pixels)?;
     }
     Ok(seen.glance)
 }
@@ -127,12 +130,12 @@ mod tests {
             let bytes = bytes.into_inner();
             let path = folder.path().join("image");
             std::fs::write(&path, &bytes).unwrap();
-            let whole = at(&path).unwrap();
+            let whole = at(&path).unwrap(, MaxPixels::default());
             assert_eq!(whole.bytes, bytes.len() as u64, "{format:?}");
             assert!(ends(&path, &std::fs::metadata(&path).unwrap()).unwrap().whole, "{format:?}");
             for cut in [0, 1, 20, bytes.len() / 2, bytes.len() - 3] {
                 std::fs::write(&path, &bytes[..cut]).unwrap();
-                assert!(at(&path).is_err() || format == ImageFormat::Pnm, "{format:?} cut to {cut}");
+                assert!(at(&path).is_err(, MaxPixels::default()) || format == ImageFormat::Pnm, "{format:?} cut to {cut}");
             }
         }
     }
@@ -146,9 +149,9 @@ mod tests {
         let bytes = [bytes.into_inner(), vec![7; 3 * END]].concat();
         std::fs::write(&path, &bytes).unwrap();
         assert!(!ends(&path, &std::fs::metadata(&path).unwrap()).unwrap().whole);
-        assert!(at(&path).is_ok());
+        assert!(at(&path).is_ok(), MaxPixels::default());
         for other in [folder.path().join("absent.jpg"), folder.path().to_owned(), "/dev/null".into()] {
-            assert!(at(&other).is_err(), "{other:?}");
+            assert!(at(&other).is_err(, MaxPixels::default()), "{other:?}");
         }
     }
 
@@ -158,12 +161,12 @@ mod tests {
         let (one, two) = (folder.path().join("1.png"), folder.path().join("2.png"));
         RgbImage::new(8, 8).save(&one).unwrap();
         std::fs::copy(&one, &two).unwrap();
-        let (first, second) = (at(&one).unwrap(), at(&two).unwrap());
+        let (first, second) = (at(&one).unwrap(, MaxPixels::default()), at(&two).unwrap(), MaxPixels::default());
         assert_eq!((first.bytes, first.ends), (second.bytes, second.ends));
         assert_ne!(first.inode, second.inode);
         std::fs::remove_file(&two).unwrap();
         std::os::unix::fs::symlink(&one, &two).unwrap();
-        assert_eq!(at(&two).unwrap(), first);
+        assert_eq!(at(&two).unwrap(, MaxPixels::default()), first);
         assert_eq!(content(&one).unwrap(), content(&two).unwrap());
     }
 }

@@ -22,7 +22,7 @@ pub(crate) mod text;
 pub use glance::Glance;
 pub use source_files::{Broken, SourceFiles};
 
-use crate::{error::ExtractError, transform::Transform};
+use crate::{error::ExtractError, images::MaxPixels, transform::Transform};
 use shared::{ClassId, DatasetInfo, LeftOut, Split};
 use std::path::PathBuf;
 use subset::SubsetSpec;
@@ -130,6 +130,8 @@ pub struct ImageFiles {
     pub names: Vec<Box<str>>,
     /// What a glance told of each file `[N]`; empty where nobody looked.
     pub glances: Vec<Glance>,
+    /// Pixels that each may have.
+    pub max_pixels: MaxPixels,
 }
 
 impl ImageFiles {
@@ -170,10 +172,11 @@ impl ImageSet {
                 }
                 Images::Memory(PixelSet { bytes: taken, height: *height, width: *width })
             }
-            Images::Files(ImageFiles { root, names, glances }) => Images::Files(ImageFiles {
+            Images::Files(ImageFiles { root, names, glances, max_pixels }) => Images::Files(ImageFiles {
                 root: root.clone(),
                 names: rows().filter_map(|row| names.get(row).cloned()).collect(),
                 glances: rows().filter_map(|row| glances.get(row).copied()).collect(),
+                max_pixels: *max_pixels,
             }),
         };
         Self {

@@ -1,7 +1,7 @@
 //! Where the files of a data set are, as the command line says it.
 
 use super::DatasetKind;
-use crate::ExtractError;
+use crate::{ExtractError, images::MaxPixels};
 use std::path::{Path, PathBuf};
 
 /// What happens to images that cannot be read.
@@ -39,12 +39,14 @@ pub struct SourceFiles {
     pub test_split: Option<String>,
     /// Names of the classes, in place of those of the data set.
     pub class_names: Option<PathBuf>,
+    /// Pixels that an image may have.
+    pub max_pixels: MaxPixels,
     /// What happens to images that cannot be read.
     pub broken: Broken,
 }
 
 pub(super) const LISTS: &[&str] =
-    &["--train-list", "--val-list", "--test-list", "--class-names", "--skip-broken"];
+    &["--train-list", "--val-list", "--test-list", "--class-names", "--max-pixels", "--skip-broken"];
 pub(super) const FOLDERS: &[&str] = &[
     "--test-fraction",
     "--split-file",
@@ -52,6 +54,7 @@ pub(super) const FOLDERS: &[&str] = &[
     "--val-split",
     "--test-split",
     "--class-names",
+    "--max-pixels",
     "--skip-broken",
 ];
 
@@ -74,6 +77,7 @@ impl SourceFiles {
             ("--val-split", self.val_split.is_some()),
             ("--test-split", self.test_split.is_some()),
             ("--class-names", self.class_names.is_some()),
+            ("--max-pixels", self.max_pixels != MaxPixels::default()),
             ("--skip-broken", self.broken == Broken::Skip),
         ];
         match given.into_iter().find(|(name, given)| *given && !kind.takes.contains(name)) {

@@ -1,21 +1,47 @@
 //! Bytes to 8-bit red, green and blue, whatever the file's format, colours and depth.
 
-use super::{Rgb, jpeg};
+use super::{Rgb, jpeg, kind::Kind, raster, tiff};
 use crate::ExtractError;
-use image::DynamicImage;
 use std::{
+    fmt,
+    num::ParseIntError,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    str::FromStr,
 };
 
-/// Reads and decodes an image file.
+/// Pixels that a file may declare: by default PIL's limit, beyond which it takes an image for an attack (twice 1 GiB / 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPixels(pub u64);
+
+impl Default for MaxPixels {
+    fn default() -> Self {
+        Self(178_956_970)
+    }
+}
+
+impl fmt::Display for MaxPixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for MaxPixels {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Reads and decodes an image file of at most `max_pixels` pixels.
 ///
 /// The format is told by the content. Transparency is dropped, grey is copied into the three colours, 16-bit colours keep
 /// their high byte, 16-bit grey is clipped at 255 (as PIL does), and the orientation in EXIF data is ignored.
 ///
 /// # Errors
 /// [`ExtractError::NotFound`], [`ExtractError::Io`], and [`ExtractError::Malformed`] for a file that no image can be read from.
-pub fn read(path: &Path) -> Result<Rgb, ExtractError> {
+pub fn read(path: &Path, max_pixels: MaxPixels) -> Result<Rgb, ExtractError> {
     let bytes = std::fs::read(path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
             ExtractError::NotFound {
@@ -27,59 +53,90 @@ pub fn read(path: &Path) -> Result<Rgb, ExtractError> {
             ExtractError::Io { action: "read", path: path.to_owned(), source }
         }
     })?;
-    decode(&bytes).map_err(|got| ExtractError::Malformed {
+    decode_within(&bytes, max_pixels).map_err(|Refused { got, hint }| ExtractError::Malformed {
         path: path.to_owned(),
         expected: "an image".to_owned(),
         got,
-        hint: "get the file again; `--skip-broken` leaves such images out".to_owned(),
+        hint: format!("{hint}; `--skip-broken` leaves such images out"),
     })
 }
 
-/// Decodes the bytes of an image file.
+/// Why bytes are no image that can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What they are instead, as the end of the sentence "expected an image, got …".
+    pub got: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl Refused {
+    /// Damage, which another copy of the file may not have.
+    pub(super) fn damaged(got: String) -> Self {
+        Self { got, hint: "get the file again" }
+    }
+
+    /// A file in order that is of no use here.
+    pub(super) fn unread(got: String) -> Self {
+        Self { got, hint: "convert it to PNG" }
+    }
+}
+
+/// Decodes the bytes of an image file of at most [`MaxPixels::default`] pixels.
 ///
 /// # Errors
-/// What the bytes are instead, as the end of the sentence "expected an image, got …".
-pub fn decode(bytes: &[u8]) -> Result<Rgb, String> {
+/// What the bytes are instead.
+pub fn decode(bytes: &[u8]) -> Result<Rgb, Refused> {
+    decode_within(bytes, MaxPixels::default())
+}
+
+/// Decodes the bytes of an image file; one that claims more than `max_pixels` pixels is refused before anything of its size is allocated.
+///
+/// # Errors
+/// What the bytes are instead.
+pub fn decode_within(bytes: &[u8], max_pixels: MaxPixels) -> Result<Rgb, Refused> {
     if bytes.is_empty() {
-        return Err("an empty file".to_owned());
+        return Err(Refused::damaged("an empty file".to_owned()));
     }
     // A decoder that panics has met a damaged file that it does not know to refuse.
-    catch_unwind(AssertUnwindSafe(|| {
-        if bytes.starts_with(&jpeg::MAGIC) { jpeg::decode(bytes) } else { decode_other(bytes) }
+    catch_unwind(AssertUnwindSafe(|| match Kind::of(bytes) {
+        Some(Kind::Jpeg) => jpeg::decode(bytes, max_pixels),
+        Some(Kind::Tiff) => tiff::decode(bytes, max_pixels),
+        Some(Kind::Raster(format)) => raster::decode(bytes, format, max_pixels),
+        Some(Kind::Other(name)) => Err(Refused::unread(format!("{name}, which is not read"))),
+        None => {
+            let got = "a file of another kind: JPEG, PNG, WebP, BMP, PNM and TIFF are read";
+            Err(Refused::damaged(got.to_owned()))
+        }
     }))
-    .unwrap_or_else(|_| Err("a file that its decoder gave up on".to_owned()))
+    .unwrap_or_else(|_| Err(Refused::damaged("a file that its decoder gave up on".to_owned())))
     .and_then(|image| {
         let whole = image.pixels.len() == 3 * image.width * image.height && !image.pixels.is_empty();
-        if whole { Ok(image) } else { Err("an image without all of its pixels".to_owned()) }
+        if whole { Ok(image) } else { Err(Refused::damaged("an image without all of its pixels".to_owned())) }
     })
 }
 
-fn decode_other(bytes: &[u8]) -> Result<Rgb, String> {
-    let Ok(format) = image::guess_format(bytes) else {
-        return Err("a file of another kind: JPEG, PNG, WebP, BMP and PNM are read".to_owned());
-    };
-    let name = format.extensions_str().first().copied().unwrap_or("image");
-    // Not generic, so that its decoders are compiled once, where they are defined.
-    let image = image::load_from_memory_with_format(bytes, format)
-        .map_err(|error| format!("a damaged {name} file ({error})"))?;
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    Ok(Rgb { width, height, pixels: to_rgb8(image) })
+/// The number of pixels, where it is allowed.
+pub(super) fn check_size(width: usize, height: usize, max_pixels: MaxPixels) -> Result<usize, Refused> {
+    match width.checked_mul(height) {
+        Some(0) => Err(Refused::damaged(format!("{width} × {height} pixels"))),
+        Some(pixels) if pixels as u64 <= max_pixels.0 => Ok(pixels),
+        _ => Err(Refused {
+            got: format!("a file that claims {width} × {height} pixels, more than {max_pixels}"),
+            hint: "`--max-pixels` sets the limit",
+        }),
+    }
 }
 
-fn to_rgb8(image: DynamicImage) -> Vec<u8> {
-    let high = |value: u16| value.to_be_bytes()[0];
-    match image {
-        // PIL reads 16-bit colours by their high byte, and clips 16-bit grey where it becomes RGB.
-        DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(high).collect(),
-        DynamicImage::ImageRgba16(image) => {
-            image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect()
-        }
-        DynamicImage::ImageLuma16(image) => {
-            image.pixels().flat_map(|p| [u8::try_from(p[0]).unwrap_or(u8::MAX); 3]).collect()
-        }
-        DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
-        other => other.into_rgb8().into_raw(),
-    }
+/// Zeros for an image, or an error where the memory does not have room for them.
+pub(super) fn zeros(bytes: usize) -> Result<Vec<u8>, Refused> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(bytes).map_err(|_| Refused {
+        got: format!("a file that takes {bytes} bytes of memory, more than there are"),
+        hint: "`--max-pixels` sets a lower limit",
+    })?;
+    zeros.resize(bytes, 0);
+    Ok(zeros)
 }
 
 #[cfg(test)]
@@ -94,9 +151,18 @@ mod tests {
             b"\xFF\xD8\xFF\xDA\xFF\xD9",
             b"\x89PNG\r\n\x1a\n",
             b"RIFF\0\0\0\0WEBP",
+            b"II*\0",
             b"text",
         ] {
             assert!(decode(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_checked_without_overflow() {
+        assert_eq!(check_size(3, 4, MaxPixels(12)), Ok(12));
+        for (width, height) in [(3, 5), (0, 7), (usize::MAX, 2)] {
+            assert!(check_size(width, height, MaxPixels(12)).is_err(), "{width} × {height}");
         }
     }
 }

@@ -1,46 +1,54 @@
-//! JPEG, baseline and progressive, grey, colour and CMYK.
+//! JPEG: baseline and progressive, grey, colour and CMYK, in every layout that libjpeg reads.
 
-use super::Rgb;
-use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
-use zune_jpeg::JpegDecoder;
+#[cfg(target_arch = "x86_64")]
+mod idct;
+#[expect(unsafe_code, reason = "libjpeg is a C library; every block says why it is sound")]
+mod libjpeg;
 
-/// The first bytes of every JPEG file.
-pub(super) const MAGIC: [u8; 2] = [0xFF, 0xD8];
+use super::{
+    Rgb, colours,
+    decode::{MaxPixels, Refused, check_size},
+};
+use libjpeg::{Colours, Decoder, Failure};
 
 /// Decodes a whole file; one that ends early is an error, as it is for PIL.
 ///
-/// CMYK is taken as Adobe writes it, inverted, and becomes red = cyan · black / 255: PIL's convention.
-pub(super) fn decode(bytes: &[u8]) -> Result<Rgb, String> {
-    if !is_whole(bytes) {
-        return Err("a JPEG file that ends early".to_owned());
+/// Which colours four components are nobody wrote down: they are taken as Adobe writes them, inverted, as PIL does.
+pub(super) fn decode(bytes: &[u8], max_pixels: MaxPixels) -> Result<Rgb, Refused> {
+    let decoder = Decoder::new(bytes).map_err(refused)?;
+    let header = decoder.header();
+    check_size(header.width, header.height, max_pixels)?;
+    let colours = match header.components.len() {
+        1 | 3 => Colours::Rgb,
+        4 => Colours::Cmyk,
+        n => return Err(Refused::unread(format!("a JPEG file of {n} components, neither grey nor colours"))),
+    };
+    // Which of the two a later scan means depends on the version of libjpeg.
+    if header.multiple_scans
+        && (1..header.components.len()).any(|i| header.components[..i].contains(&header.components[i]))
+    {
+        return Err(Refused::damaged("a JPEG file with two components of one name".to_owned()));
     }
-    // Lenient, as libjpeg is, about what does not keep the pixels from being read.
-    let options = DecoderOptions::default()
-        .jpeg_set_out_colorspace(ColorSpace::RGB)
-        .set_strict_mode(false)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let pixels = decoder.decode().map_err(|error| format!("a damaged JPEG file ({error})"))?;
-    let (width, height) = decoder.dimensions().ok_or("a JPEG file without a size")?;
-    Ok(Rgb { width, height, pixels })
+    let pixels = decoder.decode(colours).map_err(refused)?;
+    let pixels = match colours {
+        Colours::Rgb => pixels,
+        Colours::Cmyk => pixels
+            .chunks_exact(4)
+            .flat_map(|p| colours::cmyk([p[0], p[1], p[2], p[3]].map(|ink| 255 - ink)))
+            .collect(),
+    };
+    Ok(Rgb { width: header.width, height: header.height, pixels })
 }
 
-/// Whether the end marker follows the image's data; one inside a thumbnail comes before them.
-fn is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
-    let mut at = MAGIC.len();
-    while let Some(&[mark, kind, high, low]) = bytes.get(at..at + 4) {
-        if mark != 0xFF || kind == 0xFF || kind == 0x00 {
-            at += 1; // Fill bytes between segments.
-            continue;
+fn refused(failure: Failure) -> Refused {
+    match failure {
+        Failure::EndsEarly => Refused::damaged("a JPEG file that ends early".to_owned()),
+        Failure::Memory(bytes) => Refused {
+            got: format!("a JPEG file that takes {bytes} bytes of memory, more than there are"),
+            hint: "`--max-pixels` sets a lower limit",
+        },
+        Failure::Message(message) => {
+            Refused::damaged(format!("a JPEG file that cannot be decoded ({message})"))
         }
-        if kind == START_OF_SCAN {
-            // In the data a byte of 0xFF is followed by 0, so the marker cannot occur by chance.
-            return bytes.get(at..).is_some_and(|data| data.windows(2).any(|pair| pair == END_OF_IMAGE));
-        }
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
-    false
 }

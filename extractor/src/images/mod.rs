@@ -1,9 +1,16 @@
 //! Image files as PIL's `Image.open(file).convert("RGB")` reads them: what torchvision's default loader gives.
+//!
+//! JPEG goes to libjpeg-turbo, the decoder of PIL and torchvision; the other formats to decoders in Rust, each checked against
+//! Pillow over every layout that it has (`fixtures/images/layouts`). What would come out differently is an error.
 
+mod colours;
 mod decode;
 mod jpeg;
+mod kind;
+mod raster;
+mod tiff;
 
-pub use decode::{decode, read};
+pub use decode::{MaxPixels, Refused, decode, decode_within, read};
 
 /// An 8-bit image in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
