@@ -128,7 +128,9 @@ fn claims(side: u32) -> Vec<(&'static str, Vec<u8>)> {
         [&[0xFF, 0xD8][..], &frame, &scan].concat()
     };
     let header = [&b"IHDR"[..], &big, &big, &[8, 2, 0, 0, 0]].concat();
-    let png = [&b"\x89PNG\r\n\x1a\n\0\0\0\x0D"[..], &header, &crc32(&header).to_be_bytes(), b"\0\0\0\x08IDAT"].concat();
+    let png =
+        [&b"\x89PNG\r\n\x1a\n\0\0\0\x0D"[..], &header, &crc32(&header).to_be_bytes(), b"\0\0\0\x08IDAT"]
+            .concat();
     let bmp_info = [&40_u32.to_le_bytes()[..], &little, &little, &[1, 0, 24, 0], &[0; 24]].concat();
     let bmp = [&b"BM"[..], &[0; 8], &54_u32.to_le_bytes(), &bmp_info].concat();
     let less = (side - 1).to_le_bytes();

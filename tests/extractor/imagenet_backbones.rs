@@ -40,8 +40,10 @@ fn input(place: &Workplace, part: &str) -> Tensor {
         images.sort();
         names.extend(images);
     }
-    let pixels: Vec<u8> =
-        names.iter().flat_map(|path| PHOTO.clean(&images::read(path, images::MaxPixels::default()).unwrap()).unwrap()).collect();
+    let pixels: Vec<u8> = names
+        .iter()
+        .flat_map(|path| PHOTO.clean(&images::read(path, images::MaxPixels::default()).unwrap()).unwrap())
+        .collect();
     let rows = i64::try_from(names.len()).unwrap();
     let images = Tensor::from_slice(&pixels).reshape([rows, 32, 32, 3]).permute([0, 3, 1, 2]);
     Normalise::IMAGENET.apply(&images).unwrap()

@@ -91,7 +91,8 @@ pub(super) fn assemble(lists: Lists, source: &SourceFiles) -> Result<SourceImage
         let glances = glances(&root, &list, source)?;
         check_files(&list, &glances, split, &mut inodes)?;
         check_rest(&list, &glances, class_names)?;
-        let mut files = ImageFiles { root: root.clone(), max_pixels: source.max_pixels, ..ImageFiles::default() };
+        let mut files =
+            ImageFiles { root: root.clone(), max_pixels: source.max_pixels, ..ImageFiles::default() };
         let mut set = ImageSet::default();
         for (entry, glance) in list.entries.into_iter().zip(glances) {
             let size = glance.map(|glance| glance.bytes);

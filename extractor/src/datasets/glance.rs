@@ -130,12 +130,15 @@ mod tests {
             let bytes = bytes.into_inner();
             let path = folder.path().join("image");
             std::fs::write(&path, &bytes).unwrap();
-            let whole = at(&path).unwrap(, MaxPixels::default());
+            let whole = at(&path, MaxPixels::default()).unwrap();
             assert_eq!(whole.bytes, bytes.len() as u64, "{format:?}");
             assert!(ends(&path, &std::fs::metadata(&path).unwrap()).unwrap().whole, "{format:?}");
             for cut in [0, 1, 20, bytes.len() / 2, bytes.len() - 3] {
                 std::fs::write(&path, &bytes[..cut]).unwrap();
-                assert!(at(&path).is_err(, MaxPixels::default()) || format == ImageFormat::Pnm, "{format:?} cut to {cut}");
+                assert!(
+                    at(&path, MaxPixels::default()).is_err() || format == ImageFormat::Pnm,
+                    "{format:?} cut to {cut}"
+                );
             }
         }
     }
@@ -149,9 +152,9 @@ mod tests {
         let bytes = [bytes.into_inner(), vec![7; 3 * END]].concat();
         std::fs::write(&path, &bytes).unwrap();
         assert!(!ends(&path, &std::fs::metadata(&path).unwrap()).unwrap().whole);
-        assert!(at(&path).is_ok(), MaxPixels::default());
+        assert!(at(&path, MaxPixels::default()).is_ok());
         for other in [folder.path().join("absent.jpg"), folder.path().to_owned(), "/dev/null".into()] {
-            assert!(at(&other).is_err(, MaxPixels::default()), "{other:?}");
+            assert!(at(&other, MaxPixels::default()).is_err(), "{other:?}");
         }
     }
 
@@ -161,12 +164,13 @@ mod tests {
         let (one, two) = (folder.path().join("1.png"), folder.path().join("2.png"));
         RgbImage::new(8, 8).save(&one).unwrap();
         std::fs::copy(&one, &two).unwrap();
-        let (first, second) = (at(&one).unwrap(, MaxPixels::default()), at(&two).unwrap(), MaxPixels::default());
+        let (first, second) =
+            (at(&one, MaxPixels::default()).unwrap(), at(&two, MaxPixels::default()).unwrap());
         assert_eq!((first.bytes, first.ends), (second.bytes, second.ends));
         assert_ne!(first.inode, second.inode);
         std::fs::remove_file(&two).unwrap();
         std::os::unix::fs::symlink(&one, &two).unwrap();
-        assert_eq!(at(&two).unwrap(, MaxPixels::default()), first);
+        assert_eq!(at(&two, MaxPixels::default()).unwrap(), first);
         assert_eq!(content(&one).unwrap(), content(&two).unwrap());
     }
 }

@@ -2,8 +2,10 @@
 
 use super::{Rgb, jpeg, kind::Kind, raster, tiff};
 use crate::ExtractError;
+use shared::regular;
 use std::{
     fmt,
+    io::Read,
     num::ParseIntError,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -42,7 +44,12 @@ impl FromStr for MaxPixels {
 /// # Errors
 /// [`ExtractError::NotFound`], [`ExtractError::Io`], and [`ExtractError::Malformed`] for a file that no image can be read from.
 pub fn read(path: &Path, max_pixels: MaxPixels) -> Result<Rgb, ExtractError> {
-    let bytes = std::fs::read(path).map_err(|source| {
+    let read = || {
+        let mut bytes = Vec::new();
+        regular::open(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|source: std::io::Error| {
         if source.kind() == std::io::ErrorKind::NotFound {
             ExtractError::NotFound {
                 path: path.to_owned(),

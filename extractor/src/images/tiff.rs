@@ -46,7 +46,8 @@ struct Samples {
     /// Where each sample of a pixel has a plane of its own.
     plane_stride: Option<usize>,
     bits: usize,
-    samples: usize,
+    /// Of a pixel.
+    channels: usize,
 }
 
 /// Decodes the first page.
@@ -159,7 +160,7 @@ impl Samples {
     fn get(&self, sample: usize, x: usize, y: usize) -> u16 {
         let (plane, column) = match self.plane_stride {
             Some(stride) => (sample * stride, x),
-            None => (0, x * self.samples + sample),
+            None => (0, x * self.channels + sample),
         };
         let row = self.bytes.get(plane + y * self.row_stride..).unwrap_or_default();
         let at = |index: usize| row.get(index).copied().unwrap_or_default();
@@ -189,7 +190,7 @@ fn samples(reader: &mut Reader, layout: &Layout) -> Result<Samples, Refused> {
         row_stride,
         plane_stride: (planes > 1).then_some(plane_stride),
         bits: layout.bits,
-        samples: layout.samples,
+        channels: layout.samples,
     })
 }
 

@@ -85,7 +85,7 @@ impl<'bytes> Decoder<'bytes> {
             (*state).image.common.err = ffi::jpeg_std_error(&mut (*state).errors);
             (*state).errors.error_exit = Some(fail);
             (*state).errors.emit_message = Some(warn);
-            ffi::jpeg_create_decompress(&mut (*state).image);
+            ffi::jpeg_create_decompress(&raw mut (*state).image);
             (*state).source = source(bytes);
             (*state).image.src = &raw mut (*state).source;
             (*state).progress.progress_monitor = Some(limit_scans);
