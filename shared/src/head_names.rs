@@ -66,7 +66,7 @@ mod tests {
     proptest! {
         #[test]
         fn wrappers_in_any_nesting_change_nothing(nested in prop::collection::vec(0..WRAPPERS.len(), 0..5)) {
-            let prefix: String = nested.iter().map(|&index| format!("{}.", WRAPPERS[index])).collect();
+            let prefix: String = nested.iter().flat_map(|&index| [WRAPPERS[index], "."]).collect();
             for name in ["layer1.0.conv1.weight", "fc.bias", "weight"] {
                 prop_assert_eq!(without_wrappers(&format!("{prefix}{name}")), name);
             }

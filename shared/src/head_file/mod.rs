@@ -181,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("head.safetensors");
         let bytes = |shape: &[usize]| -> Vec<u8> {
-            (0..shape.iter().product::<usize>()).flat_map(|i| f32::from(i as u16).to_le_bytes()).collect()
+            (0_u16..).take(shape.iter().product()).flat_map(|i| f32::from(i).to_le_bytes()).collect()
         };
         let stored: Vec<_> =
             tensors.iter().map(|(name, shape)| (*name, shape.to_vec(), bytes(shape))).collect();
