@@ -193,8 +193,7 @@ mod tests {
         with_hits(method, seed, epoch, 10, right)
     }
 
-    /// Results of the records, read from a folder of their own.
-    fn results(records: &[RunRecord]) -> Results {
+    fn store(records: &[RunRecord]) -> (tempfile::TempDir, RunStore) {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = RunWriter::create(folder.path()).unwrap();
         for record in records {
@@ -202,6 +201,12 @@ mod tests {
         }
         writer.finish().unwrap();
         let store = RunStore::open(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    /// Results of the records, read from a folder of their own.
+    fn results(records: &[RunRecord]) -> Results {
+        let (_folder, store) = store(records);
         Results::of_store(&store, Some(Protocol::Last), None, &[]).unwrap().remove(0)
     }
 
@@ -256,6 +261,33 @@ mod tests {
         assert_eq!(chance, Chance { seeds: None, images: Some(mcnemar(60, 20)), untrained: true });
         assert_eq!(corrected, chance.images, "one comparison");
         insta::assert_snapshot!(legend(results), @"gain: difference to `stage1` in percentage points; * p < 0.05 over seeds (paired t-test) and over test images (paired bootstrap within classes, or McNemar's test of one run against one), Holm-corrected over 1 row; heads without training have no seeds: images alone");
+    }
+
+    #[test]
+    fn where_classes_have_unlike_numbers_of_images_one_against_one_is_a_bootstrap_too() {
+        // One image more in five classes; the accuracy is no longer the share of images.
+        let more = |right: Vec<bool>| [right, vec![true; 5]].concat();
+        let better = |i: usize| (400..460).contains(&i) || i < 20;
+        let records = [
+            run("stage1", 0, 0, &more(right(400, |_| false))),
+            run("tau-norm", 0, 0, &more(right(400, better))),
+        ];
+        let images = chance(&results(&records), "tau-norm").0.images.unwrap();
+        assert!(images < 0.001 && images != mcnemar(60, 20), "{images}");
+        // Heads on other images are not compared.
+        let mixed = [records[0].clone(), run("tau-norm", 0, 0, &right(400, better))];
+        assert_eq!(chance(&results(&mixed), "tau-norm").0.images, None);
+    }
+
+    #[test]
+    fn hits_of_another_test_split_are_left_out_and_said() {
+        let (_folder, store) = store(&[stage1()]);
+        let results = Results::of(store.runs(), Some(Protocol::Last), None, &[]).unwrap();
+        let evidence = |images| Evidence::read(&store, &results[0].selected, images).unwrap();
+        assert!(evidence(Some(1000)).problems.is_empty() && evidence(None).problems.is_empty());
+        let problem = evidence(Some(999)).problems.remove(0);
+        assert!(problem.ends_with("are left out: 1000 images, the test split has 999"), "{problem}");
+        assert!(evidence(Some(999)).hits.is_empty());
     }
 
     #[test]
