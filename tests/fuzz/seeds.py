@@ -130,11 +130,11 @@ def networks():
 def data_sets():
     record = bytes(range(256)) * 12
     names = "\n".join(f"class {number}" for number in range(10)).encode()
-    batch = b"\7" + record
-    save("cifar", "ok-10", b"\x01" + parts(names, *[batch] * 6))
+    batches = [bytes([2 * batch]) + record + bytes([2 * batch + 1]) + record[::-1] for batch in range(5)]
+    save("cifar", "ok-10", b"\x01" + parts(names, b"\7" + bytes(3072), *batches))
     names = "\n".join(f"class {number}" for number in range(100)).encode()
     test, train = bytes([3, 99]) + record, b"".join(bytes([0, number]) + record for number in (0, 0, 1))
-    save("cifar", "ok-100", b"\x00" + parts(names, test, train))
+    save("cifar", "gaps", b"\x00" + parts(names, test, train))
     save("cifar", "subset", b"\x0c" + parts(names, test, train))
 
     some, other = b"a/1.jpg 0\nb/1.jpg 1\n", b"a/2.jpg 0\nb/2.jpg 1\n"

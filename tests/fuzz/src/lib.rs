@@ -9,6 +9,12 @@ pub mod shared_targets;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
+/// Leaves panics that are caught alone, which libFuzzer's own hook takes for failures: for readers that catch those of a decoder.
+pub fn allow_caught_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
+}
+
 /// More than any input of a fuzzer is worth, and less than hurts.
 const MOST_BYTES: usize = 512 << 20;
 
