@@ -21,6 +21,7 @@ mod help;
 mod kills;
 mod outputs;
 mod program;
+mod readme;
 mod report;
 mod reproduction;
 mod sweep;

@@ -142,8 +142,8 @@ fn edge_note(method: &str, edge: &Edge) -> String {
 }
 
 /// Parameters that are said once, and in a row only where it differs: of training in general, words and flags that two rows
-/// in three or more share and numbers that all share; of methods, what most have with one value. Of a single row the learning
-/// rate and what is not the method's default stay in the row.
+/// in three or more share and numbers that all share; of methods, what most have with one value. Of what one row alone has the
+/// learning rate and what is not the method's default stay in the row.
 pub(super) fn common_params(rows: &[&Selected]) -> Params {
     let methods: BTreeSet<&str> = rows.iter().map(|row| row.method()).collect();
     let mut seen: Vec<Seen<'_>> = Vec::new();
@@ -163,13 +163,17 @@ pub(super) fn common_params(rows: &[&Selected]) -> Params {
             }
         }
     }
-    let rows_shown = rows.len();
-    let method = rows.first().and_then(|row| Method::find(row.method()).ok());
-    let is_telling = |name: &str, value: &Value| {
+    let is_telling = |seen: &Seen<'_>, value: &Value| {
+        let method = seen.methods.iter().next().and_then(|method| Method::find(method).ok());
         let default = method.and_then(|method| {
-            method.all_params().into_iter().find(|(param, _)| param.name == name).map(|(_, default)| default)
+            method
+                .all_params()
+                .into_iter()
+                .find(|(param, _)| param.name == seen.name)
+                .map(|(_, default)| default)
         });
-        name == "lr" || default.is_some_and(|default| default.to_string() != ParamText(value).to_string())
+        seen.name == "lr"
+            || default.is_some_and(|default| default.to_string() != ParamText(value).to_string())
     };
     let common = |seen: Seen<'_>| {
         let general =
@@ -177,8 +181,8 @@ pub(super) fn common_params(rows: &[&Selected]) -> Params {
         let usual = seen.methods.len() > 1 && 2 * seen.methods.len() >= methods.len();
         let rows: usize = seen.values.iter().map(|(_, rows)| rows).sum();
         let (value, most) = seen.values.iter().max_by_key(|(_, rows)| *rows)?;
-        // Of a single row everything would be common, and its column blank.
-        if rows_shown == 1 && is_telling(seen.name, value) {
+        // What one row alone has would be common, and its column blank.
+        if rows == 1 && is_telling(&seen, value) {
             return None;
         }
         // A number may have been chosen from a grid: a reader looks for it in its row.
