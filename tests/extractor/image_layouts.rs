@@ -114,9 +114,60 @@ fn every_layout_has_pillows_pixels_or_is_refused() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(equal > 1300, "{equal}");
-    insta::assert_snapshot!(refused.join("\n"), @"");
+    insta::assert_snapshot!(refused.join("\n"), @"
+    bmp/#-header-#-#x#: a damaged bmp file (The decoder for Bmp does not support the format features Unknown bitmap header type (size=#))
+    jpeg/colours/ids-same-apart: a JPEG file with two components of one name
+    jpeg/colours/ids-same-successive: a JPEG file with two components of one name
+    jpeg/colours/ids-twice-apart: a JPEG file with two components of one name
+    jpeg/colours/ids-twice-successive: a JPEG file with two components of one name
+    jpeg/odd/cut-with-end-marker-#: a JPEG file that ends early
+    jpeg/odd/progressive-cut-with-end-marker: a JPEG file that ends early
+    png/without-end: a damaged png file (unexpected end of file)
+    refused/avif: an AVIF file, which is not read
+    refused/dds: a DDS file, which is not read
+    refused/gif: a GIF file, which is not read
+    refused/ico: an icon (ICO), which is not read
+    refused/jpeg#: a JPEG # file, which is not read
+    refused/pcx: a file of another kind: JPEG, PNG, WebP, BMP, PNM and TIFF are read
+    refused/qoi: a QOI file, which is not read
+    refused/sgi: an SGI file, which is not read
+    refused/tga: a file of another kind: JPEG, PNG, WebP, BMP, PNM and TIFF are read
+    tiff/#-group#: a TIFF file compressed as a fax, which is not read
+    tiff/cmyk-jpeg: a TIFF file with JPEG inside, which is not read
+    tiff/f-packbits: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/f-raw: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/f-tiff_adobe_deflate: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/f-tiff_lzw: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/fill-order-big: a TIFF file with bits in reversed order, which is not read
+    tiff/fill-order-little: a TIFF file with bits in reversed order, which is not read
+    tiff/grey-format-#-#-big: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/grey-format-#-#-little: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/i-packbits: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/i-raw: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/i-tiff_adobe_deflate: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/i-tiff_lzw: a TIFF file of signed or floating-point numbers, which is not read
+    tiff/l-jpeg: a TIFF file with JPEG inside, which is not read
+    tiff/lab-packbits: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/lab-raw: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/lab-tiff_adobe_deflate: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/lab-tiff_lzw: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/orientation-#: a TIFF file that is turned or mirrored by a tag, which is not read
+    tiff/rgb-extra-#-big: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/rgb-extra-#-little: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/rgb-jpeg: a TIFF file with JPEG inside, which is not read
+    tiff/rgb-zstd: a TIFF file of compression #, which is not read
+    tiff/ycbcr-packbits: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/ycbcr-raw: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/ycbcr-tiff_adobe_deflate: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    tiff/ycbcr-tiff_lzw: a TIFF file of # samples of # bits in photometric interpretation #, which is not read
+    ");
     // Pillow refuses these, by mistakes or on purpose; nothing can be compared.
-    insta::assert_snapshot!(alone.join("\n"), @"");
+    insta::assert_snapshot!(alone.join("\n"), @"
+    bmp/#-masks-rgba-header-#-#x#
+    pnm/p#-too-large
+    tiff/grey-#-photometric-#-big
+    tiff/grey-#-small-photometric-#-big
+    ");
 }
 
 /// A file of a few bytes that claims `side` × `side` pixels, in each format.

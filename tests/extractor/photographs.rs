@@ -244,12 +244,23 @@ fn broken_images_are_left_out_on_request_and_listed() {
     let whole = jpeg(0, 0);
     place.write("images/train/n00/1.JPEG", &whole[..whole.len() / 2]);
     place.write("images/test/n01/0.JPEG", "");
+    // 5 kB that claim 65,000 × 65,000 pixels, which would take 13 GB.
+    let mut claim = jpeg(0, 3);
+    let size = claim.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap() + 5;
+    claim[size..size + 4].copy_from_slice(&[0xFD, 0xE8, 0xFD, 0xE8]);
+    place.write("images/train/n00/3.JPEG", claim);
     std::fs::remove_file(place.path("images/train/n01/2.JPEG")).unwrap();
     let data = "--dataset imagenet-lt --data images --skip-broken";
     train(&place, data, "base");
     place.ok(&format!("dump --checkpoint base {data} {MACHINE} --out cache"));
     let cache = FeatureCache::open(&place.path("cache")).unwrap();
-    assert_eq!(cache.class_counts().counts(), [5, 3, 2]);
-    assert_eq!(cache.sample_ids(Split::Train), [0, 2, 3, 4, 5, 6, 7, 9, 10, 11]);
-    assert_eq!(cache.manifest().dataset.skipped, ["train/n00/1.JPEG", "train/n01/2.JPEG", "test/n01/0.JPEG"]);
+    assert_eq!(cache.class_counts().counts(), [4, 3, 2]);
+    assert_eq!(cache.sample_ids(Split::Train), [0, 2, 4, 5, 6, 7, 9, 10, 11]);
+    assert_eq!(
+        cache.manifest().dataset.skipped,
+        ["train/n00/1.JPEG", "train/n00/3.JPEG", "train/n01/2.JPEG", "test/n01/0.JPEG"]
+    );
+    let refused =
+        place.refused(&format!("dump --checkpoint base {data} --max-pixels 100 {MACHINE} --out none"));
+    assert!(refused.contains("exit 2") && refused.contains("none that can be read"), "{refused}");
 }

@@ -135,7 +135,7 @@ fn images_that_are_missing_empty_cut_or_no_images() {
     place.write(name, "<html>404</html>");
     insta::assert_snapshot!(refused(&place, LISTS), @"
     exit 2
-    error: `images/train/n01/2.JPEG`: expected an image, got a file of another kind: JPEG, PNG, WebP, BMP and PNM are read
+    error: `images/train/n01/2.JPEG`: expected an image, got an HTML page and no image
     hint: get the file again; `--skip-broken` leaves such images out
     ");
 }
@@ -234,7 +234,7 @@ fn folders_and_splits_that_do_not_fit() {
     place.write("empty/class/notes.txt", "");
     insta::assert_snapshot!(refused(&place, "--dataset folder --data empty --test-fraction 0.5"), @"
     exit 2
-    error: `empty/class`: expected training images of the class `class` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got only `notes.txt`
+    error: `empty/class`: expected training images of the class `class` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm, tif, tiff), got only `notes.txt`
     hint: put images there, or remove the folder
     ");
 }

@@ -110,7 +110,8 @@ pub fn decode_within(bytes: &[u8], max_pixels: MaxPixels) -> Result<Rgb, Refused
         Some(Kind::Jpeg) => jpeg::decode(bytes, max_pixels),
         Some(Kind::Tiff) => tiff::decode(bytes, max_pixels),
         Some(Kind::Raster(format)) => raster::decode(bytes, format, max_pixels),
-        Some(Kind::Other(name)) => Err(Refused::unread(format!("{name}, which is not read"))),
+        Some(Kind::Unread(name)) => Err(Refused::unread(format!("{name}, which is not read"))),
+        Some(Kind::NoImage(name)) => Err(Refused::damaged(format!("{name} and no image"))),
         None => {
             let got = "a file of another kind: JPEG, PNG, WebP, BMP, PNM and TIFF are read";
             Err(Refused::damaged(got.to_owned()))

@@ -9,8 +9,10 @@ pub(super) enum Kind {
     Tiff,
     /// A format that [`super::raster`] reads.
     Raster(ImageFormat),
-    /// An image or something else that is known and not read.
-    Other(&'static str),
+    /// An image of a format that is not read.
+    Unread(&'static str),
+    /// Something else.
+    NoImage(&'static str),
 }
 
 /// First bytes, and the kind of file that has them.
@@ -20,27 +22,27 @@ const BEGINNINGS: &[(&[u8], Kind)] = &[
     (b"BM", Kind::Raster(ImageFormat::Bmp)),
     (b"II*\0", Kind::Tiff),
     (b"MM\0*", Kind::Tiff),
-    (b"II+\0", Kind::Other("a BigTIFF file")),
-    (b"MM\0+", Kind::Other("a BigTIFF file")),
-    (b"GIF8", Kind::Other("a GIF file")),
-    (b"\xFF\x0A", Kind::Other("a JPEG XL file")),
-    (b"\0\0\0\x0CJXL ", Kind::Other("a JPEG XL file")),
-    (b"\0\0\0\x0CjP  ", Kind::Other("a JPEG 2000 file")),
-    (b"\xFF\x4F\xFF\x51", Kind::Other("a JPEG 2000 file")),
-    (b"8BPS", Kind::Other("a Photoshop file")),
-    (b"qoif", Kind::Other("a QOI file")),
-    (b"DDS ", Kind::Other("a DDS file")),
-    (b"\x01\xDA", Kind::Other("an SGI file")),
-    (b"\0\0\x01\0", Kind::Other("an icon (ICO)")),
-    (b"v/1\x01", Kind::Other("an OpenEXR file")),
-    (b"%PDF", Kind::Other("a PDF file")),
-    (b"PK\x03\x04", Kind::Other("a ZIP archive")),
-    (b"\x1F\x8B", Kind::Other("a gzip file")),
-    (b"version https://git-lfs", Kind::Other("a pointer of Git LFS and no image")),
-    (b"<svg", Kind::Other("an SVG file")),
-    (b"<?xml", Kind::Other("an XML file")),
-    (b"<!DOCTYPE", Kind::Other("an HTML page")),
-    (b"<html", Kind::Other("an HTML page")),
+    (b"II+\0", Kind::Unread("a BigTIFF file")),
+    (b"MM\0+", Kind::Unread("a BigTIFF file")),
+    (b"GIF8", Kind::Unread("a GIF file")),
+    (b"\xFF\x0A", Kind::Unread("a JPEG XL file")),
+    (b"\0\0\0\x0CJXL ", Kind::Unread("a JPEG XL file")),
+    (b"\0\0\0\x0CjP  ", Kind::Unread("a JPEG 2000 file")),
+    (b"\xFF\x4F\xFF\x51", Kind::Unread("a JPEG 2000 file")),
+    (b"8BPS", Kind::Unread("a Photoshop file")),
+    (b"qoif", Kind::Unread("a QOI file")),
+    (b"DDS ", Kind::Unread("a DDS file")),
+    (b"\x01\xDA", Kind::Unread("an SGI file")),
+    (b"\0\0\x01\0", Kind::Unread("an icon (ICO)")),
+    (b"v/1\x01", Kind::Unread("an OpenEXR file")),
+    (b"%PDF", Kind::NoImage("a PDF file")),
+    (b"PK\x03\x04", Kind::NoImage("a ZIP archive")),
+    (b"\x1F\x8B", Kind::NoImage("a gzip file")),
+    (b"version https://git-lfs", Kind::NoImage("a pointer of Git LFS")),
+    (b"<svg", Kind::Unread("an SVG file")),
+    (b"<?xml", Kind::NoImage("an XML file")),
+    (b"<!DOCTYPE", Kind::NoImage("an HTML page")),
+    (b"<html", Kind::NoImage("an HTML page")),
 ];
 
 impl Kind {
@@ -54,19 +56,21 @@ impl Kind {
             [b'P', b'1'..=b'6', b' ' | b'\t' | b'\n' | b'\r' | b'#' | 0x0B | 0x0C, ..] => {
                 Some(Self::Raster(ImageFormat::Pnm))
             }
-            [b'P', b'7', b'\n', ..] => Some(Self::Other("a PAM file (P7)")),
-            [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Some(Self::Other(of_brand(brand))),
+            [b'P', b'7', b'\n', ..] => Some(Self::Unread("a PAM file (P7)")),
+            [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Some(of_brand(brand)),
             _ => None,
         })
     }
 }
 
 /// Files in ISO's container, by their brand.
-fn of_brand(brand: &[u8]) -> &'static str {
+fn of_brand(brand: &[u8]) -> Kind {
     match brand.get(..4) {
-        Some(b"avif" | b"avis") => "an AVIF file",
-        Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1") => "an HEIC file",
-        _ => "a video or another file of ISO's container",
+        Some(b"avif" | b"avis") => Kind::Unread("an AVIF file"),
+        Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1") => {
+            Kind::Unread("an HEIC file")
+        }
+        _ => Kind::NoImage("a video or another file of ISO's container"),
     }
 }
 
@@ -77,7 +81,7 @@ mod tests {
     #[test]
     fn brands_and_magic_numbers_are_told_apart() {
         let named = |bytes: &[u8]| match Kind::of(bytes) {
-            Some(Kind::Other(name)) => name,
+            Some(Kind::Unread(name) | Kind::NoImage(name)) => name,
             kind => panic!("{bytes:?} is {kind:?}"),
         };
         assert_eq!(named(b"\0\0\0\x18ftypheic\0\0"), "an HEIC file");
