@@ -252,7 +252,7 @@ fn splits_and_classes_without_images_are_named() {
     place.write("photos/train/cat/notes.txt", "x");
     insta::assert_snapshot!(refused(&place, "--dataset folder --data photos"), @"
     exit 2
-    error: `photos/train/cat`: expected training images of the class `cat` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm), got only `notes.txt`
+    error: `photos/train/cat`: expected training images of the class `cat` (jpg, jpeg, png, webp, bmp, ppm, pgm, pbm, pnm, tif, tiff), got only `notes.txt`
     hint: put images there, or remove the folder
     ");
     std::fs::remove_dir_all(place.path("photos/train/cat")).unwrap();

@@ -156,7 +156,7 @@ fn imports_that_do_not_fit_together() {
     insta::assert_snapshot!(refused("--train text.safetensors"), @"
     exit 2
     error: `text.safetensors`: expected a safetensors file, got header too large
-    hint: NumPy files go to `--train-features` and `--train-labels`
+    hint: the file is damaged, or none of `safetensors.torch.save_file`: save it again
     ");
     let mut short = rows(10, 0);
     short.labels[4] = -1;

@@ -95,7 +95,7 @@ fn merge_finishes_what_no_partition_has_and_needs_no_images() {
     insta::assert_snapshot!(place.refused("merge nowhere"), @"
     exit 2
     error: `nowhere` is not a feature cache: no `manifest.json`
-    hint: make one with `extractor dump` or `extractor import`
+    hint: there is no such folder: check the path, or make a cache with `extractor dump` or `extractor import`
     ");
 }
 

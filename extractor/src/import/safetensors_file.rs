@@ -28,7 +28,10 @@ pub(crate) fn array(path: &Path, bytes: &[u8], name: &str) -> Result<Option<Arra
                 (content.name().to_owned(), "save the tensors with `safetensors.torch.save_file`".to_owned())
             }
             Some(content) => (content.name().to_owned(), content.hint(path)),
-            None => (error.to_string(), "the file is damaged: save it again".to_owned()),
+            None => (
+                error.to_string(),
+                "the file is damaged, or none of `safetensors.torch.save_file`: save it again".to_owned(),
+            ),
         };
         malformed("a safetensors file".to_owned(), got, &hint)
     })?;
