@@ -1,5 +1,6 @@
 //! Seeds and former failures go through their targets in every test run; included by the tests of the three crates.
 
+use super::parts::Target;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -7,7 +8,7 @@ use std::{
 };
 
 /// Runs every file of a target through it; a seed whose name begins with `ok` must be accepted.
-pub fn replay(targets: &[(&str, fn(&[u8]) -> bool)]) {
+pub fn replay(targets: &[Target]) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz");
     let mut wrong = Vec::new();
     for &(name, target) in targets {

@@ -1,6 +1,6 @@
 //! What `extractor` reads: weights, checkpoints, imports, data sets, pictures, archives.
 
-use super::parts::Folder;
+use super::parts::{Folder, Target};
 use ::shared::{FeatureCache, Split, interrupt::Interrupt};
 use extractor::{
     archive,
@@ -18,9 +18,6 @@ use std::{
     path::{Path, PathBuf},
 };
 use tch::Device;
-
-/// A target: its name, and whether it accepts some bytes.
-pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// The targets of this file.
 pub const TARGETS: &[Target] = &[

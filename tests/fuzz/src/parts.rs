@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// A target: its name, and whether it accepts some bytes.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
+
 /// The parts of some bytes: each a length of two bytes, little endian, and as many bytes; the last may be cut short.
 pub fn parts(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {

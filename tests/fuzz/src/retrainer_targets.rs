@@ -1,6 +1,6 @@
 //! What `retrainer` reads: grids, run records, heads.
 
-use super::parts::Folder;
+use super::parts::{Folder, Target};
 use ::shared::FeatureCache;
 use retrainer::{
     head_file,
@@ -13,9 +13,6 @@ use retrainer::{
     select::Protocol,
 };
 use std::{fmt::Write, io, path::Path};
-
-/// A target: its name, and whether it accepts some bytes.
-pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// The targets of this file.
 pub const TARGETS: &[Target] = &[("grid", grid), ("records", records), ("head", head)];

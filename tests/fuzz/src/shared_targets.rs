@@ -1,11 +1,8 @@
 //! What `shared` reads: caches, their manifests, heads.
 
-use super::parts::Folder;
+use super::parts::{Folder, Target};
 use ::shared::{FeatureCache, Split, Stage1Head, View};
 use std::{io, path::Path};
-
-/// A target: its name, and whether it accepts some bytes.
-pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// The targets of this file.
 pub const TARGETS: &[Target] = &[("cache", cache), ("manifest", manifest), ("stage1_head", stage1_head)];
