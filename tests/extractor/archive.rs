@@ -129,6 +129,9 @@ fn an_archive_must_end_with_its_manifest() {
     insta::assert_snapshot!(refuses_to_unpack(&place, b"no archive"), @"`bad.tar.zst`: expected an archive of `extractor pack`, got Unknown frame descriptor");
 }
 
+/// Name and bytes of each file.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// What is declared is not believed: no long name or extended header is read into memory, no file is written that the manifest
 /// does not answer for.
 #[test]
@@ -148,7 +151,7 @@ fn an_archive_writes_nothing_that_its_manifest_does_not_list() {
     }
     let cache = files(&place.path("cache"));
     let manifest = cache.iter().find(|(name, _)| name == "manifest.json").unwrap().1.clone();
-    let with = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let with = |change: &dyn Fn(&mut Files)| {
         let mut entries: Vec<_> = cache.iter().filter(|(name, _)| name != "manifest.json").cloned().collect();
         change(&mut entries);
         entries.push(("manifest.json".to_owned(), manifest.clone()));

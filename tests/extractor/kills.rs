@@ -9,11 +9,7 @@ use crate::{
     program::{Workplace, cache_files, files},
 };
 use harness::{Made, survives};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
-};
+use std::{path::Path, process::Command, sync::OnceLock};
 
 fn extractor(folder: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_extractor"));
@@ -21,13 +17,13 @@ fn extractor(folder: &Path, line: &str) -> Command {
     command
 }
 
-fn display(path: PathBuf) -> String {
+fn display(path: &Path) -> String {
     path.display().to_string()
 }
 
 #[test]
 fn train() {
-    let data = display(trained().path("data"));
+    let data = display(&trained().path("data"));
     let line = format!(
         "train {DATA} --data {data} {MACHINE} --backbone resnet18 --width 0.25 --epochs 3 --batch-size 16 --out out"
     );
@@ -48,7 +44,7 @@ fn train() {
 
 #[test]
 fn dump() {
-    let [data, base] = ["data", "base"].map(|name| display(trained().path(name)));
+    let [data, base] = ["data", "base"].map(|name| display(&trained().path(name)));
     for batch_norm in ["eval", "train"] {
         let line = format!(
             "dump --checkpoint {base} {DATA} --data {data} {MACHINE} --augmented 3 --batch-size 4 --shard-rows 8 --batch-norm {batch_norm} --out out"
@@ -72,14 +68,14 @@ fn imported() -> &'static Workplace {
 
 #[test]
 fn import() {
-    let [train, test] = ["train.safetensors", "test.safetensors"].map(|name| display(imported().path(name)));
+    let [train, test] = ["train.safetensors", "test.safetensors"].map(|name| display(&imported().path(name)));
     let line = format!("import --train {train} --test {test} --shard-rows 300 --out out");
     survives("import", |folder| extractor(folder, &line), |folder| cache_files(&folder.join("out")));
 }
 
 #[test]
 fn pack() {
-    let line = format!("pack {} out.tar.zst", display(imported().path("cache")));
+    let line = format!("pack {} out.tar.zst", display(&imported().path("cache")));
     survives("pack", |folder| extractor(folder, &line), archive_of);
 }
 
@@ -90,7 +86,7 @@ fn archive_of(folder: &Path) -> Made {
 
 #[test]
 fn unpack() {
-    let line = format!("unpack {} out", display(imported().path("cache.tar.zst")));
+    let line = format!("unpack {} out", display(&imported().path("cache.tar.zst")));
     let made =
         |folder: &Path| if folder.join("out").exists() { files(&folder.join("out")) } else { Vec::new() };
     survives("unpack", |folder| extractor(folder, &line), made);

@@ -56,13 +56,12 @@ pub(crate) fn stop_when(
 
 fn check_status(stop: Stop, status: ExitStatus, stderr: &str) {
     use std::os::unix::process::ExitStatusExt;
-    match stop {
-        Stop::Kill => assert_eq!(status.signal(), Some(9), "{stderr}"),
-        _ => {
-            let expected = if stop == Stop::Interrupt { 1 } else { 75 };
-            assert_eq!(status.code(), Some(expected), "{stderr}");
-            assert!(stderr.contains("stopped on request"), "{stderr}");
-        }
+    if stop == Stop::Kill {
+        assert_eq!(status.signal(), Some(9), "{stderr}");
+    } else {
+        let expected = if stop == Stop::Interrupt { 1 } else { 75 };
+        assert_eq!(status.code(), Some(expected), "{stderr}");
+        assert!(stderr.contains("stopped on request"), "{stderr}");
     }
 }
 

@@ -312,6 +312,9 @@ mod tests {
         }
     }
 
+    /// Root mean square of a weight by its name, outputs and inputs of one position.
+    type Spread<'a> = &'a dyn Fn(&str, f64, f64) -> f64;
+
     /// Root mean square of each convolution, against Kaiming normal by fan-out (LTWB's, but its stem), by fan-in (LDAM-DRW's
     /// network) and PyTorch's default; at least 432 draws each: 15 %. The start before there was a choice stays bit for bit.
     #[test]
@@ -336,7 +339,7 @@ mod tests {
         let ltwb = |name: &str, out: f64, inputs: f64| {
             if name == "conv1.weight" { pytorch(name, out, inputs) } else { fan_out(name, out, inputs) }
         };
-        let cases: [(&str, f64, Initialisation, &dyn Fn(&str, f64, f64) -> f64); 5] = [
+        let cases: [(&str, f64, Initialisation, Spread<'_>); 5] = [
             ("resnet34", 0.25, Initialisation::Architecture, &fan_out),
             ("resnet34", 0.25, Initialisation::Ltwb, &ltwb),
             ("resnet34", 0.25, Initialisation::Pytorch, &pytorch),
