@@ -5,7 +5,7 @@
 //! those features times the layer's weight is then checked on numbers, and where it does not hold nothing is replaced.
 //!
 //! A module is a program: what it does when it runs, writing files included, is its author's choice. What can be checked is that
-//! the file is whole ([`archive`]) and that features depend on their image alone ([`steady`]).
+//! the file is whole (`archive`) and that features depend on their image alone (`steady`).
 
 mod archive;
 mod last_linear;
