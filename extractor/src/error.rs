@@ -180,7 +180,8 @@ impl Hint for ExtractError {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a place that you may read and write".to_owned())
                 }
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                ErrorKind::FileTooLarge => Some(shared::error::TOO_LARGE.to_owned()),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     Some("free some space, then run the same command again".to_owned())
                 }
                 _ => None,

@@ -176,6 +176,19 @@ impl FeatureCache {
         self.stamps.first_change()
     }
 
+    /// Checks the checksums of the files that were written to after the manifest, which is written last: what wrote to them may
+    /// have been something else. A copy that does not keep times is read once more by this, an untouched cache not at all.
+    ///
+    /// # Errors
+    /// [`CacheError::ChecksumMismatch`] and [`CacheError::WrongSize`], of the first file whose bytes are not the manifest's.
+    pub fn check_written_since(&self) -> Result<(), CacheError> {
+        let written =
+            |file: &str| std::fs::metadata(self.path.join(file)).and_then(|file| file.modified()).ok();
+        let finished = written(MANIFEST_FILE);
+        let later = self.manifest.files().filter(|file| written(&file.file) > finished);
+        later.into_iter().try_for_each(|file| check_file(&self.path, file))
+    }
+
     /// Every file of a cache, relative to it, as the manifest lists them.
     pub fn files(&self) -> Vec<&FileInfo> {
         self.manifest.files().collect()

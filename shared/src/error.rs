@@ -258,6 +258,10 @@ impl CacheError {
     }
 }
 
+/// What to do about a file that the system does not let grow.
+pub const TOO_LARGE: &str =
+    "raise the limit on the size of files (`ulimit -f`), then run the same command again";
+
 impl Hint for CacheError {
     fn hint(&self) -> Option<String> {
         let text = match self {
@@ -269,9 +273,10 @@ impl Hint for CacheError {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     "choose a folder that you may write to"
                 }
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "free some space, then run the same command again"
                 }
+                io::ErrorKind::FileTooLarge => TOO_LARGE,
                 _ => return None,
             },
             Self::MissingManifest { path } if path.is_file() => {

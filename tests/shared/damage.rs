@@ -192,6 +192,29 @@ fn a_cache_that_changes_in_use_is_noticed() {
     assert_eq!(cache.first_change(), Some(shard.as_path()));
 }
 
+/// What a sweep asks before it records anything: a change that left the size as it was is found by its time.
+#[test]
+fn a_file_written_to_after_the_manifest_is_compared_with_its_checksum() {
+    let copy = copy();
+    let manifest = fs::File::options().write(true).open(copy.path().join("manifest.json")).unwrap();
+    manifest.set_modified(std::time::SystemTime::now()).unwrap();
+    let check = || FeatureCache::open(copy.path()).unwrap().check_written_since();
+    let shard = copy.path().join("test.clean/00000.safetensors");
+    let whole = fs::read(&shard).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    let write = |bytes: &[u8], seconds: u64| {
+        fs::write(&shard, bytes).unwrap();
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(seconds);
+        fs::File::options().write(true).open(&shard).unwrap().set_modified(later).unwrap();
+    };
+    check().unwrap();
+    write(&changed, 5);
+    assert!(matches!(check(), Err(CacheError::ChecksumMismatch { .. })));
+    write(&whole, 5);
+    check().unwrap();
+}
+
 /// Opening must not wait for a writer that never comes.
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_refused() {

@@ -66,6 +66,7 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     if record.status == Status::Diverged {
         return Err(refuse(&record, "it diverged and has no weights".to_owned(), "choose another run"));
     }
+    let interrupt = sweep::interrupt()?;
     // Opened before the long work, so that a bad path fails at once.
     let output = Output::open(Some(&args.out))?;
     let cache = open_cache(args, &record)?;
@@ -87,7 +88,7 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
         let reason = "this version resolves its parameters to another run".to_owned();
         return Err(refuse(&record, reason, OTHER_VERSION));
     }
-    let Some(head) = train(&cache, plan, device)? else {
+    let Some(head) = train(&cache, plan, device, &interrupt)? else {
         say("stopped on request: nothing is written");
         return Ok(End::Stopped);
     };
@@ -165,12 +166,16 @@ fn state_kind(asked: Option<ExportState>, point: &Point, cache: &FeatureCache) -
 }
 
 /// Trains the one head of a plan; `None` where the user asked to stop.
-fn train(cache: &FeatureCache, plan: SweepPlan, device: Device) -> Result<Option<FittedHead>, RetrainError> {
-    let interrupt = Interrupt::install().map_err(|error| RetrainError::Interrupt(Box::new(error)))?;
+fn train(
+    cache: &FeatureCache,
+    plan: SweepPlan,
+    device: Device,
+    interrupt: &Interrupt,
+) -> Result<Option<FittedHead>, RetrainError> {
     let mut progress = Progress::new("export", plan.head_epochs() as u64);
     let mut head = None;
     let end = Sweep { cache, plan, device }.run(
-        &interrupt,
+        interrupt,
         |head_epochs| progress.advance(head_epochs),
         |fitted| {
             sweep::check_unchanged(cache)?;

@@ -164,6 +164,8 @@ fn grid(args: &SweepArgs, device: Device) -> Result<Grid, RetrainError> {
 /// # Errors
 /// [`RetrainError`] when it could not run; heads that were finished before are recorded.
 pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
+    // Before the long reading of the cache, so that a stop in it keeps its exit status, too.
+    let interrupt = if args.dry_run { Interrupt::never() } else { interrupt()? };
     let (device, why) = train::resolve_device(args.device)?;
     let grid = grid(args, device)?;
     let cache = open_cache(&args.cache, args.verify)?;
@@ -198,7 +200,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         let writer = RunWriter::create(&args.out)?;
         keep_manifest(&args.out, &plan.cache_key, cache.manifest())?;
         say(&plan.to_string());
-        sweep(&cache, plan, device, &args.out, writer)?
+        sweep(&cache, plan, device, &interrupt, &args.out, writer)?
     };
     Ok(if end == End::Done && diverged > 0 { End::DoneWithFailures } else { end })
 }
@@ -237,20 +239,25 @@ pub(crate) fn check_unchanged(cache: &FeatureCache) -> Result<(), RetrainError> 
     Err(RetrainError::CacheChanged { path: cache.path().to_owned(), file: file.to_owned() })
 }
 
+/// Catches requests to stop from now on.
+pub(crate) fn interrupt() -> Result<Interrupt, RetrainError> {
+    Interrupt::install().map_err(|error| RetrainError::Interrupt(Box::new(error)))
+}
+
 fn sweep(
     cache: &FeatureCache,
     plan: SweepPlan,
     device: Device,
+    interrupt: &Interrupt,
     out: &Path,
     mut writer: RunWriter,
 ) -> Result<End, RetrainError> {
-    let interrupt = Interrupt::install().map_err(|error| RetrainError::Interrupt(Box::new(error)))?;
     let cache_key = plan.cache_key.clone();
     let mut progress = Progress::new("sweep", plan.head_epochs() as u64);
     let (mut heads, mut diverged) = (0_usize, 0_usize);
     let (tta, precision) = (plan.test_time_augmentation, plan.precision);
     let end = Sweep { cache, plan, device }.run(
-        &interrupt,
+        interrupt,
         |head_epochs| progress.advance(head_epochs),
         |fitted| {
             check_unchanged(cache)?;
@@ -278,12 +285,16 @@ fn sweep(
     Ok(if diverged > 0 { End::DoneWithFailures } else { End::Done })
 }
 
-/// Opens a cache and checks that every number of it is finite; with `verify` every checksum too.
+/// Opens a cache and checks that every number of it is finite, and the checksums of files that were written to since it was
+/// finished; with `verify` every checksum.
 pub(crate) fn open_cache(path: &Path, verify: bool) -> Result<FeatureCache, RetrainError> {
     let cache = FeatureCache::open(path)?;
     let damages = if verify { FeatureCache::verify(path, |_| ())? } else { Vec::new() };
     if let Some(damage) = damages.into_iter().next() {
         return Err(damage.error.into());
+    }
+    if !verify {
+        cache.check_written_since()?;
     }
     let views: Vec<_> = Split::ALL
         .into_iter()

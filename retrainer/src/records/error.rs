@@ -88,11 +88,10 @@ impl Hint for RecordError {
                 io::ErrorKind::NotADirectory if *action == "read" => {
                     Some("RUNS is a folder of run records, or one record file".to_owned())
                 }
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                    Some(
-                        "free some space and start again: finished runs are kept and not repeated".to_owned(),
-                    )
-                }
+                io::ErrorKind::FileTooLarge => Some(shared::error::TOO_LARGE.to_owned()),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
+                    "free some space and start again: finished runs are kept and not repeated".to_owned(),
+                ),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a folder that you may write to".to_owned())
                 }
