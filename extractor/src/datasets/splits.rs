@@ -7,15 +7,35 @@ use std::path::Path;
 
 /// Names of a split's folder, in lower case; the first one is what the messages call it.
 const NAMES: [(Split, &[&str]); 3] = [
-    (Split::Train, &["train", "training", "trainset", "train_set"]),
-    (Split::Val, &["val", "valid", "validation", "dev", "valset", "val_set"]),
-    (Split::Test, &["test", "testing", "testset", "test_set"]),
+    (Split::Train, &["train", "training"]),
+    (Split::Val, &["val", "valid", "validation", "dev"]),
+    (Split::Test, &["test", "testing"]),
 ];
+
+/// What follows a split's name without changing it: `train_images`, `val2017`, `test-set`, `Training Data`.
+const SUFFIXES: [&str; 6] = ["images", "image", "imgs", "set", "data", "split"];
 
 /// The split that a folder of this name holds.
 fn split_of(name: &str) -> Option<Split> {
     let name = name.to_lowercase();
-    NAMES.iter().find(|(_, names)| names.contains(&&*name)).map(|(split, _)| *split)
+    let mut stem = name.as_str();
+    loop {
+        if let Some(split) = split_called(stem) {
+            return Some(split);
+        }
+        let shorter =
+            stem.trim_end_matches(|letter: char| letter.is_ascii_digit() || "_-. ".contains(letter));
+        let shorter = SUFFIXES.iter().find_map(|suffix| shorter.strip_suffix(suffix)).unwrap_or(shorter);
+        if shorter.len() == stem.len() {
+            return None;
+        }
+        stem = shorter;
+    }
+}
+
+/// The split of a name in lower case that is one to the letter.
+fn split_called(name: &str) -> Option<Split> {
+    NAMES.iter().find(|(_, names)| names.contains(&name)).map(|(split, _)| *split)
 }
 
 /// The folders of a root that are splits, by name.
@@ -90,7 +110,11 @@ fn choose(
     }
     let split = NAMES.get(index).map(|(split, _)| *split);
     let of_split = |name: &&String| split_of(name) == split && !asked.contains(&Some(name.as_str()));
-    let found: Vec<&String> = folders.iter().filter(of_split).collect();
+    let mut found: Vec<&String> = folders.iter().filter(of_split).collect();
+    // `train` beside `train_images` is the one.
+    if found.iter().filter(|name| split_called(&name.to_lowercase()).is_some()).count() == 1 {
+        found.retain(|name| split_called(&name.to_lowercase()).is_some());
+    }
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some((*one).clone())),
@@ -152,48 +176,62 @@ fn quoted<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// Refuses class folders that are splits: `train`, `val` … never become classes.
+/// Refuses class folders that are splits, or hold several: `train`, `val` … never become classes.
 ///
 /// A class may be called `train`, the vehicle, where images lie directly in it and no other split is beside it.
 ///
 /// # Errors
 /// [`ExtractError::Malformed`], with what reads the folders as splits.
 pub(super) fn refuse_as_classes(folder: &Path, classes: &[String]) -> Result<(), ExtractError> {
-    let splits = split_names(classes);
+    let inside = |name: &str| super::folder::folders(&folder.join(name));
     let a_class = |name: &str| {
-        split_of(name) == Some(Split::Train)
-            && super::folder::folders(&folder.join(name)).is_ok_and(|inner| inner.is_empty())
+        split_called(&name.to_lowercase()) == Some(Split::Train)
+            && inside(name).is_ok_and(|inner| inner.is_empty())
     };
-    match splits.as_slice() {
-        [] => Ok(()),
-        [only] if a_class(only) && classes.len() > 1 => Ok(()),
-        [first, ..] => {
-            let of = |split| splits.iter().find(|name| split_of(name) == Some(split));
-            let (has, first) = (|split| of(split).is_some(), of(Split::Train).unwrap_or(first));
-            let val = of(Split::Val);
-            let within = format!("`--data {}`", folder.join(first.as_str()).display());
-            let hint = match (has(Split::Train), has(Split::Test), val) {
-                (true, true, _) => format!(
-                    "leave out `--test-fraction` and `--split-file`, or give one folder alone: {within}"
-                ),
-                (true, false, Some(val)) => {
-                    format!(
-                        "give `--test-split {val}` in place of `--test-fraction`, or one folder alone: {within}"
-                    )
-                }
-                _ => format!("give one folder alone: {within}; or rename it, where it is a class"),
-            };
-            Err(ExtractError::Malformed {
-                path: folder.to_owned(),
-                expected: "a folder of images for each class".to_owned(),
-                got: format!(
-                    "{}, which {} of a data set",
-                    quoted(&splits),
-                    if splits.len() == 1 { "is a split" } else { "are splits" }
-                ),
-                hint,
-            })
+    match split_names(classes).as_slice() {
+        [] => {}
+        [only] if a_class(only) && classes.len() > 1 => {}
+        splits => return Err(are_splits(folder, splits, false)),
+    }
+    for class in classes {
+        // What cannot be listed is the reader's to refuse.
+        let inner = inside(class).unwrap_or_default();
+        let splits = split_names(&inner);
+        let first = splits.first().and_then(|name| split_of(name));
+        if splits.iter().any(|name| split_of(name) != first) {
+            return Err(are_splits(&folder.join(class), &splits, true));
         }
+    }
+    Ok(())
+}
+
+/// The error of splits in `folder` that would become classes; `deeper` where `--data` names the folder above.
+fn are_splits(folder: &Path, splits: &[&String], deeper: bool) -> ExtractError {
+    let of = |split| splits.iter().find(|name| split_of(name) == Some(split)).map(|name| name.as_str());
+    let (train, val, test) = (of(Split::Train), of(Split::Val), of(Split::Test));
+    let first = train.or_else(|| splits.first().map(|name| name.as_str())).unwrap_or_default();
+    let within = format!("`--data {}`", folder.join(first).display());
+    let here = if deeper { format!("give `--data {}`: ", folder.display()) } else { String::new() };
+    let hint = match (train, test, val) {
+        (Some(_), Some(_), _) => {
+            format!(
+                "{here}leave out `--test-fraction` and `--split-file`, or give one folder alone: {within}"
+            )
+        }
+        (Some(_), None, Some(val)) => format!(
+            "{here}give `--test-split {val}` in place of `--test-fraction`, or one folder alone: {within}"
+        ),
+        _ => format!("give one folder alone: {within}; or rename it, where it is a class"),
+    };
+    ExtractError::Malformed {
+        path: folder.to_owned(),
+        expected: "a folder of images for each class".to_owned(),
+        got: format!(
+            "{}, which {} of a data set",
+            quoted(splits),
+            if splits.len() == 1 { "is a split" } else { "are splits" }
+        ),
+        hint,
     }
 }
 
@@ -223,6 +261,58 @@ mod tests {
             found(&["train", "test", "val", "other"], Some("other")).unwrap(),
             parts("train", Some("val"), "other")
         );
+    }
+
+    #[test]
+    fn a_year_and_words_for_images_do_not_hide_a_split() {
+        for (name, split) in [
+            ("train2017", Some(Split::Train)),
+            ("Train_Images", Some(Split::Train)),
+            ("training_set", Some(Split::Train)),
+            ("trainset", Some(Split::Train)),
+            ("training-data", Some(Split::Train)),
+            ("train_images_2019", Some(Split::Train)),
+            ("val2017", Some(Split::Val)),
+            ("validation_set", Some(Split::Val)),
+            ("devset", Some(Split::Val)),
+            ("test-images", Some(Split::Test)),
+            ("test_split", Some(Split::Test)),
+            ("trainer", None),
+            ("bullet train", None),
+            ("images", None),
+            ("2017", None),
+            ("", None),
+        ] {
+            assert_eq!(split_of(name), split, "{name}");
+        }
+        let both = found(&["train", "train_images", "test2017"], None).unwrap();
+        assert_eq!((both.train.as_str(), both.test.as_str()), ("train", "test2017"));
+        assert!(found(&["train2014", "train2017", "test"], None).is_err());
+    }
+
+    #[test]
+    fn splits_never_become_classes_one_folder_deeper_either() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["coco/train2017", "coco/val2017", "deep/images/train", "deep/images/val", "deep/x"] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        for folder in ["both/x/train_set", "both/x/test_set", "parts/ant/train", "parts/ant/1", "parts/train"]
+        {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let refused = |name: &str| {
+            let folder = root.path().join(name);
+            let classes = super::super::folder::folders(&folder).unwrap();
+            refuse_as_classes(&folder, &classes).err().map(|error| {
+                let text = format!("{error}; {}", shared::Hint::hint(&error).unwrap_or_default());
+                text.replace(&root.path().display().to_string(), "root")
+            })
+        };
+        insta::assert_snapshot!(refused("coco").unwrap(), @"`root/coco`: expected a folder of images for each class, got `train2017` and `val2017`, which are splits of a data set; give `--test-split val2017` in place of `--test-fraction`, or one folder alone: `--data root/coco/train2017`");
+        insta::assert_snapshot!(refused("deep").unwrap(), @"`root/deep/images`: expected a folder of images for each class, got `train` and `val`, which are splits of a data set; give `--data root/deep/images`: give `--test-split val` in place of `--test-fraction`, or one folder alone: `--data root/deep/images/train`");
+        insta::assert_snapshot!(refused("both").unwrap(), @"`root/both/x`: expected a folder of images for each class, got `test_set` and `train_set`, which are splits of a data set; give `--data root/both/x`: leave out `--test-fraction` and `--split-file`, or give one folder alone: `--data root/both/x/train_set`");
+        // `train` is a class here, and a class with one folder called `train` stays one.
+        assert_eq!(refused("parts"), None);
     }
 
     #[test]
