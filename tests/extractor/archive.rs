@@ -166,12 +166,19 @@ fn an_archive_writes_nothing_that_its_manifest_does_not_list() {
     assert!(longer.contains("bytes instead of"), "{longer}");
     let missing = with(&|entries| drop(entries.remove(0)));
     assert!(missing.contains("got no `"), "{missing}");
+    let without_index = with(&|entries| entries.retain(|(name, _)| !name.starts_with("test.clean/features")));
+    assert!(without_index.contains("got no `test.clean/features.safetensors.index.json`"), "{without_index}");
     let other = with(&|entries| entries.last_mut().unwrap().1[0] ^= 1);
     assert!(other.contains("with checksum"), "{other}");
     let mut tail = zstd::decode_all(std::fs::read(packed(&place)).unwrap().as_slice()).unwrap();
     tail.extend(&zeros);
     let tail = refuses_to_unpack(&place, &zstd::encode_all(tail.as_slice(), 1).unwrap());
     assert!(tail.contains("more after its end"), "{tail}");
+    let mut hidden =
+        zstd::decode_all(std::fs::read(place.path("packed.tar.zst")).unwrap().as_slice()).unwrap();
+    hidden.extend(b"hidden");
+    let hidden = refuses_to_unpack(&place, &zstd::encode_all(hidden.as_slice(), 1).unwrap());
+    assert!(hidden.contains("more after its end"), "{hidden}");
 }
 
 fn packed(place: &Workplace) -> std::path::PathBuf {

@@ -11,7 +11,7 @@ use shared::{
     interrupt::Interrupt, regular,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -87,8 +87,9 @@ impl<'a> Source<'a> {
             visit(name, &mut entry)?;
         }
         // tar stops at its own end; zstd's checksum comes after it.
-        let mut tail = tar.into_inner().take(LONGEST_TAIL + 1);
-        if io::copy(&mut tail, &mut io::sink()).map_err(broken)? > LONGEST_TAIL {
+        let mut tail = Vec::new();
+        tar.into_inner().take(LONGEST_TAIL + 1).read_to_end(&mut tail).map_err(broken)?;
+        if tail.len() as u64 > LONGEST_TAIL || tail.iter().any(|&byte| byte != 0) {
             return Err(self.malformed("more after its end".to_owned()));
         }
         Ok(())
@@ -136,7 +137,6 @@ impl<'a> Source<'a> {
                 error @ CacheError::WrongVersion { .. } => error.into(),
                 error => self.malformed(error.to_string()),
             })?;
-        let needed: BTreeSet<&str> = manifest.files().map(|file| file.file.as_str()).collect();
         let files: BTreeMap<PathBuf, FileInfo> = manifest
             .files()
             .cloned()
@@ -158,8 +158,8 @@ impl<'a> Source<'a> {
                 Some(_) => {}
             }
         }
-        match needed.into_iter().find(|&name| !sizes.contains_key(Path::new(name))) {
-            Some(name) => Err(self.malformed(format!("no `{name}`"))),
+        match files.keys().find(|&name| !sizes.contains_key(name)) {
+            Some(name) => Err(self.malformed(format!("no `{}`", name.display()))),
             None => Ok(files),
         }
     }
