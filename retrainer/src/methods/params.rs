@@ -35,11 +35,15 @@ impl Serialize for Value {
     }
 }
 
-/// A number as people write it: `0.98`, `5e-4`, `20`, `inf`.
+/// A number as people write it: `0.98`, `5e-4`, `20`, `1e300`, `inf`.
 pub fn number(number: f64) -> String {
     let plain = format!("{number}");
     let scientific = format!("{number:e}");
-    if number != 0.0 && number.is_finite() && number.abs() < 1e-2 && scientific.len() < plain.len() {
+    if number != 0.0
+        && number.is_finite()
+        && !(1e-2..1e6).contains(&number.abs())
+        && scientific.len() < plain.len()
+    {
         scientific
     } else {
         plain
@@ -128,7 +132,7 @@ pub enum Given {
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(number) => write!(f, "{number}"),
+            Self::Number(number) => f.write_str(&self::number(*number)),
             Self::Text(text) => write!(f, "\"{text}\""),
             Self::Flag(flag) => write!(f, "{flag}"),
         }
@@ -362,6 +366,7 @@ mod tests {
             expected("batch_size", 4_294_967_296.0).ends_with("expected an integer of at most 4294967295")
         );
         assert!(expected("batch_size", 0.0).ends_with("expected an integer of at least 1"));
+        assert!(expected("batch_size", f64::MAX).contains("is 1.7976931348623157e308, expected"));
         assert!(expected("lr", f64::INFINITY).ends_with("is inf, expected a finite number above 0"));
     }
 
