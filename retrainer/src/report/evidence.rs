@@ -296,6 +296,22 @@ mod tests {
         let (chance, corrected) = chance(&results, "ce");
         assert!(chance.images.unwrap() < 1e-9);
         assert_eq!((chance.seeds, corrected), (None, None));
+        insta::assert_snapshot!(legend(results), @"gain: difference to `stage1` in percentage points; none is marked; 1 row has one seed or equal seeds: chance over seeds unknown, no mark");
+    }
+
+    #[test]
+    fn an_untrained_head_beside_a_trained_baseline_is_tested_as_the_other_way_round() {
+        let trained = [0_u8, 1, 2]
+            .map(|seed| run("ce", seed.into(), 20, &right(900 + 5 * usize::from(seed), |_| false)));
+        let records = [&[stage1()][..], &trained].concat();
+        let (_folder, store) = store(&records);
+        let of = |baseline: &str, method: &str| {
+            let results = Results::of_store(&store, Some(Protocol::Last), Some(baseline), &[]).unwrap();
+            chance(&results[0], method)
+        };
+        let ((gain, marked), (loss, also)) = (of("stage1", "ce"), of("ce", "stage1"));
+        assert!(marked.unwrap() < 0.05 && also.unwrap() < 0.05);
+        assert!((gain.seeds.unwrap() - loss.seeds.unwrap()).abs() < 1e-12);
     }
 
     #[test]

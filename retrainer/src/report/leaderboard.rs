@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     metrics::{METRICS, Unit},
-    records::{Params, REVISION},
+    records::{PRECISION, Params, REVISION},
     select::{Protocol, Selected},
 };
 
@@ -31,6 +31,7 @@ const SHOWN: [(&str, &str, Show); 6] = [
 fn leaderboard(results: &Results) -> Table {
     let rows = results.shown();
     let common = common_params(&rows);
+    let some_rounded = rows.iter().any(|row| row.params().get(PRECISION).is_some());
     let gains = results.gains();
     let gain = |row: &Selected| {
         let place = results.selected.iter().position(|other| std::ptr::eq(other, row));
@@ -47,7 +48,9 @@ fn leaderboard(results: &Results) -> Table {
     let mut push =
         |column, cell: &dyn Fn(&Selected) -> Cell| table.push(column, rows.iter().map(|row| cell(row)));
     push(Column::text("method", "method", Show::Always), &|row| Cell::Text(row.method().to_owned()));
-    push(Column::text("params", "hyper-parameters", Show::Wide(1)), &|row| params(row, &common));
+    push(Column::text("params", "hyper-parameters", Show::Wide(1)), &|row| {
+        params(row, &common, some_rounded)
+    });
     push(Column::text("select", "select", Show::Data), &|row| Cell::Text(row.protocol().to_string()));
     push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(3)), &|row| Cell::Seeds {
         finished: row.seeds().len(),
@@ -97,11 +100,15 @@ pub(super) fn run_ids(row: &Selected) -> Cell {
     Cell::List(row.seeds().iter().map(|seed| seed.run_id.to_string()).collect())
 }
 
-fn params(row: &Selected, common: &Params) -> Cell {
+/// What is the row's own; beside rows of another precision, f32 too, which is not written in records.
+fn params(row: &Selected, common: &Params, some_rounded: bool) -> Cell {
     // An older revision stands in the name of the method.
     let own =
         row.params().iter().filter(|&(name, value)| name != REVISION && common.get(name) != Some(value));
-    let shown = own.map(|(name, value)| (name, value.clone())).collect();
+    let mut shown: Params = own.map(|(name, value)| (name, value.clone())).collect();
+    if some_rounded && row.params().get(PRECISION).is_none() {
+        shown = shown.with(PRECISION, "f32".into());
+    }
     Cell::Params { shown, all: row.params().clone() }
 }
 
@@ -151,6 +158,26 @@ mod tests {
         records.extend(point("lort", low, 0.4, 0.5));
         records.extend([0, 1].map(|seed| diverged("focal", high, seed)));
         records
+    }
+
+    #[test]
+    fn rows_of_two_precisions_each_say_theirs() {
+        let bf16 = r#"{"precision":"bf16"}"#;
+        let both = ["ce", "lort"]
+            .map(|method| [validated(method, bf16, 0, 0.5, 0.5), validated(method, "{}", 0, 0.5, 0.25)]);
+        let page = text(&both.concat(), Some(Protocol::Val));
+        assert!(!page.contains("unless a row says otherwise"), "{page}");
+        assert_eq!(page.matches("precision=bf16").count(), 2, "{page}");
+        assert_eq!(page.matches("precision=f32").count(), 2, "{page}");
+        let rounded = text(&both.map(|[rounded, _]| rounded), Some(Protocol::Val));
+        assert!(rounded.contains("unless a row says otherwise: precision=bf16"), "{rounded}");
+    }
+
+    #[test]
+    fn a_run_under_a_second_id_is_left_out_and_said() {
+        let again = RunRecord { run_id: "0".repeat(32), ..record("ce", "{}", 0, 0.75) };
+        let page = text(&[record("ce", "{}", 0, 0.25), again], Some(Protocol::Last));
+        assert!(page.contains("1 run of `ce` left out: another run has the same cache"), "{page}");
     }
 
     #[test]

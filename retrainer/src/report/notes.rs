@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     methods::{Method, SGD_PARAMS},
-    records::{ParamText, Params, TEST_TIME_AUGMENTATION},
+    records::{PRECISION, ParamText, Params, TEST_TIME_AUGMENTATION},
     select::{Edge, End, Selected},
 };
 use serde_json::Value;
@@ -71,13 +71,19 @@ pub(super) fn stars(too_many: bool, gains: &[Option<Gain>]) -> String {
             .to_owned();
     }
     let tested = gains.iter().filter(|gain| gain.corrected.is_some()).count();
-    let mut text = vec![format!(
+    let rule = format!(
         "; * p < 0.05 over seeds (paired t-test) and over test images (paired bootstrap within classes, or McNemar's test of \
          one run against one), Holm-corrected over {}",
         plural(tested, "row")
-    )];
+    );
+    let mut text = vec![if tested == 0 { "; none is marked".to_owned() } else { rule }];
     if gains.iter().any(|gain| gain.chance.untrained && gain.corrected.is_some()) {
         text.push("heads without training have no seeds: images alone".to_owned());
+    }
+    let seedless = recorded - tested;
+    if seedless > 0 {
+        let rows = if seedless == 1 { "1 row has".to_owned() } else { format!("{seedless} rows have") };
+        text.push(format!("{rows} one seed or equal seeds: chance over seeds unknown, no mark"));
     }
     if recorded < gains.len() {
         text.push(format!("not recorded for {}, without a mark", plural(gains.len() - recorded, "row")));
@@ -97,6 +103,7 @@ pub(super) fn cautions(results: &Results, rows: &[&Selected]) -> Vec<String> {
         cautions.extend(row.edges().iter().map(|edge| edge_note(row.method(), edge)));
     }
     cautions.extend(earlier_revisions(rows));
+    cautions.extend(repeated_runs(rows));
     let mut unfinished: Vec<_> = rows.iter().filter(|row| row.incomplete_points() > 0).collect();
     unfinished.dedup_by_key(|row| row.method());
     cautions.extend(unfinished.iter().map(|row| {
@@ -111,6 +118,21 @@ pub(super) fn cautions(results: &Results, rows: &[&Selected]) -> Vec<String> {
         ));
     }
     cautions
+}
+
+/// That some runs are those of other ids once more.
+fn repeated_runs(rows: &[&Selected]) -> Option<String> {
+    let runs: usize = rows.iter().map(|row| row.repeated_runs()).sum();
+    let methods = rows.iter().filter(|row| row.repeated_runs() > 0).map(|row| format!("`{}`", row.method()));
+    let methods: Vec<_> = methods.collect::<BTreeSet<_>>().into_iter().collect();
+    (runs > 0).then(|| {
+        format!(
+            "{} of {} left out: another run has the same cache, method, hyper-parameters and seed under another id, and \
+             a seed counts once",
+            plural(runs, "run"),
+            methods.join(", ")
+        )
+    })
 }
 
 /// That some runs would come out otherwise today, once for all methods.
@@ -175,12 +197,17 @@ pub(super) fn common_params(rows: &[&Selected]) -> Params {
         seen.name == "lr"
             || default.is_some_and(|default| default.to_string() != ParamText(value).to_string())
     };
+    let all = rows.len();
     let common = |seen: Seen<'_>| {
         let general =
             SGD_PARAMS.iter().any(|param| param.name == seen.name) || seen.name == TEST_TIME_AUGMENTATION;
         let usual = seen.methods.len() > 1 && 2 * seen.methods.len() >= methods.len();
         let rows: usize = seen.values.iter().map(|(_, rows)| rows).sum();
         let (value, most) = seen.values.iter().max_by_key(|(_, rows)| *rows)?;
+        // A row without a precision has another one, f32.
+        if seen.name == PRECISION && *most < all {
+            return None;
+        }
         // What one row alone has would be common, and its column blank.
         if rows == 1 && is_telling(&seen, value) {
             return None;

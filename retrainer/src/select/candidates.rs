@@ -1,8 +1,12 @@
-//! Grid points: the runs of one method with the same hyper-parameters.
+//! Grid points: the runs of one method with the same hyper-parameters, precision among them.
 
-use crate::records::{Params, Run, Status};
+use crate::records::{PRECISION, Params, Run, Status};
 use serde_json::Value;
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 /// All seeds of one method and one set of hyper-parameters.
 #[derive(Clone, Debug)]
@@ -10,34 +14,55 @@ pub(super) struct Point<'a> {
     pub(super) params: &'a Arc<Params>,
     pub(super) finished: Vec<&'a Run>,
     pub(super) diverged: usize,
+    /// Further runs of a seed, which are left out.
+    pub(super) repeated: usize,
 }
 
-impl Point<'_> {
+impl<'a> Point<'a> {
+    /// One run for each seed, since the same run under another id is no further evidence: the first that finished, else
+    /// the first.
+    fn of(params: &'a Arc<Params>, runs: &[&'a Run]) -> Self {
+        let mut by_seed: BTreeMap<u64, &Run> = BTreeMap::new();
+        for &run in runs {
+            match by_seed.entry(run.seed) {
+                Entry::Vacant(place) => {
+                    place.insert(run);
+                }
+                Entry::Occupied(mut place) => {
+                    if place.get().status == Status::Diverged && run.status == Status::Ok {
+                        place.insert(run);
+                    }
+                }
+            }
+        }
+        let seeds = by_seed.len();
+        let finished: Vec<_> = by_seed.into_values().filter(|run| run.status == Status::Ok).collect();
+        Self { params, diverged: seeds - finished.len(), repeated: runs.len() - seeds, finished }
+    }
+
     pub(super) fn seeds(&self) -> usize {
         self.finished.len() + self.diverged
     }
 }
 
-/// The points of every method: methods by name, points by parameter values, seeds in order.
-pub(super) fn points<'a>(runs: &[&'a Run]) -> BTreeMap<&'a Arc<str>, Vec<Point<'a>>> {
-    let mut groups: BTreeMap<&Arc<str>, BTreeMap<String, Point<'a>>> = BTreeMap::new();
+/// A method at one precision, f32 (`None`) first: precision is no axis to choose on, so that each has a result of its own.
+pub(super) type Family<'a> = (&'a Arc<str>, Option<&'a str>);
+
+/// The points of every family: methods by name, points by parameter values, seeds in order.
+pub(super) fn points<'a>(runs: &[&'a Run]) -> BTreeMap<Family<'a>, Vec<Point<'a>>> {
+    let mut groups: BTreeMap<Family<'a>, BTreeMap<String, Vec<&'a Run>>> = BTreeMap::new();
     for &run in runs {
-        let point = groups.entry(&run.method).or_default().entry(run.params.canonical());
-        let point = point.or_insert_with(|| Point { params: &run.params, finished: Vec::new(), diverged: 0 });
-        match run.status {
-            Status::Ok => point.finished.push(run),
-            Status::Diverged => point.diverged += 1,
-        }
+        let precision = run.params.get(PRECISION).and_then(Value::as_str);
+        let points = groups.entry((&run.method, precision)).or_default();
+        points.entry(run.params.canonical()).or_default().push(run);
     }
-    let in_order = |points: BTreeMap<String, Point<'a>>| {
-        let mut points: Vec<_> = points.into_values().collect();
+    let in_order = |points: BTreeMap<String, Vec<&'a Run>>| {
+        let of = |runs: Vec<&'a Run>| Some(Point::of(&runs.first()?.params, &runs));
+        let mut points: Vec<_> = points.into_values().filter_map(of).collect();
         points.sort_by(|a, b| compare(a.params, b.params));
-        for point in &mut points {
-            point.finished.sort_by_key(|run| run.seed);
-        }
         points
     };
-    groups.into_iter().map(|(method, points)| (method, in_order(points))).collect()
+    groups.into_iter().map(|(family, points)| (family, in_order(points))).collect()
 }
 
 /// Parameter by parameter: numbers by value, everything else by its JSON text.

@@ -85,6 +85,7 @@ pub struct Selected {
     diverged: usize,
     points: usize,
     incomplete: usize,
+    repeated: usize,
     edges: Vec<Edge>,
     val_top1: Option<f64>,
     last_epoch: Option<Summary>,
@@ -127,6 +128,11 @@ impl Selected {
         self.incomplete
     }
 
+    /// Runs left out since another run has their seed and hyper-parameters, of all points that this one was selected from.
+    pub fn repeated_runs(&self) -> usize {
+        self.repeated
+    }
+
     /// Axes at whose end the selected value lies; empty where nothing was selected.
     pub fn edges(&self) -> &[Edge] {
         &self.edges
@@ -159,13 +165,16 @@ impl Selected {
     }
 
     /// Differences to another result on the seeds that both have; a head that is not trained has no seed and stands
-    /// beside every one.
+    /// beside every one, whichever side it is on.
     pub fn paired_differences(&self, other: &Self, metric: &str) -> Vec<f64> {
-        let partner = |seed: u64| match other.seeds.as_slice() {
-            [only] if other.untrained() => only.values.get(metric),
-            seeds => seeds.iter().find(|other| other.seed == seed)?.values.get(metric),
+        let of_seed = |row: &Self, seed: u64| match row.seeds.as_slice() {
+            [only] if row.untrained() => only.values.get(metric),
+            seeds => seeds.iter().find(|result| result.seed == seed)?.values.get(metric),
         };
-        self.seeds.iter().filter_map(|own| Some(own.values.get(metric)? - partner(own.seed)?)).collect()
+        let leading = if self.untrained() && self.seeds.len() == 1 { other } else { self };
+        let difference =
+            |result: &SeedResult| Some(of_seed(self, result.seed)? - of_seed(other, result.seed)?);
+        leading.seeds.iter().filter_map(difference).collect()
     }
 
     fn new(method: &Arc<str>, points: &[Point<'_>], point: &Point<'_>, protocol: Protocol) -> Self {
@@ -185,6 +194,7 @@ impl Selected {
             diverged: point.diverged,
             points: if chosen { points.len() } else { 1 },
             incomplete: points.iter().filter(|point| point.seeds() < most).count(),
+            repeated: if chosen { points.iter().map(|point| point.repeated).sum() } else { point.repeated },
             edges: if chosen { edges(points, point.params) } else { Vec::new() },
             val_top1: mean(point.finished.iter().filter_map(|run| Protocol::Val.score(run)).collect()),
             last_epoch: Summary::of(&point.finished.iter().filter_map(last).collect::<Vec<_>>()),
@@ -193,7 +203,7 @@ impl Selected {
     }
 }
 
-/// Applies a protocol to the runs of one cache: one result per method, or per grid point with [`Protocol::Last`].
+/// Applies a protocol to the runs of one cache: one result per method and precision, or per grid point with [`Protocol::Last`].
 ///
 /// The point with the best mean score over seeds is selected, the first in parameter order among equals. A point with a
 /// diverged seed is selected only when every point of the method has one, and a point without finished seed only when
@@ -205,7 +215,7 @@ impl Selected {
 pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, SelectError> {
     require_recorded(runs, protocol)?;
     let mut selected = Vec::new();
-    for (method, points) in points(runs) {
+    for ((method, _), points) in points(runs) {
         let chosen = match protocol {
             Protocol::Last => points.iter().collect(),
             Protocol::Val | Protocol::BestOnTest => Vec::from_iter(best(&points, protocol)),
@@ -431,5 +441,33 @@ mod tests {
         let records = [record("lort", "{}", 0, 0.75), record("lort", "{}", 1, 1.0), untrained];
         let selected = run_protocol(&records, Protocol::Last);
         assert_eq!(selected[0].paired_differences(&selected[1], "top1.all"), [0.25, 0.5]);
+        assert_eq!(selected[1].paired_differences(&selected[0], "top1.all"), [-0.25, -0.5]);
+        assert_eq!(selected[1].paired_differences(&selected[1], "top1.all"), [0.0]);
+    }
+
+    #[test]
+    fn each_precision_has_a_result_of_its_own_under_every_protocol() {
+        let bf16 = r#"{"precision":"bf16"}"#;
+        let records = [validated("ce", bf16, 0, 0.9, 0.5), validated("ce", "{}", 0, 0.4, 0.25)];
+        let expected = [("ce", String::new(), Some(0.25)), ("ce", "precision=bf16".to_owned(), Some(0.5))];
+        let selected = run_protocol(&records, Protocol::Val);
+        assert_eq!(rows(&selected), expected);
+        assert!(selected.iter().all(|row| row.points() == 1));
+        assert_eq!(run_protocol(&records, Protocol::Last).len(), 2);
+    }
+
+    #[test]
+    fn a_seed_counts_once_under_however_many_ids() {
+        let again = |run: RunRecord, id: &str| RunRecord { run_id: id.to_owned(), ..run };
+        let records = [
+            record("ce", "{}", 0, 0.25),
+            again(record("ce", "{}", 0, 0.75), "00000000000000000000000000000001"),
+            diverged("ce", "{}", 1),
+            again(record("ce", "{}", 1, 0.5), "00000000000000000000000000000002"),
+        ];
+        let selected = run_protocol(&records, Protocol::Last);
+        let values: Vec<_> = selected[0].seeds().iter().map(|seed| seed.values.get("top1.all")).collect();
+        assert_eq!(values, [Some(0.25), Some(0.5)]);
+        assert_eq!((selected[0].diverged(), selected[0].repeated_runs()), (0, 2));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     metrics::PerClass,
-    records::{CacheSummary, Params, RecordError, Run, RunRecord, RunStore},
+    records::{CacheSummary, PRECISION, Params, RecordError, Run, RunRecord, RunStore},
     report::Results,
     select::{Detail, DetailError, Protocol, SeedResult, Selected, last_detail, select, selected_detail},
     statistics::Summary,
@@ -333,7 +333,9 @@ pub(super) fn points_by(
     for run in input.runs.iter().copied().filter(|run| &*run.method == method && wanted(&run.method)) {
         let number = |name: &&str| run.params.get(name).and_then(serde_json::Value::as_f64).map(Ordered);
         let Some(key) = axes.iter().map(number).collect::<Option<Vec<_>>>() else { continue };
-        let kept = part(run, &|name| !chooses || held.iter().any(|(other, _)| *other == name)).to_string();
+        let kept =
+            part(run, &|name| !chooses || name == PRECISION || held.iter().any(|(other, _)| *other == name))
+                .to_string();
         let unusual = held
             .iter()
             .any(|(name, value)| run.params.get(name).and_then(serde_json::Value::as_f64) != Some(*value));
