@@ -282,7 +282,7 @@ fn a_figure_shows_the_state_whose_number_it_names() {
         }
         // The data too: calibration, accuracy of the first class, the place of a method.
         let reliability = draw(&runs, "reliability");
-        assert!(reliability.contains(&format!("(ECE {} %)", percent(shown, "ece"))), "{reliability}");
+        assert!(reliability.contains(&format!("ECE {} %", percent(shown, "ece"))), "{reliability}");
         let first = 100.0 * shown_accuracy(shown);
         assert!(draw(&runs, "class-size").contains(&format!("class 0 (500 training samples): {first:.1} %")));
         let predictors = draw(&runs, "predictors");
@@ -291,8 +291,39 @@ fn a_figure_shows_the_state_whose_number_it_names() {
         // With the last epoch asked for, both are the same.
         let output = report(&runs, &["--figure", "reliability", "--select", "last"]);
         let svg = String::from_utf8(output.stdout).unwrap();
-        assert!(svg.contains(&format!("(ECE {} %)", percent(&last, "ece"))), "{svg}");
+        assert!(svg.contains(&format!("ECE {} %", percent(&last, "ece"))), "{svg}");
         assert!(svg.contains("after the last epoch; last epoch of every grid point"), "{svg}");
+    }
+}
+
+#[test]
+fn headings_of_panels_are_whole_and_seeds_are_those_of_the_drawn_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = RunWriter::create(folder.path()).unwrap();
+    for method in ["stage1", "balanced-softmax", "lort"] {
+        writer.append(&record(method, "{}", 0, measure(1.0, 0.2))).unwrap();
+    }
+    // Two grid points of which the last epoch chooses none: they are not drawn.
+    for (params, seed) in [(r#"{"lr":0.1}"#, 0), (r#"{"lr":0.1}"#, 1), (r#"{"lr":0.2}"#, 0)] {
+        writer.append(&record("ce", params, seed, measure(1.0, 0.2))).unwrap();
+    }
+    writer.finish().unwrap();
+    keep(folder.path(), "cache", &COUNTS);
+    let svg = |name: &str| {
+        let output = report(folder.path(), &["--figure", name, "--select", "last"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (predictors, reliability) = (svg("predictors"), svg("reliability"));
+    for (figure, heading) in [
+        (&predictors, ">weight norm:  r = "),
+        (&predictors, ">Logits Magnitude:  r = "),
+        (&reliability, ">balanced-softmax  "),
+        (&reliability, ">ECE "),
+    ] {
+        assert!(figure.contains(heading), "{heading}: {figure}");
+    }
+    for figure in [&predictors, &reliability] {
+        assert!(!figure.contains('…') && figure.contains("; 1 seed; cache "), "{figure}");
     }
 }
 

@@ -19,8 +19,8 @@ fn class_size(input: &FigureInput<'_>) -> Option<Figure> {
     let panels: Vec<_> = input
         .featured()
         .into_iter()
-        .map(|method| (method.heading(), method.column(|per_class| &per_class.accuracy)))
-        .filter(|(_, accuracy)| accuracy.iter().any(Option::is_some))
+        .map(|method| (method.row, method.heading(), method.column(|per_class| &per_class.accuracy)))
+        .filter(|(.., accuracy)| accuracy.iter().any(Option::is_some))
         .collect();
     if panels.is_empty() || most <= fewest {
         return None;
@@ -29,7 +29,7 @@ fn class_size(input: &FigureInput<'_>) -> Option<Figure> {
     let above = 24.0;
     let mut svg = grid.drawing(panels.len(), above);
     legend(&mut svg, &Shot::ALL.map(|shot| (series(shot), shot.name())));
-    for (index, (heading, accuracy)) in panels.iter().enumerate() {
+    for (index, (_, heading, accuracy)) in panels.iter().enumerate() {
         let (low, high) = (fewest as f64, most as f64);
         let panel = grid.panel(index, above, Scale::logarithmic(low, high), Scale::tight(0.0, 100.0, 5));
         panel.frame(
@@ -60,7 +60,7 @@ fn class_size(input: &FigureInput<'_>) -> Option<Figure> {
     let caption = format!(
         "Each point is a class, the line their moving mean; {}; means over the seeds; {}",
         input.state(),
-        input.how()
+        input.how(panels.iter().map(|&(row, ..)| row))
     );
     let svg = svg.finish("class-size", title, &caption);
     Some(Figure { name: "class-size", title: title.to_owned(), svg, caption })

@@ -210,9 +210,9 @@ impl<'a> FigureInput<'a> {
         Some(classes)
     }
 
-    /// `epoch and hyper-parameters …; 3 seeds; cache cifar100, …, select val`
-    pub(super) fn how(&self) -> String {
-        let seeds = self.results.selected.iter().map(|row| row.seeds().len()).max().unwrap_or(0);
+    /// `epoch and hyper-parameters …; 3 seeds; cache cifar100, …, select val`: the most seeds of the results that are drawn.
+    pub(super) fn how<'r>(&self, drawn: impl IntoIterator<Item = &'r Selected>) -> String {
+        let seeds = drawn.into_iter().map(|row| row.seeds().len()).max().unwrap_or(0);
         let plural = if seeds == 1 { "" } else { "s" };
         format!("{}; {seeds} seed{plural}; cache {}", self.results.protocol.about(), self.results.title())
     }

@@ -60,7 +60,7 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
         "Means of per-class accuracies on the test split, bands are ± one standard deviation over seeds; over all classes \
          {}; {fixed}; {}",
         span(input, &points.iter().map(|(_, row)| row).collect::<Vec<_>>(), "values")?,
-        input.how()
+        input.how(points.iter().map(|(_, row)| row))
     );
     Some(Figure { name: "fig4", title: title.to_owned(), svg: svg.finish("fig4", title, &caption), caption })
 }

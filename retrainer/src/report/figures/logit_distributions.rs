@@ -116,7 +116,7 @@ fn logit_distributions(input: &FigureInput<'_>) -> Option<Figure> {
          group; areas are histograms of the first seed, lines are normals with the mean and deviation of the same \
          logits; {}; {}",
         input.state(),
-        input.how()
+        input.how(rows.iter().map(|(method, _)| method.row))
     );
     Some(Figure { name: "fig1", title: title.to_owned(), svg: svg.finish("fig1", title, &caption), caption })
 }

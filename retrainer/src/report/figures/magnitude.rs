@@ -86,19 +86,19 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
     };
     let panels: Vec<_> = methods
         .iter()
-        .map(|method| (method.heading(), points(method)))
-        .filter(|(_, points)| !points.is_empty())
+        .map(|method| (method.row, method.heading(), points(method)))
+        .filter(|(.., points)| !points.is_empty())
         .collect();
     if panels.is_empty() {
         return None;
     }
-    let all: Vec<f64> = panels.iter().flat_map(|(_, points)| points).map(|point| point.value).collect();
+    let all: Vec<f64> = panels.iter().flat_map(|(.., points)| points).map(|point| point.value).collect();
     let scale = Scale::linear(middle(&all).into_iter().chain([0.0]), 4);
     let grid = Grid { columns: 4, width: 170.0, height: 110.0 };
     let above = 24.0;
     let mut svg = grid.drawing(panels.len(), above);
     legend(&mut svg, &Shot::ALL.map(|shot| (series(shot), shot.name())));
-    for (index, (heading, points)) in panels.iter().enumerate() {
+    for (index, (_, heading, points)) in panels.iter().enumerate() {
         let x = Scale::tight(0.0, (classes.len() - 1) as f64, 4);
         let panel = grid.panel(index, above, x, scale.clone());
         let (x_label, y_label) = (
@@ -128,7 +128,7 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
          accuracy in percent, in increasing order, {scales}; points are classes, the line is their moving mean. \
          {symbol} {measured}; {}; {}",
         input.state(),
-        input.how()
+        input.how(panels.iter().map(|&(row, ..)| row))
     );
     Some(Figure { name, title: (*title).to_owned(), svg: svg.finish(name, title, &caption), caption })
 }

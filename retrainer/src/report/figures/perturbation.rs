@@ -56,7 +56,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
                 let same = |other: &MethodDetail<'_>| other.row.method() == method.row.method();
                 Some(points(balanced.methods().iter().find(|other| same(other))?, class_counts))
             });
-            (method.row.method(), method.heading(), points(&method, class_counts), beside.unwrap_or_default())
+            (method.row, method.heading(), points(&method, class_counts), beside.unwrap_or_default())
         })
         .filter(|(_, _, points, _)| !points.is_empty())
         .collect();
@@ -71,7 +71,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
     names.extend(compared.map(|_| (BALANCED, "balanced data")));
     legend(&mut svg, &names);
     let mut found = Vec::new();
-    for (index, (method, heading, points, beside)) in panels.iter().enumerate() {
+    for (index, (row, heading, points, beside)) in panels.iter().enumerate() {
         let all = || points.iter().chain(beside);
         let values = || all().flat_map(|point| [point.closed, point.measured]).chain([0.0]);
         let scale = Scale::linear(values(), 4);
@@ -98,7 +98,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
         };
         let groups = Shot::ALL.into_iter().filter_map(|shot| means(shot.name(), &group(shot)));
         let words: Vec<_> = groups.chain(means("balanced", beside)).collect();
-        found.push(format!("{method}: {}", words.join(", ")));
+        found.push(format!("{}: {}", row.method(), words.join(", ")));
     }
     let title = "Perturbation of the logits: measured against Proposition 3";
     let comparison = match compared {
@@ -116,7 +116,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
          perturbations. Means over classes, measured (closed form): {}; {}; {}",
         found.join("; "),
         input.state(),
-        input.how()
+        input.how(panels.iter().map(|&(row, ..)| row))
     );
     Some(Figure { name: "fig3", title: title.to_owned(), svg: svg.finish("fig3", title, &caption), caption })
 }

@@ -43,7 +43,7 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
         .filter_map(|method| {
             let norms = mean_spread(method, |per_class| &per_class.weight_norm)?;
             let magnitudes = mean_spread(method, |per_class| &per_class.logits_magnitude)?;
-            Some((method.row.method(), [norms, magnitudes], 100.0 * method.top1))
+            Some((method.row, [norms, magnitudes], 100.0 * method.top1))
         })
         .collect();
     // A correlation of two points is ±1 whatever they are.
@@ -68,14 +68,14 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
         found.push(format!("{name}: Pearson {r}, Spearman {rho}"));
         panel.frame(
             &mut svg,
-            &format!("{name}:  Pearson r = {r},  Spearman ρ = {rho}"),
+            &format!("{name}:  r = {r}, ρ = {rho}"),
             &format!("spread of the {name} over classes (0 is balanced)"),
             if index == 0 { "accuracy, %" } else { "" },
         );
         let mut dots: Vec<(f64, f64, &str)> = Vec::new();
-        for (method, spreads, percent) in &points {
+        for (row, spreads, percent) in &points {
             let (x, y) = panel.at(place(spreads), *percent);
-            dots.push((x, y, method));
+            dots.push((x, y, row.method()));
         }
         for (&(x, y, method), (_, spreads, percent)) in dots.iter().zip(&points) {
             let tip = format!("{method}: spread {:.3}, accuracy {percent:.2} %", place(spreads));
@@ -96,7 +96,7 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
         found.join("; "),
         points.len(),
         input.state(),
-        input.how()
+        input.how(points.iter().map(|&(row, ..)| row))
     );
     let svg = svg.finish("predictors", title, &caption);
     Some(Figure { name: "predictors", title: title.to_owned(), svg, caption })

@@ -96,7 +96,7 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
     let caption = format!(
         "Mean of per-class accuracies on the test split, mean over seeds; {}{beyond}; {fixed}; {}",
         span(input, &points.iter().map(|(_, row)| row).collect::<Vec<_>>(), "cells")?,
-        input.how()
+        input.how(points.iter().map(|(_, row)| row))
     );
     Some(Figure { name: "fig5", title: title.to_owned(), svg: svg.finish("fig5", title, &caption), caption })
 }

@@ -3,6 +3,7 @@
 use super::{
     Figure, FigureInput, FigureKind,
     axes::{Grid, Scale},
+    svg::Anchor,
 };
 use crate::metrics::Reliability;
 
@@ -42,7 +43,7 @@ fn reliability(input: &FigureInput<'_>) -> Option<Figure> {
                 .filter_map(|seed| seed.distributions.as_ref()?.reliability.as_ref())
                 .collect();
             let bins = pooled(&seeds);
-            (!bins.is_empty()).then(|| (method.heading(), bins))
+            (!bins.is_empty()).then(|| (method.row, method.heading(), bins))
         })
         .collect();
     if panels.is_empty() {
@@ -50,18 +51,16 @@ fn reliability(input: &FigureInput<'_>) -> Option<Figure> {
     }
     let grid = Grid { columns: 4, width: 170.0, height: 170.0 };
     let mut svg = grid.drawing(panels.len(), 0.0);
-    for (index, (heading, bins)) in panels.iter().enumerate() {
+    for (index, (_, heading, bins)) in panels.iter().enumerate() {
         let unit = Scale::tight(0.0, 1.0, 5);
         let panel = grid.panel(index, 0.0, unit.clone(), unit);
         let total: u64 = bins.iter().map(|bin| bin.0).sum();
         let ece: f64 = bins.iter().map(|bin| bin.0 as f64 / total as f64 * (bin.2 - bin.1).abs()).sum();
-        panel.frame(
-            &mut svg,
-            &format!("{heading}  (ECE {:.1} %)", 100.0 * ece),
-            "confidence",
-            if index % grid.columns == 0 { "accuracy" } else { "" },
-        );
+        panel.frame(&mut svg, heading, "confidence", if index % grid.columns == 0 { "accuracy" } else { "" });
         svg.path("guide", &[panel.at(0.0, 0.0), panel.at(1.0, 1.0)]);
+        // The heading has no room for it; heads are seldom so unsure and right that points lie in this corner.
+        let corner = (panel.left + 6.0, panel.top + 14.0);
+        svg.text("muted", corner, Anchor::Start, &format!("ECE {:.1} %", 100.0 * ece));
         for &(count, confidence, accuracy) in bins {
             let tip = format!("{count} samples: confidence {confidence:.3}, accuracy {accuracy:.3}");
             // The area of a point is its share of the samples.
@@ -77,7 +76,7 @@ fn reliability(input: &FigureInput<'_>) -> Option<Figure> {
         "15 equal bins of the largest probability, the size of a point shows its share of the test samples; on the dashed \
          line a head is calibrated, below it too sure; {}; {}",
         input.state(),
-        input.how()
+        input.how(panels.iter().map(|&(row, ..)| row))
     );
     let svg = svg.finish("reliability", title, &caption);
     Some(Figure { name: "reliability", title: title.to_owned(), svg, caption })

@@ -121,7 +121,7 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
         "Mean of per-class accuracies after each epoch of the selected grid point of each method, mean over the seeds, bands \
          are ± one standard deviation; a panel for each method with its test accuracy in percent, in increasing order, all of \
          one scale{marks}; {}",
-        input.how()
+        input.how(panels.iter().map(|panel| panel.row))
     );
     let svg = svg.finish("training-curves", title, &caption);
     Some(Figure { name: "training-curves", title: title.to_owned(), svg, caption })
