@@ -3,6 +3,7 @@
 //! JPEG goes to libjpeg-turbo, the decoder of PIL and torchvision; the other formats to decoders in Rust, each checked against
 //! Pillow over every layout that it has (`fixtures/images/layouts`). What would come out differently is an error.
 
+mod bmp;
 mod colours;
 mod decode;
 mod jpeg;

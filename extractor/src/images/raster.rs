@@ -1,7 +1,7 @@
 //! PNG, WebP, BMP and PNM, by the crate `image`.
 
 use super::{
-    Rgb, colours,
+    Rgb, bmp, colours,
     decode::{MaxPixels, Refused, check_size},
 };
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
@@ -26,6 +26,9 @@ pub(super) fn decode(bytes: &[u8], format: ImageFormat, max_pixels: MaxPixels) -
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
     check_size(width, height, max_pixels)?;
+    if format == ImageFormat::Bmp && bmp::skips_pixels(bytes) {
+        return Err(Refused::unread("a BMP file with skipped pixels, which is not read".to_owned()));
+    }
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     // Which PIL takes for grey, transparency or not; grey with an alpha channel is another colour type.
     let grey_png = format == ImageFormat::Png && bytes.get(PNG_COLOUR_TYPE) == Some(&0);
