@@ -22,6 +22,7 @@ pub mod dump;
 pub mod error;
 pub mod images;
 pub mod import;
+mod place;
 pub mod stage1;
 pub mod threads;
 pub mod transform;

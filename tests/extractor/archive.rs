@@ -74,6 +74,50 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
+fn what_is_no_file_or_no_folder_is_never_to_be_removed() {
+    let place = imported();
+    packed(&place);
+    assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    place.write("file", "mine");
+    for (line, expected) in [
+        ("pack cache /dev/null", "`/dev/null`: expected a file, got a device"),
+        ("pack cache /dev/full", "`/dev/full`: expected a file, got a device"),
+        ("pack cache pipe", "`pipe`: expected a file, got a pipe"),
+        ("pack packed.tar.zst cache", "`cache`: expected a file, got a folder"),
+        ("unpack packed.tar.zst /dev/null", "`/dev/null`: expected a folder, got a device"),
+        ("unpack packed.tar.zst pipe", "`pipe`: expected a folder, got a pipe"),
+        ("unpack packed.tar.zst file", "`file`: expected a folder, got a file"),
+        (
+            "import --train nothing --test nothing --out /dev/null",
+            "`/dev/null`: expected a folder, got a device",
+        ),
+        (
+            "dump --dataset cifar10 --data nothing --device cpu --out file",
+            "`file`: expected a folder, got a file",
+        ),
+        (
+            "dump --dataset cifar10 --data nothing --device cpu --out pipe",
+            "`pipe`: expected a folder, got a pipe",
+        ),
+    ] {
+        let refused = place.refused(line);
+        assert!(refused.contains(expected), "{line}: {refused}");
+        assert!(refused.contains("give a path where nothing is yet"), "{line}: {refused}");
+    }
+}
+
+#[test]
+fn a_link_to_an_empty_folder_becomes_the_cache_that_it_leads_to() {
+    let place = imported();
+    packed(&place);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    std::os::unix::fs::symlink("empty", place.path("link")).unwrap();
+    place.ok("unpack packed.tar.zst link");
+    assert!(place.path("link").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(files(&place.path("empty")), files(&place.path("cache")));
+}
+
+#[test]
 fn a_damaged_cache_is_not_packed() {
     let place = imported();
     let shard = place.path("cache/test.clean/00000.safetensors");

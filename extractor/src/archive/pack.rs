@@ -1,7 +1,7 @@
 //! A cache becomes an archive.
 
 use super::{Stoppable, prepare, unless_stopped};
-use crate::error::ExtractError;
+use crate::{error::ExtractError, place};
 use shared::{Damage, FeatureCache, MANIFEST_FILE, atomic, index_path, interrupt::Interrupt, regular};
 use std::{
     collections::BTreeSet,
@@ -16,6 +16,7 @@ use zstd::Encoder;
 /// # Errors
 /// [`ExtractError::Exists`] for an archive that is there, the cache's own errors where it is damaged, [`ExtractError::Io`].
 pub fn pack(cache: &Path, archive: &Path, level: i32, interrupt: &Interrupt) -> Result<(), ExtractError> {
+    place::for_file(archive)?;
     prepare(archive)?;
     check_whole(cache)?;
     unless_stopped(write(cache, archive, level, interrupt), interrupt, "no archive was written")

@@ -5,7 +5,7 @@
 //! puts nothing on the disk that its manifest does not answer for, and takes no memory beyond the manifest.
 
 use super::{Stoppable, prepare, unless_stopped};
-use crate::error::ExtractError;
+use crate::{error::ExtractError, place};
 use shared::{
     CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, atomic::TemporaryFolder,
     interrupt::Interrupt, regular,
@@ -31,7 +31,11 @@ const LONGEST_TAIL: u64 = 1 << 20;
 /// [`ExtractError::Exists`] for a folder that is there and not empty; [`ExtractError::Malformed`] for an archive that is
 /// cut off, damaged, or holds anything but the plain files of its manifest; [`ExtractError::Io`].
 pub fn unpack(archive: &Path, cache: &Path, interrupt: &Interrupt) -> Result<(), ExtractError> {
+    place::for_folder(cache)?;
     prepare(cache)?;
+    // A link to an empty folder stays one: what it leads to becomes the cache.
+    let behind_links = cache.canonicalize();
+    let cache = behind_links.as_deref().unwrap_or(cache);
     let source = Source { path: archive, interrupt };
     unless_stopped(unpack_checked(&source, cache), interrupt, "nothing was unpacked")
 }

@@ -6,12 +6,14 @@ use crate::{
     dump::Written,
     error::ExtractError,
     import::{Import, split::ImportedSplit, write},
+    place,
 };
 use shared::{FeatureCache, Split, text};
 use std::{collections::BTreeMap, path::Path};
 
 pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
     let interrupt = install_interrupt()?;
+    place::for_folder(&args.out)?;
     let mut splits = BTreeMap::new();
     for (split, file, pair) in [
         (Split::Train, &args.train, &args.train_npy()),

@@ -23,6 +23,7 @@ use crate::{
     backbones::{Backbone, Readout},
     config::{Precision, program},
     datasets::Dataset,
+    place,
     transform::Transform,
 };
 use listing::Listing;
@@ -103,6 +104,7 @@ pub enum Written {
 /// # Errors
 /// [`shared::CacheError::NotEmpty`] for a folder that holds something but no cache.
 pub fn check_out(out: &Path) -> Result<(), ExtractError> {
+    place::for_folder(out)?;
     // Another partition may be about to write its first file.
     let holds_something = std::fs::read_dir(out)
         .is_ok_and(|entries| entries.flatten().any(|entry| !atomic::is_temporary(&entry.file_name())));
