@@ -196,6 +196,26 @@ fn heads_as_other_programs_store_them_give_the_same_cache() {
 }
 
 #[test]
+fn samples_and_class_names_that_are_there_twice_are_refused() {
+    let place = Workplace::new();
+    write_safetensors(&place);
+    place.write("twice.safetensors", safetensors(&rows(4, 100), None, Some(&[3, 1, 2, 1])));
+    insta::assert_snapshot!(place.refused("import --train train.safetensors --test twice.safetensors --out cache"), @"
+    exit 2
+    error: `twice.safetensors`: expected `sample_ids` that differ from row to row, got 1 in rows 1 and 3
+    hint: save each sample once, or leave `sample_ids` out to number the rows
+    ");
+    place.write("names.txt", "ant\ncrane\ncrane\n");
+    let line = "import --train train.safetensors --test test.safetensors --class-names names.txt --out cache";
+    insta::assert_snapshot!(place.refused(line), @"
+    exit 2
+    error: `names.txt`: expected a name of its own for each class, got `crane` for the classes 1 and 2
+    hint: tell them apart, as in `crane (bird)`
+    ");
+    assert!(!place.path("cache").exists());
+}
+
+#[test]
 fn what_is_no_head_is_said_about_the_head_and_leaves_nothing() {
     let place = Workplace::new();
     write_safetensors(&place);

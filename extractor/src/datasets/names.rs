@@ -3,12 +3,15 @@
 use super::{assemble::Entry, text};
 use crate::ExtractError;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// Reads the names of `classes` classes: one a line, a JSON list, or a JSON object from names to numbers.
 ///
 /// # Errors
-/// As [`text::read`]; [`ExtractError::Malformed`] for another number of names.
+/// As [`text::read`]; [`ExtractError::Malformed`] for another number of names, and for one name of two classes.
 pub(crate) fn read(path: &Path, classes: usize) -> Result<Vec<String>, ExtractError> {
     let what = "the names of the classes, one a line";
     let text = text::read(path, what, "check the path of `--class-names`")?;
@@ -26,7 +29,21 @@ pub(crate) fn read(path: &Path, classes: usize) -> Result<Vec<String>, ExtractEr
         }
         _ => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
     };
-    if names.len() == classes { Ok(names) } else { Err(malformed(format!("{} names", names.len()))) }
+    if names.len() != classes {
+        return Err(malformed(format!("{} names", names.len())));
+    }
+    let mut seen = HashMap::with_capacity(classes);
+    for (class, name) in names.iter().enumerate() {
+        if let Some(first) = seen.insert(name, class) {
+            return Err(ExtractError::Malformed {
+                path: path.to_owned(),
+                expected: "a name of its own for each class".to_owned(),
+                got: format!("`{name}` for the classes {first} and {class}"),
+                hint: "tell them apart, as in `crane (bird)`".to_owned(),
+            });
+        }
+    }
+    Ok(names)
 }
 
 /// `["a", "b"]` or `{"a": 0, "b": 1}`.
@@ -119,7 +136,15 @@ mod tests {
             assert_eq!(read(&path, 2).unwrap(), ["ant", "bee"], "{text}");
             assert!(matches!(read(&path, 3), Err(ExtractError::Malformed { .. })));
         }
-        for text in ["[1, 2]", "{\"ant\": 0, \"bee\": 2}", "{\"ant\": 0, \"bee\": 0}", "[\"ant\"", ""] {
+        for text in [
+            "[1, 2]",
+            "{\"ant\": 0, \"bee\": 2}",
+            "{\"ant\": 0, \"bee\": 0}",
+            "[\"ant\"",
+            "",
+            "ant\nant\n",
+            "[\"ant\", \"ant\"]",
+        ] {
             std::fs::write(&path, text).unwrap();
             assert!(matches!(read(&path, 2), Err(ExtractError::Malformed { .. })), "{text}");
         }

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::error::ExtractError;
 use shared::{ClassId, View};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// Features, labels and ids of one split.
 #[derive(Clone, Debug)]
@@ -107,6 +110,7 @@ impl ImportedSplit {
                 });
             }
         }
+        refuse_repeated(features_path, &sample_ids)?;
         Ok(Self { features, flipped, labels, labels_path: labels_path.to_owned(), sample_ids, digest })
     }
 
@@ -115,4 +119,20 @@ impl ImportedSplit {
         std::iter::once((View::Clean, &self.features))
             .chain(self.flipped.iter().map(|matrix| (View::Flipped, matrix)))
     }
+}
+
+/// Refuses ids that two rows share: each row is a sample of its own.
+fn refuse_repeated(path: &Path, sample_ids: &[i64]) -> Result<(), ExtractError> {
+    let mut rows = HashMap::with_capacity(sample_ids.len());
+    for (row, id) in sample_ids.iter().enumerate() {
+        if let Some(first) = rows.insert(id, row) {
+            return Err(ExtractError::Malformed {
+                path: path.to_owned(),
+                expected: "`sample_ids` that differ from row to row".to_owned(),
+                got: format!("{id} in rows {first} and {row}"),
+                hint: "save each sample once, or leave `sample_ids` out to number the rows".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
