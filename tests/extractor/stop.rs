@@ -329,3 +329,28 @@ fn two_dumps_in_training_mode_do_not_write_one_cache_at_once() {
 fn unfinished_files(place: &Workplace, folder: &str) -> Files {
     files(&place.path(folder)).into_iter().filter(|(name, _)| !name.contains(".tmp")).collect()
 }
+
+/// Whether a process catches SIGTERM, by the system's word.
+fn catches_termination(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok()).unwrap_or(0);
+    caught >> 14 & 1 == 1
+}
+
+/// Before device, data and weights: from there on a request to stop never ends the process without a word.
+#[test]
+fn a_stop_is_heeded_from_its_first_moment() {
+    let place = Workplace::new();
+    cifar10(&place, "data", 10, 1);
+    let mut child = place.command(&format!("{TRAIN} out")).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while !catches_termination(child.id()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
+        assert!(started.elapsed() < Duration::from_secs(120), "it never catches the signal");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    check_status(Stop::Terminate, output.status, &String::from_utf8(output.stderr).unwrap());
+}

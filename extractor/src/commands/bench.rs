@@ -18,6 +18,7 @@ use tch::Device;
 pub(super) fn run(args: &BenchArgs) -> Result<Outcome, ExtractError> {
     let round = round(args)?;
     threads::restart_with_settings(args.threads);
+    let interrupt = install_interrupt()?;
     let chosen = device::choose(args.device)?;
     let threads = threads::set_threads(Some(threads::decide(args.threads)));
     if let Some(reason) = &chosen.reason {
@@ -30,7 +31,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Outcome, ExtractError> {
         device: chosen.device,
         layout: args.channels_last.layout(),
     };
-    let mut bench = Bench::new(settings, install_interrupt()?)?;
+    let mut bench = Bench::new(settings, interrupt)?;
     let mut peer = args.peer.as_ref().map(|python| Peer::start(python, &bench, threads)).transpose()?;
     // First, for it is the peak of the process.
     let images = args.images.get();

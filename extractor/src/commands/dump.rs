@@ -1,6 +1,6 @@
 //! `extractor dump`: the frozen features of a backbone become a cache; without a backbone, one is trained first.
 
-use super::{Outcome, import::report, install_interrupt, output::say, train};
+use super::{Outcome, import::report, output::say, train};
 use crate::{
     backbones::{
         Backbone, Compute,
@@ -26,9 +26,9 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     check_partition(args)?;
     let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine, args.data.transform()?)
         .map_err(name_as_typed)?;
+    let interrupt = train::begin(&args.machine)?;
     check_out(&args.out)?;
     let device = train::prepare(&args.machine)?;
-    let interrupt = install_interrupt()?;
     let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
     train::announce(&dataset);
     let compute =

@@ -19,8 +19,8 @@ use std::ops::ControlFlow;
 const MEANS_LIMIT: u64 = 1 << 28;
 
 pub(super) fn run(args: &SynthesiseArgs) -> Result<Outcome, ExtractError> {
-    let cache = settings(args)?;
     let interrupt = install_interrupt()?;
+    let cache = settings(args)?;
     let mut progress = Progress::new("synthesise", cache.rows());
     let outcome = cache.write_while(&args.out, || {
         if interrupt.requested() {

@@ -10,14 +10,14 @@ use crate::{
     threads,
     transform::Transform,
 };
-use shared::{LeftOut, Split, text};
+use shared::{LeftOut, Split, interrupt::Interrupt, text};
 use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf};
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
-    let device = prepare(&args.machine)?;
     let recipe = recipe(&args.recipe, args.batch_size, &args.machine, args.data.transform()?)?;
-    let interrupt = install_interrupt()?;
+    let interrupt = begin(&args.machine)?;
+    let device = prepare(&args.machine)?;
     let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
     say(&format!(
         "{} training images, {} test images, {} classes",
@@ -75,9 +75,16 @@ fn runs(args: &TrainArgs, seed: u64) -> Vec<(u64, PathBuf)> {
     }
 }
 
+/// Restarts with the settings of libtorch's threads, where they lack, and catches requests to stop from then on.
+///
+/// In this order: a new program knows nothing of what the old one caught. It comes before everything that takes time.
+pub(super) fn begin(machine: &MachineArgs) -> Result<Interrupt, ExtractError> {
+    threads::restart_with_settings(machine.threads);
+    install_interrupt()
+}
+
 /// Settles threads and device, and says what `auto` chose.
 pub(super) fn prepare(machine: &MachineArgs) -> Result<Device, ExtractError> {
-    threads::restart_with_settings(machine.threads);
     let chosen = device::choose(machine.device)?;
     threads::set_threads(machine.threads);
     if let Some(reason) = &chosen.reason {

@@ -11,6 +11,7 @@ use crate::{
     datasets::{Broken, Dataset, subset::SubsetSpec},
     dump::{Source, batch_size, repair, settings_of, source_of},
     error::ExtractError,
+    threads,
 };
 use indicatif::HumanBytes;
 use shared::{
@@ -19,6 +20,10 @@ use shared::{
 use std::{num::NonZeroUsize, path::Path};
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
+    if args.repair {
+        // Before the check, which would come twice otherwise.
+        threads::restart_with_settings(args.machine.threads);
+    }
     let mut report = check(&args.cache)?;
     print_damages(&report)?;
     if let (true, Some(data)) = (args.repair, &args.data)
@@ -50,9 +55,9 @@ fn print_damages(report: &Report) -> Result<(), ExtractError> {
 
 /// Computes damaged files again, with the settings of the manifest.
 fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result<(), ExtractError> {
+    let interrupt = install_interrupt()?;
     let there = manifest(&args.cache)?;
     let device = train::prepare(&args.machine)?;
-    let interrupt = install_interrupt()?;
     let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
     let broken = if there.dataset.skipped.is_empty() { Broken::Refuse } else { Broken::Skip };
     let source = source_of(&there)?;
