@@ -15,9 +15,9 @@ use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf};
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
-    let recipe = recipe(&args.recipe, args.batch_size, &args.machine, args.data.transform()?)?;
     let interrupt = begin(&args.machine)?;
     let device = prepare(&args.machine)?;
+    let recipe = recipe(&args.recipe, args.batch_size, &args.machine, args.data.transform()?)?;
     let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
     say(&format!(
         "{} training images, {} test images, {} classes",
