@@ -269,7 +269,8 @@ fn a_full_disk_is_an_error_and_the_dump_goes_on_where_there_is_space() {
         let stderr = String::from_utf8(run.stderr).unwrap();
         assert_eq!(run.status.code(), Some(2), "{stderr}");
         assert!(
-            stderr.contains("error: could not write") && stderr.contains("hint: free some space"),
+            stderr.contains("error: could not write")
+                && stderr.contains("hint: raise the limit on the size of files"),
             "{stderr}"
         );
         assert!(!place.path(&full).join("manifest.json").exists());
@@ -291,7 +292,8 @@ fn a_full_disk_leaves_no_checkpoint_and_the_training_goes_on_where_there_is_spac
     let stderr = String::from_utf8(run.stderr).unwrap();
     assert_eq!(run.status.code(), Some(2), "{stderr}");
     assert!(
-        stderr.contains("error: could not write") && stderr.contains("hint: free some space"),
+        stderr.contains("error: could not write")
+            && stderr.contains("hint: raise the limit on the size of files"),
         "{stderr}"
     );
     let left: Vec<_> =

@@ -172,7 +172,7 @@ fn a_full_disk_stops_the_sweep_and_loses_no_finished_head() {
     let message = stderr(&full);
     assert_eq!(full.status.code(), Some(2), "{message}");
     assert!(message.contains("error: cannot write `runs/records-"), "{message}");
-    assert!(message.contains("hint: free some space"), "{message}");
+    assert!(message.contains("hint: raise the limit on the size of files"), "{message}");
     let kept = place.records("runs");
     assert!((1..40).contains(&kept.len()), "{} of 40 heads", kept.len());
     let roomy = place.sweep_command(&grid, "runs").args(arguments).output().unwrap();
