@@ -5,7 +5,6 @@ use crate::ExtractError;
 use shared::regular;
 use std::{
     fmt,
-    io::Read,
     num::ParseIntError,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -44,12 +43,7 @@ impl FromStr for MaxPixels {
 /// # Errors
 /// [`ExtractError::NotFound`], [`ExtractError::Io`], and [`ExtractError::Malformed`] for a file that no image can be read from.
 pub fn read(path: &Path, max_pixels: MaxPixels) -> Result<Rgb, ExtractError> {
-    let read = || {
-        let mut bytes = Vec::new();
-        regular::open(path)?.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|source: std::io::Error| {
+    let bytes = regular::read(path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
             ExtractError::NotFound {
                 path: path.to_owned(),
