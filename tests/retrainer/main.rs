@@ -12,6 +12,7 @@
 mod bench;
 mod browser;
 mod cuda;
+mod distance;
 mod engine;
 mod errors;
 mod figures;

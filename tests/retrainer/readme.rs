@@ -1,5 +1,6 @@
 //! The README's numbers: each one that comes from the committed records is made from them here.
 
+use crate::distance::distance;
 use retrainer::{
     records::{Params, Run, RunStore},
     select::{Protocol, select},
@@ -11,15 +12,27 @@ use std::{
     process::Command,
 };
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What the program says of committed runs, `SCALE/NAME`.
-fn report(runs: &str, arguments: &[&str]) -> String {
+/// The folder of committed runs, in `fixtures`: `SCALE/NAME` of the reproduction, or `demo`.
+fn folder(runs: &str) -> String {
+    match runs.split_once('/') {
+        Some((scale, name)) => format!("reproduction/{scale}/runs/{name}"),
+        None => format!("{runs}/runs"),
+    }
+}
+
+pub(crate) fn store(runs: &str) -> RunStore {
+    RunStore::open(&root().join("fixtures").join(folder(runs))).unwrap()
+}
+
+/// What the program says of committed runs.
+pub(crate) fn report(runs: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_retrainer"))
-        .current_dir(root().join("fixtures/reproduction"))
-        .args(["report", &runs.replace('/', "/runs/")])
+        .current_dir(root().join("fixtures"))
+        .args(["report", &folder(runs)])
         .args(arguments)
         .output()
         .unwrap();
@@ -28,14 +41,14 @@ fn report(runs: &str, arguments: &[&str]) -> String {
 }
 
 /// Words without line breaks, so that a text may be wrapped anywhere.
-fn flat(text: &str) -> String {
+pub(crate) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A row of a Markdown table by its headings.
-type Row = BTreeMap<String, String>;
+pub(crate) type Row = BTreeMap<String, String>;
 
-fn rows(markdown: &str) -> Vec<Row> {
+pub(crate) fn rows(markdown: &str) -> Vec<Row> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
     };
@@ -46,11 +59,11 @@ fn rows(markdown: &str) -> Vec<Row> {
 }
 
 /// A number of a table: without the mark of the best, its deviation and the mark of significance.
-fn plain(cell: &str) -> String {
+pub(crate) fn plain(cell: &str) -> String {
     cell.replace("**", "").split(" ±").next().unwrap().trim_end_matches(" \\*").trim().to_owned()
 }
 
-fn value(row: &Row, key: &str) -> f64 {
+pub(crate) fn value(row: &Row, key: &str) -> f64 {
     plain(&row[key]).parse().unwrap_or_else(|_| panic!("`{}` is no number", row[key]))
 }
 
@@ -89,7 +102,7 @@ fn span(values: &[f64]) -> String {
 }
 
 /// Checks that a text of the repository contains all these.
-fn check(file: &str, claims: &[String]) {
+pub(crate) fn check(file: &str, claims: &[String]) {
     let text = flat(&fs::read_to_string(root().join(file)).unwrap());
     let missing: Vec<_> = claims.iter().filter(|claim| !text.contains(&flat(claim))).cloned().collect();
     assert!(missing.is_empty(), "{file} does not say:\n\n{}\n", missing.join("\n\n"));
@@ -97,14 +110,22 @@ fn check(file: &str, claims: &[String]) {
 
 #[test]
 fn the_results_are_those_of_the_records() {
-    let paper: BTreeMap<String, String> = table("table1", "paper/table1")
-        .into_iter()
-        .map(|row| (row["name"].clone(), row["all (paper)"].clone()))
-        .collect();
+    let protocol = report(
+        "paper/paper-protocol",
+        &["--select", "best-on-test", "--table", "table1", "--format", "markdown"],
+    );
+    let protocol: BTreeMap<String, Row> =
+        rows(&protocol).into_iter().map(|row| (row["name"].clone(), row)).collect();
     let lines = leaderboard("paper/table1").into_iter().map(|row| {
         let marked = |key: &str| row[key].clone();
         let gain = plain(&row["gain"]);
-        let beside = paper.get(&row["method"]).map_or("-", String::as_str);
+        let beside = protocol.get(&row["method"]).map_or_else(
+            || "- | - | -".to_owned(),
+            |row| {
+                let (ours, theirs) = (row["all"].replace("**", ""), &row["all (paper)"]);
+                format!("{ours} | {theirs} | {:+.2}", distance(row))
+            },
+        );
         format!(
             "| {} | {} | {} | {} | {} | {} | {gain} | {} | {beside} |",
             row["#"],
@@ -117,6 +138,42 @@ fn the_results_are_those_of_the_records() {
         )
     });
     check("README.md", &[lines.collect::<Vec<_>>().join("\n")]);
+}
+
+#[test]
+fn what_the_readme_says_of_the_demo_is_that_of_its_records() {
+    let text = report("demo", &["--format", "markdown"]);
+    let lines: Vec<String> = text
+        .lines()
+        .filter_map(|line| {
+            Some(line.strip_prefix("| ")?.split(" | ").take(11).collect::<Vec<_>>().join(" | "))
+        })
+        .map(|line| format!("| {line} |"))
+        .collect();
+    let board = rows(&text);
+    let mut edges: Vec<&str> = Vec::new();
+    for method in text.lines().filter_map(|line| line.strip_prefix("- **caution:** ")?.split('`').nth(1)) {
+        if !edges.contains(&method) {
+            edges.push(method);
+        }
+    }
+    let (last, edges) = edges.split_last().unwrap();
+    check(
+        "README.md",
+        &[
+            lines.join("\n"),
+            format!(
+                "LORT is first, {:.1} points before `{}`",
+                value(&board[0], "all") - value(&board[1], "all"),
+                board[1]["method"]
+            ),
+            format!(
+                "values lie on an edge of it for {} and `{last}`",
+                edges.iter().map(|method| format!("`{method}`")).collect::<Vec<_>>().join(", ")
+            ),
+        ],
+    );
+    assert_eq!(board[0]["method"], "lort");
 }
 
 #[test]
@@ -156,8 +213,7 @@ fn by_setting<K: PartialEq>(
     protocol: Protocol,
     setting: impl Fn(&Params) -> Option<K>,
 ) -> Vec<(K, f64)> {
-    let store =
-        RunStore::open(&root().join("fixtures/reproduction").join(runs.replace('/', "/runs/"))).unwrap();
+    let store = store(runs);
     let mut groups: Vec<(K, Vec<&Run>)> = Vec::new();
     for run in store.runs().iter().filter(|run| *run.method == *"lort") {
         let Some(key) = setting(&run.params) else { continue };
@@ -171,7 +227,7 @@ fn by_setting<K: PartialEq>(
     groups.into_iter().map(|(key, runs)| (key, accuracy(&runs))).collect()
 }
 
-fn number(params: &Params, name: &str) -> Option<f64> {
+pub(crate) fn number(params: &Params, name: &str) -> Option<f64> {
     params.get(name)?.as_f64()
 }
 
