@@ -73,7 +73,25 @@ fn the_distance_of_each_row_is_that_of_the_records() {
         rows(&report(PROTOCOL, &["--select", "best-on-test", "--table", "table1", "--format", "markdown"]));
     let stage1 = table.iter().find(|row| row["name"] == "stage1").unwrap();
     let lines: Vec<String> = table.iter().map(|row| line(row, stage1)).collect();
-    check("fixtures/reproduction/README.md", &[lines.join("\n")]);
+    let of = |runs, method| best(runs, method, |_| true).unwrap();
+    let natural = best(PROTOCOL, "lws", |run| {
+        run.params.get("sampler").and_then(|sampler| sampler.as_str()) == Some("instance-balanced")
+    });
+    let los = rows(&report("paper/los", &["--select", "best-on-test", "--format", "markdown"]));
+    check(
+        "fixtures/reproduction/README.md",
+        &[
+            lines.join("\n"),
+            format!("(`los`: δ 0.98, lr 5e-4) gives {}", los[0]["all"].replace("**", "")),
+            format!(
+                "({:.2}; τ-norm {:.2}, logit adjustment {:.2} then)",
+                of(EDGES, "stage1"),
+                of(EDGES, "tau-norm"),
+                of(EDGES, "logit-adjustment")
+            ),
+            format!("({:.1} here; {:.1} is class-aware sampling's)", natural.unwrap(), of(PROTOCOL, "lws")),
+        ],
+    );
     let near = table.iter().filter(|row| (100.0 * distance(row)).round().abs() <= 100.0).count();
     let lort = table.iter().find(|row| row["name"] == "lort").unwrap();
     let gain = |key| value(lort, key) - value(stage1, key);
