@@ -277,6 +277,11 @@ impl Hint for CacheError {
                     "free some space, then run the same command again"
                 }
                 io::ErrorKind::FileTooLarge => TOO_LARGE,
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory if *action == "create" => {
+                    "a folder goes there: choose another name, or move the file that is there"
+                }
+                io::ErrorKind::NotADirectory => "a part of the path is a file: check the path",
+                io::ErrorKind::IsADirectory => "it is a folder: give the name of a file",
                 _ => return None,
             },
             Self::MissingManifest { path } if path.is_file() => {

@@ -266,6 +266,31 @@ fn export_says_what_to_give_it_instead() {
     ");
 }
 
+#[test]
+fn a_report_that_has_no_place_says_what_is_there_and_what_helps() {
+    let place = Workplace::new(&SyntheticCache::default());
+    assert!(place.sweep(LORT, "runs").status.success());
+    fs::write(place.path("file"), "somebody's own").unwrap();
+    fs::create_dir(place.path("folder.md")).unwrap();
+    let mut told = String::new();
+    for arguments in [
+        &["--all", "--out", "file"][..],
+        &["--all", "--out", "/dev/null"],
+        &["--all", "--out", "file/inside"],
+        &["--out", "folder.md"],
+        &["--out", "file/inside.md"],
+        &["--method", "nope"],
+        &["--method", "lor"],
+        &["--baseline", "los", "--method", "tau-norm"],
+    ] {
+        let output = place.run(&[&["report", "runs"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        told += &format!("[{}]\n{}", arguments.join(" "), stderr(&output));
+    }
+    assert_eq!(fs::read(place.path("file")).unwrap(), b"somebody's own");
+    insta::assert_snapshot!(told);
+}
+
 /// Every command that reads records, with every kind of thing in their place; nothing waits, nothing is removed.
 #[test]
 fn what_is_no_folder_of_records_is_told_for_what_it_is() {

@@ -1,6 +1,10 @@
 //! What can go wrong with a report.
 
-use crate::{records::RecordError, select::SelectError};
+use crate::{
+    methods::{Method, suggestion},
+    records::RecordError,
+    select::SelectError,
+};
 use shared::{CacheError, Hint, text};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -70,12 +74,12 @@ impl Hint for ReportError {
             Self::NoRuns { .. } => {
                 Some("run `retrainer sweep --out RUNS` first, or check the path".to_owned())
             }
-            Self::UnknownMethod { name, known } => {
-                let near = known
-                    .iter()
-                    .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-                near.map(|near| format!("did you mean `{near}`? there are runs of {}", known.join(", ")))
-            }
+            Self::UnknownMethod { name, known } => Some(match meant(name, known) {
+                Some(meant) => format!("did you mean `{meant}`? there are runs of {}", known.join(", ")),
+                None => {
+                    format!("there are runs of {}; `retrainer methods` lists all methods", known.join(", "))
+                }
+            }),
             Self::NoFigure { .. } => Some(
                 "sweep the methods and values that it shows; where a method has several grid points, choose by `--select val`"
                     .to_owned(),
@@ -85,4 +89,10 @@ impl Hint for ReportError {
             Self::Encode { .. } => None,
         }
     }
+}
+
+/// The known method that a name stands for or is near to.
+fn meant(name: &str, known: &[String]) -> Option<String> {
+    let full = Method::find(name).ok().map(|method| method.name.to_owned());
+    full.filter(|full| known.contains(full)).or_else(|| suggestion(name, known.iter().map(String::as_str)))
 }

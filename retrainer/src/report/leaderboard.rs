@@ -292,11 +292,19 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_method_is_an_error_that_knows_the_nearest() {
-        let runs = stored(&[record("balanced-softmax", "{}", 0, 0.5), record("ce", "{}", 0, 0.5)]);
-        let error = Results::of(&runs, None, Some("balanced-sofmax"), &[]).unwrap_err();
-        assert!(matches!(error, ReportError::UnknownMethod { .. }));
-        let hint = shared::Hint::hint(&error).unwrap();
-        assert_eq!(hint, "did you mean `balanced-softmax`? there are runs of balanced-softmax, ce");
+    fn an_unknown_method_is_an_error_that_knows_a_near_one_and_makes_up_none() {
+        let runs = ["balanced-softmax", "ce", "lort"].map(|method| record(method, "{}", 0, 0.5));
+        let hint = |name: &str| {
+            let error = Results::of(&stored(&runs), None, Some(name), &[]).unwrap_err();
+            assert!(matches!(error, ReportError::UnknownMethod { .. }));
+            shared::Hint::hint(&error).unwrap()
+        };
+        let list = "there are runs of balanced-softmax, ce, lort";
+        assert_eq!(hint("balanced-sofmax"), format!("did you mean `balanced-softmax`? {list}"));
+        // Another name of a method is that method.
+        assert_eq!(hint("los"), format!("did you mean `lort`? {list}"));
+        for name in ["nope", "x", "tau-norm"] {
+            assert_eq!(hint(name), format!("{list}; `retrainer methods` lists all methods"));
+        }
     }
 }
