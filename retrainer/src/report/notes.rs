@@ -110,6 +110,12 @@ pub(super) fn cautions(results: &Results, rows: &[&Selected]) -> Vec<String> {
         let (method, points) = (row.method(), row.incomplete_points());
         format!("`{method}`: {points} grid points have fewer seeds than the others, the sweep is unfinished")
     }));
+    cautions.extend(rows.iter().filter(|row| row.excluded_points() > 0).map(|row| {
+        let (method, excluded, points) = (row.method(), row.excluded_points(), row.points());
+        format!(
+            "{excluded} of {points} settings of `{method}` diverged, with all seeds or some: not among the candidates"
+        )
+    }));
     let diverged = rows.iter().filter(|row| row.diverged() > 0).count();
     if diverged > 0 {
         cautions.push(format!(
@@ -233,9 +239,12 @@ struct Seen<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{
-        CacheSummary,
-        testing::{stored, validated},
+    use crate::{
+        records::{
+            CacheSummary,
+            testing::{diverged, stored, validated},
+        },
+        select::Protocol,
     };
     use shared::{FeatureCache, Overlap, Split, synthetic::SyntheticCache};
 
@@ -260,5 +269,31 @@ mod tests {
             cautions(&results, &results.shown()),
             ["all 20 test samples are the same as validation samples (row 0 …)"]
         );
+    }
+
+    #[test]
+    fn settings_that_diverged_are_told_of_where_one_is_chosen() {
+        let rate = |lr: f64| format!("{{\"lr\":{lr}}}");
+        let records = [
+            validated("ce", &rate(0.1), 0, 0.5, 0.4),
+            validated("ce", &rate(1.0), 0, 0.6, 0.5),
+            diverged("ce", &rate(1.0), 1),
+            diverged("ce", &rate(10.0), 0),
+            validated("lort", "{}", 0, 0.5, 0.4),
+        ];
+        let told = |protocol| {
+            let results = Results::of(&stored(&records), Some(protocol), None, &[]).unwrap().remove(0);
+            let mut cautions = cautions(&results, &results.shown());
+            cautions.retain(|caution| caution.contains("settings"));
+            cautions
+        };
+        let expected = "2 of 3 settings of `ce` diverged, with all seeds or some: not among the candidates";
+        assert_eq!(told(Protocol::Val), [expected]);
+        // Every setting is a row of its own, which says what diverged.
+        assert!(told(Protocol::Last).is_empty());
+        // Where all have a diverged seed, all are candidates.
+        let all = [diverged("ce", &rate(0.1), 0), diverged("ce", &rate(1.0), 0)];
+        let results = Results::of(&stored(&all), Some(Protocol::Val), None, &[]).unwrap().remove(0);
+        assert_eq!(results.selected[0].excluded_points(), 0);
     }
 }

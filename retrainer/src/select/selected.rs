@@ -85,6 +85,7 @@ pub struct Selected {
     diverged: usize,
     points: usize,
     incomplete: usize,
+    excluded: usize,
     repeated: usize,
     edges: Vec<Edge>,
     val_top1: Option<f64>,
@@ -126,6 +127,12 @@ impl Selected {
     /// Points of the method with fewer seeds than another: the sweep is unfinished.
     pub fn incomplete_points(&self) -> usize {
         self.incomplete
+    }
+
+    /// Grid points of the method with a diverged seed, which were no candidates beside those without; 0 where nothing was
+    /// selected.
+    pub fn excluded_points(&self) -> usize {
+        self.excluded
     }
 
     /// Runs left out since another run has their seed and hyper-parameters, of all points that this one was selected from.
@@ -194,6 +201,7 @@ impl Selected {
             diverged: point.diverged,
             points: if chosen { points.len() } else { 1 },
             incomplete: points.iter().filter(|point| point.seeds() < most).count(),
+            excluded: if chosen { points.len() - candidates(points).count() } else { 0 },
             repeated: if chosen { points.iter().map(|point| point.repeated).sum() } else { point.repeated },
             edges: if chosen { edges(points, point.params) } else { Vec::new() },
             val_top1: mean(point.finished.iter().filter_map(|run| Protocol::Val.score(run)).collect()),
@@ -230,14 +238,18 @@ pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, Select
 /// records of older programs, stays below.
 const SAME_SCORE: f64 = 1e-6;
 
-fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point<'a>> {
+/// The points to choose from: without those that have a diverged seed, unless all have one.
+fn candidates<'a, 'b>(points: &'b [Point<'a>]) -> impl Iterator<Item = &'b Point<'a>> {
     let stable = points.iter().any(|point| point.diverged == 0);
-    let candidates = points.iter().filter(|point| !stable || point.diverged == 0);
+    points.iter().filter(move |point| !stable || point.diverged == 0)
+}
+
+fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point<'a>> {
     let score = |point: &Point<'_>| {
         let scores: Vec<f64> = point.finished.iter().filter_map(|run| protocol.score(run)).collect();
         Summary::of(&scores).map_or(f64::NEG_INFINITY, |summary| summary.mean)
     };
-    candidates
+    candidates(points)
         .map(|point| (score(point), point))
         .reduce(|best, next| if next.0 > best.0 + SAME_SCORE { next } else { best })
         .map(|(_, point)| point)
