@@ -4,7 +4,7 @@ use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
 use retrainer::{
     methods::METHODS,
     records::{RunStore, run_id},
-    select::{Protocol, hits, select, selected_detail},
+    select::{Protocol, select, selected_detail},
 };
 use shared::{HeadKind, synthetic::SyntheticCache};
 use std::collections::BTreeSet;
@@ -341,7 +341,7 @@ fn every_state_that_a_protocol_selects_is_recorded_with_its_numbers_and_hits() {
                 assert_eq!((detail.top1, detail.per_class.accuracy.len()), (top1, 5));
                 let distributions = detail.per_class.distributions.as_ref().unwrap();
                 assert!(distributions.reliability.is_some() && distributions.positive.many.is_some());
-                let hits = hits(record, seed).unwrap().unwrap();
+                let hits = detail.hits().unwrap().unwrap();
                 assert_eq!((hits.samples(), hits.top1()), (&[20; 5][..], Some(top1)));
                 other_states += usize::from(record.metrics.last.as_ref().unwrap().epoch != seed.epoch);
             }

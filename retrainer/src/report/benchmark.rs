@@ -1,7 +1,9 @@
 //! The data sets on which the paper prints numbers, and which of them a cache is.
 
 use super::results::Results;
+use crate::{select::Selected, statistics::Summary};
 use shared::Shot;
+use std::ops::Range;
 
 /// A data set of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +50,66 @@ impl Benchmark {
     }
 }
 
-/// The sizes of the groups where they are not the paper's: then its accuracies of groups are those of other classes.
-pub(super) fn other_groups(results: &Results) -> Option<String> {
-    let counts = results.summary.as_ref()?.class_counts();
-    let own = Shot::ALL.map(|shot| counts.classes_of(shot).len());
-    (own != GROUPS).then(|| {
+/// Where the groups of a cache have other classes than the paper's: its accuracies of groups are compared with ours on its own
+/// classes, from the accuracy of each class.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OtherGroups<'a> {
+    results: &'a Results,
+    /// Many, medium and few classes here.
+    own: [usize; 3],
+    /// Whether class k here is class k of the paper: the largest first.
+    ordered: bool,
+}
+
+impl<'a> OtherGroups<'a> {
+    /// `None` where the groups are the paper's, or not known.
+    pub(super) fn of(results: &'a Results) -> Option<Self> {
+        let counts = results.summary.as_ref()?.class_counts();
+        let own = Shot::ALL.map(|shot| counts.classes_of(shot).len());
+        let all = own.iter().sum::<usize>() == GROUPS.iter().sum::<usize>();
+        let ordered = all && counts.counts().is_sorted_by(|larger, smaller| larger >= smaller);
+        (own != GROUPS || !ordered).then_some(Self { results, own, ordered })
+    }
+
+    /// Accuracy of a result on the classes that the paper calls many, medium or few; `None` where one of its runs does not
+    /// keep the accuracy of each class in the state that the protocol selected.
+    pub(super) fn on_the_papers(&self, row: &Selected, shot: Shot) -> Option<Summary> {
+        self.results.evidence.accuracy_of(row, &papers_classes(shot)).filter(|_| self.ordered)
+    }
+
+    /// What the differences of groups are, or why `rows` have none.
+    pub(super) fn note(&self, rows: &[&Selected]) -> String {
         let words = |sizes: [usize; 3]| sizes.map(|size| size.to_string()).join(", ");
-        format!(
-            "no difference of groups: many, medium and few are {} classes here and {} in the paper",
-            words(own),
-            words(GROUPS)
-        )
-    })
+        if !self.ordered {
+            return "no difference of groups: the largest classes here are not the paper's".to_owned();
+        }
+        let missing = rows.iter().filter(|row| self.on_the_papers(row, Shot::Many).is_none()).count();
+        if missing == rows.len() {
+            return format!(
+                "no difference of groups: many, medium and few are {} classes here and {} in the paper",
+                words(self.own),
+                words(GROUPS)
+            );
+        }
+        let mut note = format!(
+            "differences of groups are on the paper's classes, {} many, medium and few, where they are {} here: they are not \
+             those of the two numbers beside them",
+            words(GROUPS),
+            words(self.own)
+        );
+        if missing > 0 {
+            note += "; none where a run does not keep the accuracy of each class in the state that is shown";
+        }
+        note
+    }
+}
+
+/// The classes of a group in the paper.
+fn papers_classes(shot: Shot) -> Range<usize> {
+    let [many, medium, few] = GROUPS;
+    match shot {
+        Shot::Many => 0..many,
+        Shot::Medium => many..many + medium,
+        Shot::Few => many + medium..many + medium + few,
+    }
 }

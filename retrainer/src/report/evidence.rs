@@ -3,21 +3,23 @@
 use crate::{
     metrics::Hits,
     records::{RecordError, RunStore},
-    select::{SeedResult, Selected, hits},
-    statistics::{holm, mcnemar, paired_bootstrap, paired_t_test},
+    select::{SeedResult, Selected, selected_detail},
+    statistics::{Summary, holm, mcnemar, paired_bootstrap, paired_t_test},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Results that are compared image by image; of more, none is: it would take long, and no p-value would survive Holm's
 /// correction of so many.
 pub(super) const MOST_RESULTS: usize = 100;
 
-/// Which test images the selected runs of a cache have right.
+/// Which test images the selected runs of a cache have right, and the accuracy of each class.
 ///
 /// Heads are compared image by image only within one cache: its key says that the images are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     hits: BTreeMap<Box<str>, Hits>,
+    /// Accuracy of each class `[C]` in the state that the protocol selected.
+    accuracies: BTreeMap<Box<str>, Vec<Option<f32>>>,
     /// What is wrong with hits that were left out.
     pub problems: Vec<String>,
     /// Whether there are too many results to look at images.
@@ -52,7 +54,7 @@ pub(super) type Pair<'a> = (&'a Selected, &'a Selected);
 type Comparisons = (Vec<usize>, Vec<Vec<i32>>);
 
 impl Evidence {
-    /// Reads the hits of all seeds of the results; `images` is the size of the test split, where the folder tells it.
+    /// Reads the per-class accuracies and the hits of all seeds of the results; `images` is the size of the test split, where the folder tells it.
     ///
     /// # Errors
     /// [`RecordError`] when a record file cannot be read again.
@@ -70,7 +72,12 @@ impl Evidence {
         for seed in seeds() {
             let Some(record) = records.get(&*seed.run_id) else { continue };
             let size = |hits: &Hits| hits.samples().iter().map(|&n| u64::from(n)).sum::<u64>();
-            let problem = match hits(record, seed) {
+            let detail = selected_detail(record, seed);
+            if let Ok(Some(detail)) = &detail {
+                evidence.accuracies.insert(seed.run_id.clone(), detail.per_class.accuracy.clone());
+            }
+            let hits = detail.and_then(|detail| detail.map_or(Ok(None), |detail| detail.hits()));
+            let problem = match hits {
                 Ok(None) => continue,
                 Ok(Some(hits)) if images.is_some_and(|images| images != size(&hits)) => {
                     format!("{} images, the test split has {}", size(&hits), images.unwrap_or_default())
@@ -119,6 +126,16 @@ impl Evidence {
             }
         }
         chances
+    }
+
+    /// Mean of the accuracies of these classes over the seeds of a result; `None` where a run does not record them.
+    pub(super) fn accuracy_of(&self, row: &Selected, classes: &Range<usize>) -> Option<Summary> {
+        let accuracy = |seed: &SeedResult| {
+            let classes = self.accuracies.get(&seed.run_id)?.get(classes.clone())?;
+            let known: Vec<f64> = classes.iter().flatten().map(|&accuracy| accuracy.into()).collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        };
+        Summary::of(&row.seeds().iter().map(accuracy).collect::<Option<Vec<_>>>()?)
     }
 
     /// The hits of all seeds; `None` where one is missing.

@@ -2,7 +2,7 @@
 
 use super::{
     TableKind,
-    benchmark::{Benchmark, other_groups},
+    benchmark::{Benchmark, OtherGroups},
     leaderboard::{best_of_n_column, run_ids, seeds},
     notes::{self, common_params},
     results::Results,
@@ -13,6 +13,7 @@ use crate::{
     select::Selected,
     statistics::Summary,
 };
+use shared::Shot;
 
 pub(super) const TABLE: TableKind = TableKind {
     name: "table1",
@@ -71,8 +72,12 @@ pub(super) fn difference(paper: Option<f64>, ours: Option<Summary>) -> Cell {
     Cell::or_missing(both, |(paper, ours)| Cell::Difference(ours.mean - paper / 100.0))
 }
 
-const GROUPS: [(&str, &str); 4] =
-    [("top1.all", "all"), ("top1.many", "many"), ("top1.medium", "medium"), ("top1.few", "few")];
+const GROUPS: [(&str, &str, Option<Shot>); 4] = [
+    ("top1.all", "all", None),
+    ("top1.many", "many", Some(Shot::Many)),
+    ("top1.medium", "medium", Some(Shot::Medium)),
+    ("top1.few", "few", Some(Shot::Few)),
+];
 
 fn table1(results: &Results) -> Table {
     let rows = results.shown();
@@ -88,7 +93,7 @@ fn table1(results: &Results) -> Table {
         .collect();
     let common = common_params(&rows);
     // Its numbers say nothing beside other data, and those of its groups nothing beside other groups.
-    let (paper_s_data, other_groups) = (Benchmark::is_cifar100_lt(results), other_groups(results));
+    let (paper_s_data, other_groups) = (Benchmark::is_cifar100_lt(results), OtherGroups::of(results));
     let beside = if paper_s_data { "beside" } else { "the methods of" };
     let mut table = Table::new(format!("{}, {beside} Table 1 of the paper", results.title()), pairs.len());
     let beside_paper = |show| if paper_s_data { show } else { Show::Data };
@@ -102,7 +107,7 @@ fn table1(results: &Results) -> Table {
     push(Column::text("formulation", "formulation", Show::Wide(2)), &|paper, _| {
         Cell::Text(paper.formulation.to_owned())
     });
-    for (group, (key, title)) in GROUPS.into_iter().enumerate() {
+    for (group, (key, title, shot)) in GROUPS.into_iter().enumerate() {
         let name = format!("paper.{key}");
         let show = beside_paper(Show::Wide(1));
         let column = Column::number(&name, &format!("{title} (paper)"), Unit::Fraction, show);
@@ -114,11 +119,16 @@ fn table1(results: &Results) -> Table {
             Cell::or_missing(own.and_then(|own| own.summary(key)), Cell::Summary)
         });
         let name = format!("difference.{key}");
-        let same_classes = group == 0 || other_groups.is_none();
-        let column = Column::number(&name, "difference", Unit::Fraction, beside_paper(Show::Wide(5)));
+        // The paper's groups, where ours are of other classes.
+        let other = other_groups.zip(shot);
+        let title = if other.is_some() { "difference (paper's classes)" } else { "difference" };
+        let column = Column::number(&name, title, Unit::Fraction, beside_paper(Show::Wide(5)));
         push(column, &|paper, own| {
-            let percent = percent(paper, group).filter(|_| same_classes);
-            difference(percent, own.and_then(|own| own.summary(key)))
+            let ours = |own: &Selected| match other {
+                None => own.summary(key),
+                Some((groups, shot)) => groups.on_the_papers(own, shot),
+            };
+            difference(percent(paper, group), own.and_then(ours))
         });
     }
     push(best_of_n_column(results.protocol), &|_, own| {
@@ -142,7 +152,8 @@ fn table1(results: &Results) -> Table {
              vanilla one"
                 .to_owned(),
         );
-        table.notes.extend(other_groups);
+        let own: Vec<&Selected> = pairs.iter().filter_map(|&(_, own)| own).collect();
+        table.notes.extend(other_groups.map(|groups| groups.note(&own)));
     } else {
         table.notes.push(
             "the paper's numbers are of CIFAR100-LT with imbalance ratio 100 and not shown beside other data"
@@ -157,8 +168,8 @@ mod tests {
     use super::*;
     use crate::{
         records::{
-            CacheSummary,
-            testing::{record, stored},
+            CacheSummary, RunRecord, RunStore, RunWriter,
+            testing::{record, stored, with_hits},
         },
         report::{Style, markdown},
     };
@@ -213,15 +224,67 @@ mod tests {
     }
 
     #[test]
-    fn groups_of_other_classes_have_no_difference() {
+    fn groups_of_other_classes_have_no_difference_without_the_accuracy_of_each_class() {
         insta::assert_snapshot!(text(&results(Some(cifar100(480.0, f64::round)))), @"
         ### cifar100, imbalance ratio 96, none (0123456789ab), select last, beside Table 1 of the paper
-        | method | name | formulation | all (paper) | all | difference | many (paper) | many | difference | medium (paper) | medium | difference | few (paper) | few | difference | seeds |
+        | method | name | formulation | all (paper) | all | difference | many (paper) | many | difference (paper's classes) | medium (paper) | medium | difference (paper's classes) | few (paper) | few | difference (paper's classes) | seeds |
         | Vanilla FC | stage1 | g = w_k·f | 48.44 | 40.00 | -8.44 | 78.74 | 40.00 | - | 47.37 | 40.00 | - | 14.33 | 40.00 | - | 1 |
         | LORT | lort | target 1 − δ + δ/C and δ/C | 54.90 | **51.00 ± 1.41** | -3.90 | - | **51.00 ± 1.41** | - | - | **51.00 ± 1.41** | - | - | **51.00 ± 1.41** | - | 2 |
         - paper: best of five trials, best epoch by test accuracy, its own backbone; its re-sampling row repeats the vanilla one
         - no difference of groups: many, medium and few are 34, 35, 31 classes here and 35, 35, 30 in the paper
         ");
+    }
+
+    /// A run that has all samples of the first `right` classes right, in the state that `last` shows.
+    fn detailed(method: &str, seed: u64, right: u32) -> RunRecord {
+        let hits: Vec<bool> = (0..1000).map(|sample| sample % 100 < right).collect();
+        with_hits(method, seed, 20, 100, &hits)
+    }
+
+    #[test]
+    fn groups_of_other_classes_are_compared_on_the_papers_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = RunWriter::create(folder.path()).unwrap();
+        // A seed of `focal` keeps no accuracies of classes.
+        let records = [
+            detailed("stage1", 0, 35),
+            detailed("ldam", 0, 71),
+            detailed("ldam", 1, 73),
+            detailed("focal", 0, 35),
+            record("focal", "{}", 1, 0.5),
+        ];
+        for record in &records {
+            writer.append(record).unwrap();
+        }
+        writer.finish().unwrap();
+        let store = RunStore::open(folder.path()).unwrap();
+        let mut results = Results::of_store(&store, None, None, &[]).unwrap().remove(0);
+        let (name, counts) = cifar100(480.0, f64::round);
+        results.summary = Some(CacheSummary::testing(name, counts.clone()));
+        let table = table1(&results);
+        // In hundredths of a percentage point.
+        let of = |method: &str, key: &str| {
+            let row = PAPER.iter().position(|paper| paper.method == method).unwrap();
+            let place = table.columns.iter().position(|column| column.key == key).unwrap();
+            match &table.rows[row][place] {
+                Cell::Difference(difference) => Some((1e4 * difference).round()),
+                Cell::Missing => None,
+                other => panic!("{other:?}"),
+            }
+        };
+        // 35 of the paper's 35 many classes; of the 34 here all, and one of the medium ones.
+        assert_eq!(of("stage1", "difference.top1.many"), Some(2126.0));
+        assert_eq!(of("stage1", "difference.top1.medium"), Some(-4737.0));
+        // Classes 70 and 70 to 72 of its 30 few: 2/30 in the mean.
+        assert_eq!(of("ldam", "difference.top1.few"), Some(-2200.0));
+        assert_eq!(of("focal", "difference.top1.many"), None);
+        assert!(
+            table.notes.iter().any(|note| note.contains("35, 35, 30 many") && note.contains("; none where"))
+        );
+        // Classes in another order are not the paper's, whatever their sizes.
+        results.summary = Some(CacheSummary::testing(name, counts.into_iter().rev().collect()));
+        let table = table1(&results);
+        assert!(table.notes.iter().any(|note| note.starts_with("no difference of groups")));
     }
 
     #[test]

@@ -62,16 +62,17 @@ pub fn last_detail(record: &RunRecord) -> Result<Option<Detail<'_>>, DetailError
     detail(record, last.epoch, last.test(Permit(())).get("top1.all"))
 }
 
-/// Which test samples the selected state has right; `None` where the record does not say.
-///
-/// # Errors
-/// [`DetailError`] when they are damaged or those of another state.
-pub fn hits(record: &RunRecord, seed: &SeedResult) -> Result<Option<Hits>, DetailError> {
-    let Some(detail) = selected_detail(record, seed)? else { return Ok(None) };
-    let Some(packed) = &detail.per_class.hits else { return Ok(None) };
-    let hits = packed.unpack()?;
-    same_state("the hits", detail.top1, hits.top1())?;
-    Ok(Some(hits))
+impl Detail<'_> {
+    /// Which test samples the state has right; `None` where the record does not say.
+    ///
+    /// # Errors
+    /// [`DetailError`] when they are damaged or those of another state.
+    pub fn hits(&self) -> Result<Option<Hits>, DetailError> {
+        let Some(packed) = &self.per_class.hits else { return Ok(None) };
+        let hits = packed.unpack()?;
+        same_state("the hits", self.top1, hits.top1())?;
+        Ok(Some(hits))
+    }
 }
 
 fn detail(record: &RunRecord, epoch: u32, top1: Option<f64>) -> Result<Option<Detail<'_>>, DetailError> {
@@ -128,13 +129,12 @@ mod tests {
     fn the_selected_state_has_its_own_numbers_and_an_older_record_none() {
         let (mut record, seed) = run();
         assert_eq!(selected_detail(&record, &seed).unwrap(), None);
-        assert_eq!(hits(&record, &seed).unwrap(), None);
         assert_eq!(last_detail(&record).unwrap().unwrap().top1, 0.0);
         let chosen = crate::records::SealedPerClass::from(numbers([true, false, true])).packed();
         record.per_class_at.insert(5, chosen);
         let detail = selected_detail(&record, &seed).unwrap().unwrap();
         assert_eq!((detail.top1, &detail.per_class.accuracy), (0.75, &vec![Some(0.5), Some(1.0)]));
-        assert_eq!(hits(&record, &seed).unwrap().unwrap().right().collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(detail.hits().unwrap().unwrap().right().collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(error, "the per-class accuracies have accuracy 1, their state has 0.75");
         let mixed = PerClass { hits: numbers([true; 3]).hits, ..numbers([true, false, true]) };
         record.per_class_at.insert(5, mixed.into());
-        let error = hits(&record, &seed).unwrap_err().to_string();
+        let error = selected_detail(&record, &seed).unwrap().unwrap().hits().unwrap_err().to_string();
         assert_eq!(error, "the hits have accuracy 1, their state has 0.75");
     }
 }

@@ -15,7 +15,7 @@ mod selected;
 use crate::records::RunRecord;
 
 pub use candidates::{Edge, End};
-pub use details::{Detail, DetailError, hits, last_detail, selected_detail};
+pub use details::{Detail, DetailError, last_detail, selected_detail};
 pub use protocol::{Protocol, Protocols};
 pub use selected::{SeedResult, SelectError, Selected, select};
 
