@@ -13,10 +13,11 @@
 
 use divan::{Bencher, counter::ItemsCount};
 use retrainer::{
+    metrics::Evaluation,
     plan::{Grid, Precision, Resources, SweepPlan, Work},
     train::{Device, Products, Steps},
 };
-use shared::{Dtype, FeatureCache, synthetic::SyntheticCache};
+use shared::{ClassCounts, ClassId, Dtype, FeatureCache, synthetic::SyntheticCache};
 use std::sync::LazyLock;
 
 /// Samples in a step.
@@ -114,6 +115,22 @@ fn imagenet_lt_x50(bencher: Bencher<'_, '_>, method: &str) {
 #[divan::bench(args = ["lort"], sample_count = 5)]
 fn inaturalist18_r50(bencher: Bencher<'_, '_>, method: &str) {
     step(bencher, "inaturalist18_r50", method, Precision::F32);
+}
+
+/// All metrics of a group of heads on 1,024 samples of 100 classes: an item is a logit.
+#[divan::bench(args = [1, 9, 100], sample_count = 20)]
+fn evaluation(bencher: Bencher<'_, '_>, heads: usize) {
+    let class_counts = ClassCounts::new(vec![100; 100]).unwrap();
+    let labels: Vec<ClassId> = (0..1024).map(|row| ClassId(row % 100)).collect();
+    let stride = heads * 100;
+    let logit = |place: usize| 8.0 * (place as f64 * 0.618_033_988_749_895).fract() as f32;
+    let logits: Vec<f32> = (0..labels.len() * stride).map(logit).collect();
+    let mut evaluations = vec![Evaluation::new(&class_counts); heads];
+    bencher.counter(ItemsCount::new(logits.len())).bench_local(|| {
+        for (head, evaluation) in evaluations.iter_mut().enumerate() {
+            evaluation.update_strided(&logits, &labels, head * 100, stride).unwrap();
+        }
+    });
 }
 
 fn main() {

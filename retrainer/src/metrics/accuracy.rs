@@ -73,14 +73,6 @@ fn increment(counts: &mut [u64], class: Option<usize>) {
     }
 }
 
-/// The first of the largest logits; `None` where a logit is not finite.
-pub(super) fn argmax(row: &[f32]) -> Option<usize> {
-    // Two passes without branches instead of one with: both become vector instructions.
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let finite = row.iter().fold(true, |finite, logit| finite & logit.is_finite());
-    if finite { row.iter().position(|&logit| logit >= max) } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,14 +95,5 @@ mod tests {
         // F1 per class: 2·1/(2+2), 2·1/(1+2), 2·2/(4+2).
         let f1 = (0.5 + 2.0 / 3.0 + 2.0 / 3.0) / 3.0;
         assert!((values.get("macro_f1").unwrap() - f1).abs() < 1e-15);
-    }
-
-    #[test]
-    fn ties_go_to_the_lower_class_and_a_row_that_is_not_finite_is_wrong() {
-        assert_eq!(argmax(&[1.0, 3.0, 3.0]), Some(1));
-        assert_eq!(argmax(&[0.0, -0.0]), Some(0));
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(argmax(&[1.0, bad]), None);
-        }
     }
 }

@@ -1,16 +1,18 @@
 //! One pass over the logits of one head: every metric of the list.
 
 use super::{
-    accuracy::{Accuracy, argmax},
+    accuracy::Accuracy,
     calibration::Calibration,
     distributions::{Distributions, LogitHistograms},
     groups::Groups,
     hits::{Hits, Outcomes},
     logits_magnitude::LogitsMagnitude,
     per_class::PerClass,
+    softmax::{largest, sum_of_exponentials},
     values::MetricValues,
 };
 use shared::{ClassCounts, ClassId};
+use std::ops::Range;
 use thiserror::Error;
 
 /// Logits and labels that do not fit together.
@@ -128,25 +130,32 @@ impl Evaluation {
         offset: usize,
         stride: usize,
     ) -> Result<(), EvaluationError> {
-        for (row, label) in rows(logits, labels, self.classes, offset, stride)? {
-            self.add(row, label);
+        let columns = columns(logits, labels, self.classes, offset, stride)?;
+        // A few rows at a time: the second pass finds them in the nearest cache.
+        for (rows, labels) in logits.chunks(ROWS.saturating_mul(stride)).zip(labels.chunks(ROWS)) {
+            for (row, label) in rows.chunks_exact(stride).zip(labels) {
+                self.add(row.get(columns.clone()).unwrap_or_default(), label.index());
+            }
+            self.magnitude.add_columns(rows, &columns, stride);
         }
         Ok(())
     }
 
+    #[inline]
     fn add(&mut self, row: &[f32], label: usize) {
         self.samples += 1;
-        let predicted = argmax(row);
+        let largest = largest(row);
+        let predicted = largest.map(|(class, _)| class);
         self.accuracy.add(label, predicted);
         self.outcomes.push(predicted == Some(label));
-        let Some((&max, &own)) = predicted.and_then(|class| row.get(class)).zip(row.get(label)) else {
+        let Some(((_, max), &own)) = largest.zip(row.get(label)) else {
             self.non_finite += 1;
             return;
         };
         // Σ exp(z − max) ≥ 1, so that the largest probability is its inverse.
-        let sum: f64 = row.iter().map(|&logit| f64::from((logit - max).exp())).sum();
+        let sum = sum_of_exponentials(row, max);
         self.calibration.add(sum.ln() + f64::from(max) - f64::from(own), 1.0 / sum, predicted == Some(label));
-        self.magnitude.add(row, label);
+        self.magnitude.add_positive(row, label);
         self.histograms.add(&self.groups, row, label);
     }
 
@@ -186,14 +195,17 @@ impl Evaluation {
     }
 }
 
-/// Checked rows of one head with their labels as indices.
-fn rows<'a>(
-    logits: &'a [f32],
-    labels: &'a [ClassId],
+/// Rows that are looked at together.
+const ROWS: usize = 32;
+
+/// The columns of one head, where logits and labels fit together.
+fn columns(
+    logits: &[f32],
+    labels: &[ClassId],
     classes: usize,
     offset: usize,
     stride: usize,
-) -> Result<impl Iterator<Item = (&'a [f32], usize)>, EvaluationError> {
+) -> Result<Range<usize>, EvaluationError> {
     let end = offset.checked_add(classes).filter(|&end| end <= stride && stride > 0);
     let fits = labels.len().checked_mul(stride) == Some(logits.len());
     let Some(end) = end.filter(|_| fits) else {
@@ -205,11 +217,10 @@ fn rows<'a>(
             classes,
         });
     };
-    if let Some(label) = labels.iter().find(|label| label.index() >= classes) {
-        return Err(EvaluationError::LabelOutOfRange { label: label.0, classes });
+    match labels.iter().find(|label| label.index() >= classes) {
+        Some(label) => Err(EvaluationError::LabelOutOfRange { label: label.0, classes }),
+        None => Ok(offset..end),
     }
-    let rows = logits.chunks_exact(stride).map(move |row| row.get(offset..end).unwrap_or_default());
-    Ok(rows.zip(labels.iter().map(|label| label.index())))
 }
 
 #[cfg(test)]
@@ -326,6 +337,7 @@ mod tests {
         assert_eq!(label.to_string(), "label 2 is out of range for 2 classes");
         assert!(evaluation.update_strided(&[0.0; 4], &labels(&[0]), 3, 4).is_err());
         assert!(evaluation.update_strided(&[], &[], usize::MAX, usize::MAX).is_err());
+        evaluation.update_strided(&[], &[], 0, usize::MAX).unwrap();
         assert!(evaluation.set_weight_norms(&[1.0]).is_err());
         assert_eq!(evaluation.finish().samples, 0);
     }

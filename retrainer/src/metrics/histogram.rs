@@ -64,6 +64,7 @@ impl StreamingHistogram {
     }
 
     /// Adds one finite value.
+    #[inline]
     pub(super) fn add(&mut self, value: f32) {
         let value = f64::from(value);
         if let Some(count) = self.bin(value) {
@@ -81,6 +82,7 @@ impl StreamingHistogram {
         clippy::cast_sign_loss,
         reason = "whole numbers below 2^52 fit; a place below 0 becomes one beyond the bins"
     )]
+    #[inline]
     fn bin(&mut self, value: f64) -> Option<&mut u64> {
         /// Beyond it a number has no fraction, and may not fit the whole numbers.
         const WHOLE: f64 = 4_503_599_627_370_496.0;
@@ -98,6 +100,7 @@ impl StreamingHistogram {
     }
 
     /// Widens the bins until the value and all before it fit, and centres the range.
+    #[cold]
     fn make_room(&mut self, value: f64) {
         let occupied = |counts: &[u64]| {
             Some((counts.iter().position(|&n| n > 0)?, counts.iter().rposition(|&n| n > 0)?))

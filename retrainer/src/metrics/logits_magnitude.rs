@@ -1,6 +1,7 @@
 //! Logits Magnitude and Regularized Standard Deviation of every class.
 
 use super::{groups::Groups, per_class::PerClass, values::MetricValues};
+use std::ops::Range;
 
 /// Streaming first and second moments of every logit column, over all samples and over the positives.
 ///
@@ -14,13 +15,14 @@ use super::{groups::Groups, per_class::PerClass, values::MetricValues};
 pub(super) struct LogitsMagnitude {
     /// The first row: moments are taken about it, so that a large common offset costs no digits.
     reference: Vec<f32>,
-    all: Vec<Moments>,
+    /// Σ (z − reference) of each column, and Σ (z − reference)².
+    sums: Vec<f64>,
+    squares: Vec<f64>,
     positive: Vec<Moments>,
     positive_exp: Vec<LogSumExp>,
     samples: u64,
 }
 
-/// n is kept apart for the columns (equal for all), beside for the positives.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     n: u64,
@@ -81,28 +83,62 @@ struct ClassMagnitude {
     all: Option<f64>,
 }
 
+/// Columns whose sums fit into registers.
+const BLOCK: usize = 8;
+
+/// Adds one row to sums and squares of its columns about their references.
+#[inline]
+fn add(sums: &mut [f64], squares: &mut [f64], references: &[f32], row: &[f32]) {
+    for (((sum, squares), &reference), &logit) in sums.iter_mut().zip(squares).zip(references).zip(row) {
+        let logit = f64::from(logit) - f64::from(reference);
+        *sum += logit;
+        *squares += logit * logit;
+    }
+}
+
 impl LogitsMagnitude {
     pub(super) fn new(classes: usize) -> Self {
-        let zeros = vec![Moments::default(); classes];
         Self {
             reference: Vec::new(),
-            all: zeros.clone(),
-            positive: zeros,
+            sums: vec![0.0; classes],
+            squares: vec![0.0; classes],
+            positive: vec![Moments::default(); classes],
             positive_exp: vec![LogSumExp::EMPTY; classes],
             samples: 0,
         }
     }
 
-    /// One sample; every logit is finite.
-    pub(super) fn add(&mut self, row: &[f32], label: usize) {
-        if self.samples == 0 {
-            self.reference = row.to_vec();
+    /// The same samples for the moments of all columns, several rows of `stride` numbers of which `columns` are the head's.
+    ///
+    /// [`BLOCK`] columns of all rows at a time, whose sums stay in registers; each in the order of the rows, so that it does
+    /// not matter how many there are. Logits that are not finite make sums that are none.
+    #[inline]
+    pub(super) fn add_columns(&mut self, rows: &[f32], columns: &Range<usize>, stride: usize) {
+        let rows = || rows.chunks_exact(stride).filter_map(|row| row.get(columns.clone()));
+        if let Some(first) = rows().next().filter(|_| self.reference.is_empty()) {
+            self.reference = first.to_vec();
         }
-        self.samples += 1;
-        for ((column, &logit), &reference) in self.all.iter_mut().zip(row).zip(&self.reference) {
-            let logit = f64::from(logit) - f64::from(reference);
-            column.sum += logit;
-            column.squares += logit * logit;
+        self.samples += rows().count() as u64;
+        let (references, last_references) = self.reference.as_chunks::<BLOCK>();
+        let (all_sums, last_sums) = self.sums.as_chunks_mut::<BLOCK>();
+        let (all_squares, last_squares) = self.squares.as_chunks_mut::<BLOCK>();
+        let blocks = all_sums.iter_mut().zip(all_squares).zip(references);
+        for (place, ((all_sums, all_squares), references)) in blocks.enumerate() {
+            let (mut sums, mut squares) = (*all_sums, *all_squares);
+            for row in rows().filter_map(|row| row.get(place * BLOCK..)?.first_chunk::<BLOCK>()) {
+                add(&mut sums, &mut squares, references, row);
+            }
+            (*all_sums, *all_squares) = (sums, squares);
+        }
+        for row in rows() {
+            add(last_sums, last_squares, last_references, row.as_chunks::<BLOCK>().1);
+        }
+    }
+
+    /// One sample, for the moments of the positives; every logit is finite.
+    pub(super) fn add_positive(&mut self, row: &[f32], label: usize) {
+        if self.reference.is_empty() {
+            self.reference = row.to_vec();
         }
         let own = self.positive.get_mut(label).zip(row.get(label)).zip(self.reference.get(label));
         if let Some(((column, &logit), &reference)) = own {
@@ -116,8 +152,7 @@ impl LogitsMagnitude {
         }
     }
 
-    fn class(&self, class: usize, all: &Moments, positive: &Moments) -> ClassMagnitude {
-        let all = Moments { n: self.samples, ..*all };
+    fn class(&self, class: usize, all: Moments, positive: &Moments) -> ClassMagnitude {
         let negative = all.without(positive);
         let Some((pos, neg)) = positive.mean().zip(negative.mean()) else {
             return ClassMagnitude::default();
@@ -141,11 +176,14 @@ impl LogitsMagnitude {
 
     pub(super) fn report(&self, groups: &Groups, values: &mut MetricValues, per_class: &mut PerClass) {
         let classes: Vec<_> = self
-            .all
+            .sums
             .iter()
+            .zip(&self.squares)
             .zip(&self.positive)
             .enumerate()
-            .map(|(class, (all, pos))| self.class(class, all, pos))
+            .map(|(class, ((&sum, &squares), positive))| {
+                self.class(class, Moments { n: self.samples, sum, squares }, positive)
+            })
             .collect();
         let column = |f: fn(&ClassMagnitude) -> Option<f64>| classes.iter().map(f).collect::<Vec<_>>();
         let magnitudes = column(|class| class.magnitude);

@@ -19,6 +19,7 @@ mod hits;
 mod list;
 mod logits_magnitude;
 mod per_class;
+mod softmax;
 mod values;
 
 pub(crate) use class_sizes::ClassSizes;

@@ -43,11 +43,17 @@ pub(super) fn from_bytes(
 
 /// Copies a tensor's numbers to the host, row-major; a device sync.
 pub(super) fn to_f32(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
-    let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
-    let mut numbers = vec![0.0; tensor.numel()];
-    let length = numbers.len();
-    tensor.f_copy_data(&mut numbers, length)?;
+    let mut numbers = Vec::new();
+    read_f32(tensor, &mut numbers)?;
     Ok(numbers)
+}
+
+/// As [`to_f32`] in the place of earlier numbers, whose memory is used again.
+pub(super) fn read_f32(tensor: &Tensor, numbers: &mut Vec<f32>) -> Result<(), TrainError> {
+    let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+    numbers.resize(tensor.numel(), 0.0);
+    let length = numbers.len();
+    Ok(tensor.f_copy_data(numbers, length)?)
 }
 
 /// Copies a tensor's numbers to the host in double precision, row-major; a device sync.
