@@ -50,7 +50,8 @@ impl FileSource {
         let path = self.files.path(row as usize);
         let image = images::read(&path, self.files.max_pixels)?;
         let pixels = match look {
-            Look::Clean | Look::Flipped => self.photo.clean(&image),
+            Look::Clean => self.photo.clean(&image),
+            Look::Flipped => self.photo.flipped(&image),
             Look::Augmented { seed, purpose, index } => {
                 let sample = self.sample_ids.get(row as usize).copied().unwrap_or_default();
                 let mut rng = random::stream(seed, &format!("{purpose}/sample {sample}"), index);

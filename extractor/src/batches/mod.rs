@@ -160,13 +160,12 @@ impl Batches<'_> {
             Input::Files(files) => {
                 let pixels = files.next_pixels()?;
                 let shape = [size(cut.len()), size(files.side()), size(files.side()), 3];
-                let upload = || {
-                    let pixels = tensor_from_bytes(&pixels, &shape, Kind::Uint8)?.f_to(labels.device())?;
-                    let pixels = pixels.f_permute([0, 3, 1, 2])?; // [B, 3, H, W]
-                    // The random steps have been done where the images were decoded.
-                    match self.look {
-                        Look::Flipped => transform.flipped(&pixels),
-                        Look::Clean | Look::Augmented { .. } => transform.clean(&pixels),
+                // All other steps have been done where the images were decoded.
+                let upload = || match labels.device() {
+                    Device::Cpu => transform.normalise.pixels(&pixels, &shape),
+                    device => {
+                        let pixels = tensor_from_bytes(&pixels, &shape, Kind::Uint8)?.f_to(device)?;
+                        transform.clean(&pixels.f_permute([0, 3, 1, 2])?)
                     }
                 };
                 upload().map(Some)

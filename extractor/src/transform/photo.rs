@@ -4,7 +4,7 @@ use super::jitter::Jitter;
 use crate::images::Rgb;
 use fast_image_resize::{
     FilterType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
-    images::{TypedImage, TypedImageRef},
+    images::{TypedCroppedImage, TypedImage, TypedImageRef},
     pixels::U8x3,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
@@ -43,6 +43,12 @@ struct Window {
     width: usize,
 }
 
+impl Window {
+    fn whole(image: &Rgb) -> Self {
+        Self { top: 0, left: 0, height: image.height, width: image.width }
+    }
+}
+
 impl Photo {
     /// The evaluation pixels `[crop, crop, 3]`.
     ///
@@ -50,7 +56,17 @@ impl Photo {
     /// [`ResizeError`], for an image without pixels.
     pub fn clean(&self, image: &Rgb) -> Result<Vec<u8>, ResizeError> {
         let (width, height) = short_side(image.width, image.height, self.resize);
-        Ok(centre_crop(&resize(image, width, height)?, self.crop))
+        Ok(centre_crop(&resize(image, Window::whole(image), width, height)?, self.crop))
+    }
+
+    /// [`Photo::clean`], mirrored.
+    ///
+    /// # Errors
+    /// [`ResizeError`], for an image without pixels.
+    pub fn flipped(&self, image: &Rgb) -> Result<Vec<u8>, ResizeError> {
+        let mut pixels = self.clean(image)?;
+        mirror(&mut pixels, self.crop);
+        Ok(pixels)
     }
 
     /// Training pixels `[crop, crop, 3]`: a random window, mirrored half of the time, with jittered colours.
@@ -59,9 +75,9 @@ impl Photo {
     /// [`ResizeError`], for an image without pixels.
     pub fn augmented(&self, image: &Rgb, rng: &mut ChaCha8Rng) -> Result<Vec<u8>, ResizeError> {
         let window = random_window(image.width, image.height, rng);
-        let mut image = resize(&cut(image, window), self.crop, self.crop)?;
+        let mut image = resize(image, window, self.crop, self.crop)?;
         if rng.next_u32() >> 31 == 1 {
-            mirror(&mut image);
+            mirror(&mut image.pixels, self.crop);
         }
         if let Some(jitter) = &self.jitter {
             jitter.apply(&mut image, rng);
@@ -105,16 +121,16 @@ thread_local! {
     static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
 }
 
-/// Pillow's antialiased bilinear resampling.
-fn resize(image: &Rgb, width: usize, height: usize) -> Result<Rgb, ResizeError> {
-    if (image.width, image.height) == (width, height) {
-        return Ok(image.clone());
-    }
+/// Pillow's antialiased bilinear resampling of a window, as if there were nothing around it.
+fn resize(image: &Rgb, window: Window, width: usize, height: usize) -> Result<Rgb, ResizeError> {
     let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mut pixels = vec![0; 3 * width * height];
     {
         // Views of one pixel type: code for the dozen others would take minutes to compile.
         let from = TypedImageRef::<U8x3>::from_buffer(size(image.width), size(image.height), &image.pixels)
+            .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
+        let [left, top, columns, rows] = [window.left, window.top, window.width, window.height].map(size);
+        let from = TypedCroppedImage::from_ref(&from, left, top, columns, rows)
             .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
         let mut to = TypedImage::<U8x3>::from_buffer(size(width), size(height), &mut pixels)
             .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
@@ -124,14 +140,6 @@ fn resize(image: &Rgb, width: usize, height: usize) -> Result<Rgb, ResizeError> 
     Ok(Rgb { width, height, pixels })
 }
 
-/// The window's pixels; what lies outside of the image is left out.
-fn cut(image: &Rgb, window: Window) -> Rgb {
-    let Window { top, left, height, width } = window;
-    let rows = image.pixels.chunks_exact(3 * image.width).skip(top).take(height);
-    let pixels = rows.flat_map(|row| row.get(3 * left..3 * (left + width)).unwrap_or_default()).copied();
-    Rgb { width, height, pixels: pixels.collect() }
-}
-
 /// torchvision's `CenterCrop`: zeros around an image that is smaller.
 fn centre_crop(image: &Rgb, side: usize) -> Vec<u8> {
     // (first pixel of the image, first pixel of the result, length)
@@ -139,12 +147,11 @@ fn centre_crop(image: &Rgb, side: usize) -> Vec<u8> {
         if length >= side { (round_half(length - side), 0, side) } else { (0, (side - length) / 2, length) }
     };
     let ((left, to_left, width), (top, to_top, height)) = (span(image.width), span(image.height));
-    let window = cut(image, Window { top, left, height, width });
     let mut pixels = vec![0; 3 * side * side];
-    for (row, to) in
-        window.pixels.chunks_exact(3 * width.max(1)).zip(pixels.chunks_exact_mut(3 * side).skip(to_top))
-    {
-        if let Some(to) = to.get_mut(3 * to_left..3 * (to_left + width)) {
+    let rows = image.pixels.chunks_exact(3 * image.width.max(1)).skip(top).take(height);
+    for (row, to) in rows.zip(pixels.chunks_exact_mut(3 * side).skip(to_top)) {
+        let row = row.get(3 * left..3 * (left + width));
+        if let (Some(row), Some(to)) = (row, to.get_mut(3 * to_left..3 * (to_left + width))) {
             to.copy_from_slice(row);
         }
     }
@@ -190,8 +197,8 @@ fn whole(side: f64) -> usize {
     side.round_ties_even() as usize
 }
 
-fn mirror(image: &mut Rgb) {
-    for row in image.pixels.chunks_exact_mut(3 * image.width.max(1)) {
+fn mirror(pixels: &mut [u8], width: usize) {
+    for row in pixels.chunks_exact_mut(3 * width.max(1)) {
         row.reverse(); // Now blue, green, red.
         row.chunks_exact_mut(3).for_each(<[u8]>::reverse);
     }
@@ -244,7 +251,31 @@ mod tests {
     fn small_images_get_a_black_frame_and_mirrors_keep_their_colours() {
         let mut image = Rgb { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
         assert_eq!(centre_crop(&image, 4)[12..24], [0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0]);
-        mirror(&mut image);
+        mirror(&mut image.pixels, 2);
         assert_eq!(image.pixels, [4, 5, 6, 1, 2, 3]);
+    }
+
+    /// torchvision's `resized_crop` cuts first: no pixel outside of the window has a weight.
+    #[test]
+    fn a_window_is_resized_as_if_it_were_cut_out() {
+        let (width, height) = (53, 41);
+        let mut pixels = vec![0; 3 * width * height];
+        stream(0, "pixels", 0).fill_bytes(&mut pixels);
+        let image = Rgb { width, height, pixels };
+        for window in [
+            Window { top: 3, left: 7, height: 31, width: 29 },
+            Window { top: 0, left: 24, height: 41, width: 29 },
+            Window { top: 40, left: 52, height: 1, width: 1 },
+            Window { top: 5, left: 5, height: 20, width: 20 },
+            Window::whole(&image),
+        ] {
+            let rows = image.pixels.chunks_exact(3 * width).skip(window.top).take(window.height);
+            let pixels = rows.flat_map(|row| &row[3 * window.left..3 * (window.left + window.width)]);
+            let cut = Rgb { width: window.width, height: window.height, pixels: pixels.copied().collect() };
+            for (width, height) in [(20, 20), (32, 11), (70, 90)] {
+                let expected = resize(&cut, Window::whole(&cut), width, height).unwrap();
+                assert_eq!(resize(&image, window, width, height).unwrap(), expected, "{window:?}");
+            }
+        }
     }
 }

@@ -1,12 +1,25 @@
 //! The one place where bytes become tensors and tensors become bytes.
 
+use std::{
+    mem::MaybeUninit,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 use tch::{Device, Kind, TchError, Tensor};
+
+/// The number that each byte stands for, for each of three colours.
+pub type ByteTables = [[f32; 256]; 3];
 
 /// A CPU tensor that holds a copy of `bytes`, row-major, little-endian.
 ///
 /// # Errors
 /// [`TchError::Shape`] unless `bytes` holds exactly the elements of `shape`; libtorch would read past its end.
 pub fn tensor_from_bytes(bytes: &[u8], shape: &[i64], kind: Kind) -> Result<Tensor, TchError> {
+    check_shape(bytes, shape, kind)?;
+    Tensor::f_from_data_size(bytes, shape, kind)
+}
+
+fn check_shape(bytes: &[u8], shape: &[i64], kind: Kind) -> Result<(), TchError> {
     let expected = shape
         .iter()
         .map(|&size| usize::try_from(size).ok())
@@ -17,7 +30,50 @@ pub fn tensor_from_bytes(bytes: &[u8], shape: &[i64], kind: Kind) -> Result<Tens
             bytes.len()
         )));
     }
-    Tensor::f_from_data_size(bytes, shape, kind)
+    Ok(())
+}
+
+/// A CPU tensor f32 of the numbers that three bytes after three bytes stand for, row-major, made by as many threads as
+/// libtorch has.
+///
+/// # Errors
+/// [`TchError::Shape`] unless `bytes` holds exactly the elements of `shape`, whose last one is 3; libtorch's, without memory.
+pub fn tensor_by_tables(bytes: &[u8], shape: &[i64], tables: &ByteTables) -> Result<Tensor, TchError> {
+    check_shape(bytes, shape, Kind::Uint8)?;
+    if shape.last() != Some(&3) {
+        return Err(TchError::Shape(format!("{shape:?}, not pixels of three colours")));
+    }
+    let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
+    // SAFETY: a new tensor lies contiguous in memory of its own, one f32 for each byte; it outlives the slice.
+    #[expect(unsafe_code, reason = "libtorch's memory is written once, not zeroed and copied before")]
+    let numbers =
+        unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<MaybeUninit<f32>>(), bytes.len()) };
+    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
+    let share = 3 * (bytes.len() / 3).div_ceil(threads).max(1);
+    let shares = Mutex::new(bytes.chunks(share).zip(numbers.chunks_mut(share)));
+    let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((bytes, numbers)) = next() {
+            look_up(bytes, numbers, tables);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where no thread is to be had the others do its share.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    Ok(tensor)
+}
+
+/// Every number is written: both slices have the same multiple of three elements.
+fn look_up(bytes: &[u8], numbers: &mut [MaybeUninit<f32>], [red, green, blue]: &ByteTables) {
+    let (pixels, _) = bytes.as_chunks::<3>();
+    let (colours, _) = numbers.as_chunks_mut::<3>();
+    for (&[r, g, b], to) in pixels.iter().zip(colours) {
+        *to = [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]].map(MaybeUninit::new);
+    }
 }
 
 /// The elements of a tensor on any device, row-major, little-endian.

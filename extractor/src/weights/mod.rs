@@ -10,7 +10,7 @@ mod parameters;
 mod prefixes;
 mod state_dict;
 
-pub use bridge::{tensor_bytes, tensor_from_bytes};
+pub use bridge::{ByteTables, tensor_by_tables, tensor_bytes, tensor_from_bytes};
 pub use file::{TensorFile, encode};
 pub use init::{Init, Initialisation};
 pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};

@@ -1,4 +1,4 @@
-//! The decoder of libjpeg-turbo, as `mozjpeg-sys` builds it, behind safe functions: the only unsafe code of this crate.
+//! The decoder of libjpeg-turbo, as `mozjpeg-sys` builds it, behind safe functions.
 //!
 //! libjpeg reports what it cannot decode by a call that must not return. Here that call unwinds to [`guarded`], through C code that
 //! `mozjpeg-sys` (feature `unwinding`) compiles and declares for it.
