@@ -92,6 +92,11 @@ impl HeadFile {
             let (name, path) = (parts.weight.0, text::path(&self.path));
             weights.notes.push(format!("the head of `{path}` is `{name}`, one of {} tensors", names.len()));
         }
+        // Ours have both or say by their kind that they have none.
+        if foreign && parts.bias.is_none() && names.iter().any(|name| name.ends_with(".bias")) {
+            let (name, path) = (parts.weight.0, text::path(&self.path));
+            weights.notes.push(format!("no bias in `{path}` belongs to `{name}`: the head has none"));
+        }
         Ok(weights)
     }
 
@@ -254,6 +259,18 @@ mod tests {
         assert_eq!((ours.kind(), ours.weights(3, Some(2)).unwrap().cosine), (Some("aligned"), None));
         assert_eq!(ours.vector("scale", 2).unwrap(), [0.0, 1.0]);
         assert!(ours.vector("offset", 2).is_err());
+    }
+
+    #[test]
+    fn a_bias_of_another_layer_is_not_used_and_said() {
+        let head = weights(&[("fc.weight", &[2, 3]), ("norm.bias", &[2])], 3, None).unwrap();
+        assert_eq!(head.bias, [0.0, 0.0]);
+        let last = head.notes.last().unwrap();
+        assert!(
+            last.starts_with("no bias in `") && last.ends_with("` belongs to `fc.weight`: the head has none")
+        );
+        let without = weights(&[("fc.weight", &[2, 3])], 3, None).unwrap();
+        assert!(without.notes.is_empty(), "{:?}", without.notes);
     }
 
     #[test]
