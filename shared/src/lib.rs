@@ -53,6 +53,7 @@ mod stage1_head;
 mod stamp;
 pub mod synthetic;
 pub mod text;
+mod unlisted;
 mod view;
 mod writer;
 
@@ -69,6 +70,7 @@ pub use manifest::{
 pub use plan::ViewPlan;
 pub use shard::ShardWriter;
 pub use stage1_head::Stage1Head;
+pub use unlisted::unlisted;
 pub use view::{Split, View, ViewId};
 pub use writer::{CacheWriter, IMAGES_FILE};
 

@@ -103,3 +103,20 @@ fn the_progress_ends_at_its_length() {
     let (done, length) = line.split_once(' ').unwrap().0.split_once('/').unwrap();
     assert_eq!(done, length, "{}", run.stderr);
 }
+
+#[test]
+fn what_the_manifest_does_not_list_is_named() {
+    let place = imported();
+    let quiet = place.ok("verify cache").stderr;
+    assert!(!quiet.contains("warning"), "{quiet}");
+    // A killed writer's file is no guest.
+    place.write("cache/train.clean/.longtail-abcdefghijkl.tmp", "half");
+    assert!(!place.ok("verify cache").stderr.contains("warning"));
+    place.write("cache/train.clean/00099.safetensors", "of another dump?");
+    place.write("cache/notes/today.txt", "mine");
+    place.write("cache/red\u{1b}[31m.txt", "mine");
+    let run = place.ok("verify cache");
+    assert!(run.stdout.starts_with("ok: 7 files"), "{}", run.stdout);
+    let warning = run.stderr.lines().find(|line| line.starts_with("warning")).unwrap();
+    insta::assert_snapshot!(warning, @r"warning: in `cache` and not in its manifest, so not checked: `notes/`, `red\u{1b}[31m.txt`, `train.clean/00099.safetensors`");
+}

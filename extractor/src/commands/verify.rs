@@ -15,7 +15,8 @@ use crate::{
 };
 use indicatif::HumanBytes;
 use shared::{
-    CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, progress::Progress, regular, text,
+    CacheError, FeatureCache, FileInfo, LeftOut, MANIFEST_FILE, Manifest, progress::Progress, regular, text,
+    unlisted,
 };
 use std::{num::NonZeroUsize, path::Path};
 
@@ -26,6 +27,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
     }
     let mut report = check(&args.cache)?;
     print_damages(&report)?;
+    warn_of_unlisted(&args.cache);
     if let (true, Some(data)) = (args.repair, &args.data)
         && !report.damaged.is_empty()
     {
@@ -49,6 +51,19 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
     Ok(Outcome::Failed)
 }
 
+/// Names what lies in the folder and is not of the cache: nobody checked it.
+fn warn_of_unlisted(cache: &Path) {
+    let others = manifest(cache).map(|manifest| unlisted(cache, &manifest)).unwrap_or_default();
+    if others.is_empty() {
+        return;
+    }
+    let first: Vec<String> =
+        others.iter().take(LeftOut::NAMES).map(|name| format!("`{}`", text::name(name))).collect();
+    let more = if others.len() > LeftOut::NAMES { " …" } else { "" };
+    let (cache, first) = (text::path(cache), first.join(", "));
+    say(&format!("warning: in `{cache}` and not in its manifest, so not checked: {first}{more}"));
+}
+
 fn print_damages(report: &Report) -> Result<(), ExtractError> {
     report.damages.iter().try_for_each(|damage| print(&text::lines(damage)))
 }
@@ -69,7 +84,7 @@ fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result
     let Source { backbone: (name, width), readout, keep_last_linear, transform } = &source;
     let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
         // The manifest says which images the cache is of, whatever the backbone was trained on.
-        (Some(path), _, _) => dump::from_checkpoint(path, compute, &dataset, true)?,
+        (Some(path), _, _) => dump::from_checkpoint(path, compute, &dataset, true, |_| Ok(()))?,
         (None, Some(path), _) => {
             dump::from_weights(path, (name, *width), transform, compute, dataset.class_names.len())?
         }
