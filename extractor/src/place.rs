@@ -1,6 +1,7 @@
 //! What lies where a result is to go.
 
 use crate::ExtractError;
+use shared::{atomic, text};
 use std::{
     fs::{self, FileType},
     os::unix::fs::FileTypeExt,
@@ -13,6 +14,28 @@ use std::{
 /// [`ExtractError::Malformed`].
 pub(crate) fn for_folder(path: &Path) -> Result<(), ExtractError> {
     refuse(path, "a folder", FileType::is_dir)
+}
+
+/// [`for_folder`], and refuses a folder that holds something but nothing of the names in `own`, which `what` is made of.
+///
+/// # Errors
+/// [`ExtractError::Malformed`].
+pub(crate) fn for_folder_with(path: &Path, own: &[&str], what: &str) -> Result<(), ExtractError> {
+    for_folder(path)?;
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.file_name()).filter(|name| !atomic::is_temporary(name)).collect();
+    names.sort_unstable();
+    let Some(first) = names.first().filter(|_| !names.iter().any(|name| own.iter().any(|own| name == own)))
+    else {
+        return Ok(());
+    };
+    Err(ExtractError::Malformed {
+        path: path.to_owned(),
+        expected: format!("{what}, or a folder with nothing in it"),
+        got: format!("a folder with `{}` and without {what}", text::os(first)),
+        hint: "give a path where nothing is yet".to_owned(),
+    })
 }
 
 /// Refuses a place for a file where a folder, a device or a pipe is, before any work.

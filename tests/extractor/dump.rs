@@ -237,3 +237,52 @@ fn dumps_that_cannot_be_right_are_refused() {
     hint: choose another `--out`, or remove the folder first
     ");
 }
+
+#[test]
+fn settings_that_say_nothing_about_the_given_backbone_are_refused() {
+    let place = trained();
+    let refused = |backbone: &str| {
+        let message = place.refused(&format!("dump {backbone} {DATA} --data data {MACHINE} --out idle"));
+        assert!(!place.path("idle").exists(), "refused before anything is written");
+        message
+    };
+    insta::assert_snapshot!(refused("--torchscript module.pt --width 0.5"), @"
+    exit 2
+    error: `--width`: expected none with `--torchscript`, got both
+    hint: leave it out: the network of a TorchScript module is in its file
+    ");
+    insta::assert_snapshot!(refused("--torchscript module.pt --preset table3-bs"), @"
+    exit 2
+    error: `--preset`: expected none with `--torchscript`, got both
+    hint: leave it out: nothing is trained where a backbone is given
+    ");
+    insta::assert_snapshot!(refused("--weights w.safetensors --backbone resnet18 --epochs 3"), @"
+    exit 2
+    error: `--epochs`: expected none with `--weights`, got both
+    hint: leave it out: nothing is trained where a backbone is given
+    ");
+    insta::assert_snapshot!(refused("--checkpoint base --train-batch-size 8"), @"
+    exit 2
+    error: `--train-batch-size`: expected none with `--checkpoint` and `--batch-norm eval`, got both
+    hint: leave it out, or give `--batch-norm train`; `--batch-size` is that of a forward pass
+    ");
+    for training in
+        ["--init ltwb", "--loss bs", "--lr 0.1", "--schedule step", "--warm-up 1", "--accumulate 2"]
+    {
+        let (name, _) = training.split_once(' ').unwrap();
+        let message = refused(&format!("--checkpoint base {training}"));
+        assert!(message.contains(&format!("`{name}`: expected none with `--checkpoint`")), "{message}");
+    }
+    insta::assert_snapshot!(refused("--checkpoint base --width 0.5"), @"
+    exit 2
+    error: `--width`: expected 0.25, with which the checkpoint was trained, got 0.5
+    hint: leave it out: a checkpoint keeps its own
+    ");
+    insta::assert_snapshot!(refused("--checkpoint base --backbone resnet34"), @"
+    exit 2
+    error: `--backbone`: expected resnet18, with which the checkpoint was trained, got resnet34
+    hint: leave it out: a checkpoint keeps its own
+    ");
+    // What the checkpoint has may be said again.
+    place.ok(&dump("said-again", "--backbone resnet18 --width 0.25 --seed 1"));
+}

@@ -114,6 +114,11 @@ fn subsets_that_the_data_does_not_have() {
     error: `--val-per-class`: expected enough images that training does not use, got class 0 has 1 images beside the 19 for training
     hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`
     ");
+    insta::assert_snapshot!(refused("--rounding round"), @"
+    exit 2
+    error: `--rounding`: expected it with `--imbalance-ratio`, got class counts that are whole already
+    hint: leave it out: it would change nothing
+    ");
     insta::assert_snapshot!(refused("--subset index-file"), @"
     exit 2
     error: `--index-file`: expected a file with the training indices, got nothing

@@ -58,6 +58,11 @@ fn a_finished_cache_stays_and_other_folders_are_refused() {
     error: `cache` holds a dump with other settings: `backbone.recipe.test_per_class` is 3 there, 4 here
     hint: choose another `--out`, or remove the folder first
     ");
+    insta::assert_snapshot!(place.refused(&format!("{SMALL} --out /dev/null")), @"
+    exit 2
+    error: `/dev/null`: expected a folder, got a device
+    hint: give a path where nothing is yet
+    ");
     place.write("work/thesis.tex", "do not touch");
     insta::assert_snapshot!(place.refused(&format!("{SMALL} --out work")), @"
     exit 2

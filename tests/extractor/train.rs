@@ -1,6 +1,9 @@
 //! `extractor train`: runs that cannot go on say why, and threads wait for each other without spinning.
 
-use crate::{images::cifar10, program::Workplace};
+use crate::{
+    images::cifar10,
+    program::{Workplace, files},
+};
 use std::{
     process::Stdio,
     time::{Duration, Instant},
@@ -255,4 +258,46 @@ fn several_seeds_get_a_checkpoint_each_and_go_on_after_a_stop() {
     hint: it holds checkpoints of several seeds: give one of `base/seed-0`, `base/seed-1`
     "
     );
+}
+
+#[test]
+fn a_checkpoint_goes_nowhere_but_to_an_empty_folder_or_one_of_its_own() {
+    let place = Workplace::new();
+    cifar10(&place, "data", 5, 1);
+    place.write("file", "mine");
+    place.write("home/thesis.tex", "do not touch");
+    place.write("seeds/seed-1/thesis.tex", "do not touch");
+    let line = |out: &str| format!("{TRAIN} --threads 1 --epochs 1 {out}");
+    let before = files(&place.path("."));
+    insta::assert_snapshot!(place.refused(&line("--out /dev/null")), @"
+    exit 2
+    error: `/dev/null`: expected a folder, got a device
+    hint: give a path where nothing is yet
+    ");
+    insta::assert_snapshot!(place.refused(&line("--out file --seeds 0,1")), @"
+    exit 2
+    error: `file`: expected a folder, got a file
+    hint: give a path where nothing is yet
+    ");
+    insta::assert_snapshot!(place.refused(&line("--out home")), @"
+    exit 2
+    error: `home`: expected a checkpoint, or a folder with nothing in it, got a folder with `thesis.tex` and without a checkpoint
+    hint: give a path where nothing is yet
+    ");
+    insta::assert_snapshot!(place.refused(&line("--out seeds --seeds 0,1")), @"
+    exit 2
+    error: `seeds/seed-1`: expected a checkpoint, or a folder with nothing in it, got a folder with `thesis.tex` and without a checkpoint
+    hint: give a path where nothing is yet
+    ");
+    place.write("cache.checkpoint/thesis.tex", "do not touch");
+    let first =
+        line("--out cache").replace("train --", "dump --").replace("--batch-size", "--train-batch-size");
+    let message = place.refused(&first);
+    assert!(message.contains("`cache.checkpoint`: expected a checkpoint"), "{message}");
+    std::fs::remove_dir_all(place.path("cache.checkpoint")).unwrap();
+    assert_eq!(files(&place.path(".")), before);
+    // What a killed run leaves before its first checkpoint, or a folder that a scheduler made.
+    std::fs::create_dir(place.path("made")).unwrap();
+    place.write("made/.longtail-abcdefghijkl.tmp", "half");
+    place.ok(&line("--out made"));
 }

@@ -64,7 +64,7 @@ pub struct VerifyArgs {
     #[command(flatten, next_help_heading = "Repair")]
     pub lists: ListArgs,
     /// Images of a forward pass, as in the dump [default: 256; 16 for photographs on a CPU]
-    #[arg(long, value_name = "B", help_heading = "Repair")]
+    #[arg(long, value_name = "B", requires = "repair", help_heading = "Repair")]
     pub batch_size: Option<NonZeroUsize>,
     /// Where, as in the dump.
     #[command(flatten)]

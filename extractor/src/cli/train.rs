@@ -37,7 +37,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "F")]
     pub test_fraction: Option<f64>,
     /// Seed of --test-fraction
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "test_fraction")]
     pub split_seed: u64,
     /// Split of a folder, `relative/path train|val|test` a line
     #[arg(long, value_name = "FILE")]
@@ -251,6 +251,35 @@ pub struct RecipeArgs {
     #[arg(long, value_name = "SEED")]
     #[serde(skip)]
     pub seed: Option<u64>,
+}
+
+impl RecipeArgs {
+    /// The flags that were given, but for `--seed`, which decides augmented views of any backbone.
+    pub fn given(&self) -> Vec<&'static str> {
+        [
+            ("--preset", self.preset.is_some()),
+            ("--backbone", self.backbone.is_some()),
+            ("--width", self.width.is_some()),
+            ("--init", self.init.is_some()),
+            ("--loss", self.loss.is_some()),
+            ("--drw-start", self.drw_start.is_some()),
+            ("--drw-beta", self.drw_beta.is_some()),
+            ("--max-margin", self.max_margin.is_some()),
+            ("--scale", self.scale.is_some()),
+            ("--epochs", self.epochs.is_some()),
+            ("--accumulate", self.accumulate.is_some()),
+            ("--lr", self.lr.is_some()),
+            ("--schedule", self.schedule.is_some()),
+            ("--milestones", self.milestones.is_some()),
+            ("--factor", self.factor.is_some()),
+            ("--warm-up", self.warm_up.is_some()),
+            ("--momentum", self.momentum.is_some()),
+            ("--weight-decay", self.weight_decay.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
 }
 
 /// Where and how fast.

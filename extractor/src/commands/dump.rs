@@ -1,6 +1,6 @@
 //! `extractor dump`: the frozen features of a backbone become a cache; without a backbone, one is trained first.
 
-use super::{Outcome, import::report, output::say, train};
+use super::{Outcome, idle, import::report, output::say, train};
 use crate::{
     backbones::{
         Backbone, Compute,
@@ -24,6 +24,7 @@ use tch::{Device, Tensor};
 
 pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     check_partition(args)?;
+    idle::refuse(args)?;
     let recipe = train::recipe(&args.recipe, args.train_batch_size, &args.machine, args.data.transform()?)
         .map_err(name_as_typed)?;
     let interrupt = train::begin(&args.machine)?;
@@ -34,7 +35,10 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
-        (Some(path), _, _) => from_checkpoint(path, compute, &dataset, args.allow_other_data)?,
+        (Some(path), _, _) => {
+            let asked = |own: &Recipe| idle::refuse_other_network(args, own);
+            from_checkpoint(path, compute, &dataset, args.allow_other_data, asked)?
+        }
         (None, Some(path), _) => {
             let Recipe { backbone, width, transform, .. } = &recipe;
             from_weights(path, (backbone, *width), transform, compute, dataset.class_names.len())?
@@ -45,7 +49,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, ExtractError> {
         }
         (None, None, None) => {
             let checkpoint = train_first(args, &recipe, device, &dataset, &interrupt)?;
-            from_checkpoint(&checkpoint, compute, &dataset, false)?
+            from_checkpoint(&checkpoint, compute, &dataset, false, |_| Ok(()))?
         }
     };
     let had_head = frozen.head.is_some();
@@ -103,6 +107,7 @@ fn train_first(
     let mut folder = args.out.clone().into_os_string();
     folder.push(".checkpoint");
     let folder = PathBuf::from(folder);
+    train::check_out(&folder)?;
     // A layer that the network lacks is found before a long training.
     let place = Compute { device: Device::Cpu, precision: recipe.precision, layout: recipe.layout };
     Backbone::unset(&recipe.backbone, recipe.width, place)?.read_at(args.readout())?;
@@ -119,8 +124,10 @@ pub(super) fn from_checkpoint(
     compute: Compute,
     dataset: &Dataset,
     allow_other_data: bool,
+    check: impl FnOnce(&Recipe) -> Result<(), ExtractError>,
 ) -> Result<Frozen, ExtractError> {
     let checkpoint = Checkpoint::load(path, |_| compute)?;
+    check(&checkpoint.info.recipe)?;
     let differences = data_differences(&checkpoint, dataset);
     if !differences.is_empty() && !allow_other_data {
         return Err(ExtractError::OtherData { path: path.to_owned(), differences });

@@ -4,6 +4,7 @@ mod backbones;
 mod bench;
 mod datasets;
 mod dump;
+mod idle;
 mod import;
 mod inspect;
 mod manual;

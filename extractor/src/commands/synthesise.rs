@@ -4,7 +4,7 @@ use super::{Outcome, import::report, install_interrupt};
 use crate::{
     cli::SynthesiseArgs,
     config::program,
-    dump::{Written, rows_by_bytes},
+    dump::{Written, check_out, rows_by_bytes},
     error::ExtractError,
 };
 use shared::{
@@ -20,6 +20,7 @@ const MEANS_LIMIT: u64 = 1 << 28;
 
 pub(super) fn run(args: &SynthesiseArgs) -> Result<Outcome, ExtractError> {
     let interrupt = install_interrupt()?;
+    check_out(&args.out)?;
     let cache = settings(args)?;
     let mut progress = Progress::new("synthesise", cache.rows());
     let outcome = cache.write_while(&args.out, || {

@@ -5,17 +5,25 @@ use crate::{
     ExtractError,
     cli::{MachineArgs, RecipeArgs, TrainArgs},
     datasets::Dataset,
-    device,
-    stage1::{self, Recipe, TrainOptions},
+    device, place,
+    stage1::{self, BEST_FOLDER, CHECKPOINT_FILE, LOG_FILE, Recipe, TrainOptions},
     threads,
     transform::Transform,
 };
 use shared::{LeftOut, Split, interrupt::Interrupt, text};
-use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 use tch::Device;
 
 pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
     let interrupt = begin(&args.machine)?;
+    place::for_folder(&args.out)?;
+    for (_, out) in runs(args, 0) {
+        check_out(&out)?;
+    }
     let device = prepare(&args.machine)?;
     let recipe = recipe(&args.recipe, args.batch_size, &args.machine, args.data.transform()?)?;
     let dataset = Dataset::load(&args.data.dataset, args.data.source_files(), &args.data.subset_spec())?;
@@ -73,6 +81,11 @@ fn runs(args: &TrainArgs, seed: u64) -> Vec<(u64, PathBuf)> {
             seeds.iter().map(|seed| (*seed, args.out.join(format!("seed-{seed}")))).collect()
         }
     }
+}
+
+/// Refuses a place for a checkpoint where something else is, before anything that takes time.
+pub(super) fn check_out(folder: &Path) -> Result<(), ExtractError> {
+    place::for_folder_with(folder, &[CHECKPOINT_FILE, LOG_FILE, BEST_FOLDER], "a checkpoint")
 }
 
 /// Restarts with the settings of libtorch's threads, where they lack, and catches requests to stop from then on.
