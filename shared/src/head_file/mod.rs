@@ -93,7 +93,8 @@ impl HeadFile {
             weights.notes.push(format!("the head of `{path}` is `{name}`, one of {} tensors", names.len()));
         }
         // Ours have both or say by their kind that they have none.
-        if foreign && parts.bias.is_none() && names.iter().any(|name| name.ends_with(".bias")) {
+        let is_bias = |name: &str| name.rsplit_once('.').is_some_and(|(_, last)| last == "bias");
+        if foreign && parts.bias.is_none() && names.iter().any(|name| is_bias(name)) {
             let (name, path) = (parts.weight.0, text::path(&self.path));
             weights.notes.push(format!("no bias in `{path}` belongs to `{name}`: the head has none"));
         }
