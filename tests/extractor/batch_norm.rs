@@ -167,7 +167,8 @@ fn the_manifest_says_which_statistics_and_an_evaluating_dump_is_another_cache() 
     let cache = FeatureCache::open(&place.path("bn-manifest")).unwrap();
     assert_eq!(cache.manifest().batch_norm, BatchNormMode::Train);
     insta::assert_snapshot!(cache.manifest().transforms["batch_norm"], @"passes(augmented x1)|shuffle|batch(16)|seed(5)");
-    let refused = place.refused(&dump("bn-manifest", "--augmented 1").replace("--batch-norm train", ""));
+    let passes = format!("--batch-norm train --train-batch-size {TRAIN_BATCH}");
+    let refused = place.refused(&dump("bn-manifest", "--augmented 1").replace(&passes, ""));
     insta::assert_snapshot!(refused, @r#"
     exit 2
     error: `bn-manifest` holds a dump with other settings: `--batch-norm` (passes, `--train-batch-size`, `--seed`) is "passes(augmented x1)|shuffle|batch(16)|seed(5)" there, none here
