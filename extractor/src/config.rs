@@ -1,8 +1,8 @@
 //! Settings as resolved: everything decided, nothing optional that has a default.
 
 use crate::weights::Layout;
+use cache::ProgramInfo;
 use serde::{Deserialize, Serialize};
-use shared::ProgramInfo;
 use std::fmt;
 
 /// Number format of the forward and backward pass; weights, losses and updates are always f32.
@@ -62,5 +62,5 @@ impl ChannelsLast {
 
 /// This program, for manifests and checkpoints.
 pub(crate) fn program() -> ProgramInfo {
-    shared::program_info("extractor", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT"))
+    cache::program_info("extractor", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT"))
 }

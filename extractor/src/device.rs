@@ -1,7 +1,7 @@
 //! From the device that the user asks for to the one that libtorch gets.
 
 use crate::{ExtractError, config::Precision};
-use shared::device::{ChosenDevice, DeviceChoice};
+use program::device::{ChosenDevice, DeviceChoice};
 use tch::{Cuda, Device};
 
 /// A device and, for `auto`, why it was chosen.

@@ -1,10 +1,8 @@
 //! Every way in which the extractor can fail, each with what was expected, what was found, and a hint.
 
-use shared::{CacheError, Hint, text};
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use cache::CacheError;
+use files::{FileError, Hint, text};
+use std::path::{Path, PathBuf};
 
 /// What can go wrong between images on disk and a finished feature cache.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +11,9 @@ pub enum ExtractError {
     /// The cache on disk is damaged, unfinished, or cannot be written.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// A file or folder could not be read, written or locked.
+    #[error(transparent)]
+    File(#[from] FileError),
 
     /// libtorch refused an operation.
     #[error("libtorch could not {action}")]
@@ -21,17 +22,6 @@ pub enum ExtractError {
         action: String,
         /// libtorch's own message.
         source: tch::TchError,
-    },
-
-    /// A file or folder could not be read or written.
-    #[error("could not {action} `{}`", text::path(.path))]
-    Io {
-        /// What was tried, as the end of the sentence "could not …".
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
     },
 
     /// A file or folder that a command needs is not there.
@@ -146,9 +136,9 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
-    /// An [`ExtractError::Io`], for `map_err`.
+    /// An [`ExtractError::File`], for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |source| Self::File(FileError::io(action, path, source))
     }
 
     /// An [`ExtractError::Torch`], for `map_err`; libtorch's message in few words.
@@ -167,25 +157,11 @@ impl Hint for ExtractError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Cache(error) => error.hint(),
+            Self::File(error) => error.hint(),
             Self::Torch { source, .. } => source
                 .to_string()
                 .contains("memory")
                 .then(|| "a smaller `--batch-size` needs less memory".to_owned()),
-            Self::Io { source, .. } => match source.kind() {
-                ErrorKind::NotFound => Some("check the path".to_owned()),
-                ErrorKind::OutOfMemory => {
-                    Some("end other programs, or use a machine with more memory".to_owned())
-                }
-                ErrorKind::NotADirectory => Some("give a folder".to_owned()),
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                    Some("choose a place that you may read and write".to_owned())
-                }
-                ErrorKind::FileTooLarge => Some(shared::error::TOO_LARGE.to_owned()),
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                    Some("free some space, then run the same command again".to_owned())
-                }
-                _ => None,
-            },
             Self::Signals { .. } | Self::Worker { .. } => None,
             Self::NotFound { hint, .. }
             | Self::Malformed { hint, .. }

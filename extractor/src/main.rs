@@ -4,7 +4,7 @@ use extractor::{
     cli::Cli,
     commands::{self, Outcome},
 };
-use shared::{console, interrupt};
+use program::{console, interrupt};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

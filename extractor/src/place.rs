@@ -1,7 +1,7 @@
 //! What lies where a result is to go.
 
 use crate::ExtractError;
-use shared::{atomic, text};
+use files::{atomic, text};
 use std::{
     fs::{self, FileType},
     os::unix::fs::FileTypeExt,

@@ -11,13 +11,13 @@
     reason = "a bench that cannot start has no other reader; counts are far below 2^52"
 )]
 
+use cache::{ClassCounts, ClassId, Dtype, FeatureCache, synthetic::SyntheticCache};
 use divan::{Bencher, counter::ItemsCount};
 use retrainer::{
     metrics::Evaluation,
     plan::{Grid, Precision, Resources, SweepPlan, Work},
     train::{Device, Products, Steps},
 };
-use shared::{ClassCounts, ClassId, Dtype, FeatureCache, synthetic::SyntheticCache};
 use std::sync::LazyLock;
 
 /// Samples in a step.

@@ -5,6 +5,7 @@
 //! /usr/bin/time -v target/release/retrainer report RUNS --out page.html
 //! ```
 
+use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use retrainer::{
@@ -16,14 +17,13 @@ use retrainer::{
     },
 };
 use serde_json::json;
-use shared::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use std::{error::Error, path::Path};
 
 const CLASSES: u32 = 100;
 const EPOCHS: u32 = 20;
 
 /// The class counts of CIFAR100-LT with imbalance ratio 100.
-fn class_counts() -> Result<ClassCounts, shared::CacheError> {
+fn class_counts() -> Result<ClassCounts, cache::CacheError> {
     let ratio = |class: u32| 0.01_f64.powf(f64::from(class) / f64::from(CLASSES - 1));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts from 5 to 500")]
     ClassCounts::new((0..CLASSES).map(|class| (500.0 * ratio(class)) as u64).collect())

@@ -4,7 +4,8 @@ use crate::{
     metrics::EvaluationError, plan::GridError, plan::PlanError, records::RecordError, report::ReportError,
     train::TrainError,
 };
-use shared::{CacheError, Hint, text};
+use cache::CacheError;
+use files::{FileError, Hint, text};
 use std::path::PathBuf;
 
 /// An error of `retrainer`.
@@ -13,6 +14,9 @@ pub enum RetrainError {
     /// The feature cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// A file that is written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The grid file.
     #[error(transparent)]
     Grid(#[from] GridError),
@@ -84,6 +88,7 @@ impl Hint for RetrainError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Cache(error) => error.hint(),
+            Self::File(error) => error.hint(),
             Self::Grid(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Train(error) => error.hint(),

@@ -6,11 +6,11 @@
 //! features of length 1; the confidence reads raw ones).
 
 use crate::train::{Alignment, HeadForm, LinearHead};
-use safetensors::{Dtype, tensor::TensorView};
-use shared::{
+use cache::{
     CacheError,
     head_file::{HeadFile, HeadWeights},
 };
+use safetensors::{Dtype, tensor::TensorView};
 use std::{collections::HashMap, path::Path};
 
 /// The bytes of a head file; `path` names it in errors.
@@ -63,7 +63,7 @@ pub fn bytes(head: &LinearHead, path: &Path) -> Result<Vec<u8>, CacheError> {
 /// # Errors
 /// [`CacheError::Io`]; [`CacheError::WrongTensor`] where sizes disagree.
 pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
-    shared::output::write(path, &bytes(head, path)?)
+    Ok(files::output::write(path, &bytes(head, path)?)?)
 }
 
 /// Reads a head for features of `dim` numbers and `classes` classes, with what a person should know about how it was read;
@@ -215,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("head.safetensors");
         write(&head(aligned()), &path).unwrap();
-        assert!(shared::Stage1Head::read(&path, 2, Some(2)).is_err());
+        assert!(cache::Stage1Head::read(&path, 2, Some(2)).is_err());
         let mut bytes = std::fs::read(&path).unwrap();
         let at = bytes.windows(7).position(|window| window == b"aligned").unwrap();
         bytes[at] = b'm';

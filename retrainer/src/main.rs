@@ -1,10 +1,10 @@
 //! `retrainer`: feature cache to results.
 
+use program::{console, interrupt};
 use retrainer::{
     cli::Cli,
     commands::{self, End},
 };
-use shared::{console, interrupt};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use crate::{
     program::{Workplace, files},
 };
 use extractor::archive::unpack;
-use shared::interrupt::Interrupt;
+use program::interrupt::Interrupt;
 use std::path::Path;
 
 fn imported() -> Workplace {

@@ -4,6 +4,7 @@ use crate::{
     dump::{DATA, MACHINE, features, trained},
     program::{Workplace, cache_files},
 };
+use cache::{BatchNormMode, FeatureCache, Split, View};
 use extractor::{
     backbones::Compute,
     config::Precision,
@@ -15,7 +16,7 @@ use extractor::{
     transform::Draws,
     weights::{Layout, tensor_bytes, tensor_from_bytes},
 };
-use shared::{BatchNormMode, FeatureCache, Split, View, random};
+use longtail::random;
 use tch::{Device, Kind, Tensor};
 
 const TRAIN_BATCH: usize = 16;

@@ -5,7 +5,7 @@ use crate::{
     photographs::{jpeg, lists},
     program::{Run, Workplace},
 };
-use shared::{FeatureCache, Manifest};
+use cache::{FeatureCache, Manifest};
 
 /// A module that takes images of 32 × 32 pixels.
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/backbones/logits.torchscript");

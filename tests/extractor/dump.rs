@@ -4,7 +4,7 @@ use crate::{
     images::{cifar10, mirrored},
     program::{Workplace, cache_files, files},
 };
-use shared::{ClassId, FeatureCache, Split, View};
+use cache::{ClassId, FeatureCache, Split, View};
 use std::{path::Path, sync::OnceLock};
 
 /// Arguments of the tiny set: 10 classes of 8 … 2 training images, 2 validation and 2 test images each.
@@ -59,7 +59,7 @@ fn a_dump_is_a_whole_cache_of_every_view() {
         ]
     );
     assert_eq!(cache.dim(), 128);
-    assert_eq!(cache.manifest().dtype, shared::Dtype::F16);
+    assert_eq!(cache.manifest().dtype, cache::Dtype::F16);
     assert_eq!(cache.manifest().class_names[9], "truck");
     // Class-major; classes take turns in the files, so image n of class k is row 10 n + k.
     assert!(cache.labels(Split::Train).is_sorted());

@@ -1,6 +1,7 @@
 //! Networks for large images on an image folder: torchvision's weights by file, and a TorchScript module.
 
 use crate::{dump::features, photographs::jpeg, program::Workplace};
+use cache::{BatchNormMode, FeatureCache, HeadKind, Split, View};
 use extractor::{
     backbones::{Backbone, Compute, pretrained},
     config::Precision,
@@ -9,7 +10,6 @@ use extractor::{
     weights::Layout,
 };
 use safetensors::{Dtype, tensor::TensorView};
-use shared::{BatchNormMode, FeatureCache, HeadKind, Split, View};
 use std::path::{Path, PathBuf};
 use tch::{CModule, Device, Kind, Tensor};
 

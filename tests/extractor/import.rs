@@ -1,9 +1,9 @@
 //! `extractor import`: numbers go in and come out.
 
 use crate::program::{Workplace, cache_files};
+use cache::{FeatureCache, Split, View};
 use half::f16;
 use safetensors::{Dtype, tensor::TensorView};
-use shared::{FeatureCache, Split, View};
 use std::path::Path;
 
 /// A split in memory: `[N, D]` features, `[N]` labels.
@@ -74,7 +74,7 @@ fn safetensors_come_back_unchanged() {
     assert_eq!(features(&path, Split::Train, View::Flipped), rows(10, 7).features);
     assert_eq!(features(&path, Split::Test, View::Clean), rows(4, 100).features);
     let cache = FeatureCache::open(&path).unwrap();
-    assert_eq!(cache.manifest().dtype, shared::Dtype::F32);
+    assert_eq!(cache.manifest().dtype, cache::Dtype::F32);
     assert_eq!(cache.class_counts().counts(), [4, 3, 3]);
     assert_eq!(cache.sample_ids(Split::Train), (0..10).map(|row| 1000 - row).collect::<Vec<_>>());
     assert_eq!(cache.sample_ids(Split::Test), [0, 1, 2, 3]);

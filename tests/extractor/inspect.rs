@@ -46,7 +46,7 @@ fn json_holds_the_manifest_and_what_follows_from_it() {
     assert_eq!(document["manifest"], manifest);
     assert_eq!(document["train_samples"], 10);
     assert_eq!(document["shots"]["few"], 3);
-    assert_eq!(document["cache_key"], shared::FeatureCache::open(&place.path("cache")).unwrap().cache_key());
+    assert_eq!(document["cache_key"], cache::FeatureCache::open(&place.path("cache")).unwrap().cache_key());
 }
 
 #[test]

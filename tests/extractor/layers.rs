@@ -1,7 +1,7 @@
 //! `dump --layer` and `--pooling`: other features of the same network, and a manifest that says so.
 
 use crate::dump::{DATA, MACHINE, features, trained};
-use shared::{FeatureCache, Split, View};
+use cache::{FeatureCache, Split, View};
 
 fn dump(more: &str, out: &str) -> String {
     format!("dump --checkpoint base {DATA} --data data {MACHINE} --dtype f32 {more} --out {out}")

@@ -4,8 +4,8 @@ use crate::{
     program::{Workplace, cache_files},
     stop::{Stop, stop_when},
 };
+use cache::{FeatureCache, Split};
 use extractor::{images, transform::Photo};
-use shared::{FeatureCache, Split};
 use std::{fmt::Write, path::Path, sync::OnceLock};
 
 const MACHINE: &str = "--device cpu --threads 1 --resize 36 --crop 32";
@@ -133,11 +133,11 @@ fn views_of_files_do_not_depend_on_shards_or_batches() {
     place.ok(&dump("--augmented 2 --dtype f32", "whole"));
     place.ok(&dump("--augmented 2 --dtype f32 --batch-size 5 --shard-rows 5", "cut"));
     let features = |cache: &str, view| crate::dump::features(&place.path(cache), Split::Train, view);
-    for view in [shared::View::Clean, shared::View::Augmented(0), shared::View::Augmented(1)] {
+    for view in [cache::View::Clean, cache::View::Augmented(0), cache::View::Augmented(1)] {
         let (whole, cut) = (features("whole", view), features("cut", view));
         assert!(whole.iter().zip(&cut).all(|(a, b)| (a - b).abs() <= 1e-5 * a.abs().max(1.0)), "{view}");
     }
-    assert_ne!(features("whole", shared::View::Augmented(0)), features("whole", shared::View::Augmented(1)));
+    assert_ne!(features("whole", cache::View::Augmented(0)), features("whole", cache::View::Augmented(1)));
 }
 
 #[test]

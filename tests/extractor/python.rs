@@ -1,7 +1,7 @@
 //! A shard is a plain safetensors file: Python's public reader sees the same numbers.
 
 use crate::{import::write_safetensors, program::Workplace};
-use shared::{FeatureCache, Split, View};
+use cache::{FeatureCache, Split, View};
 use std::process::Command;
 
 /// Reads every shard of a view with NumPy and prints labels, ids and features as JSON.

@@ -5,7 +5,7 @@ use crate::{
     images::mirrored,
     program::{Workplace, files},
 };
-use shared::{Split, View};
+use cache::{Split, View};
 
 fn dumped(cache: &str, more: &str) -> &'static Workplace {
     let place = trained();
@@ -94,7 +94,7 @@ fn what_is_not_the_dumps_own_repairs_nothing() {
 fn a_shard_that_comes_out_otherwise_takes_no_place() {
     let place = dumped("otherwise", "");
     let manifest = place.path("otherwise/manifest.json");
-    let id = shared::ViewId::new(Split::Test, View::Clean).to_string();
+    let id = cache::ViewId::new(Split::Test, View::Clean).to_string();
     let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
     value.as_object_mut().unwrap().remove("manifest_blake3");
     value["views"][id.as_str()]["shards"][0]["blake3"] = "0".repeat(64).into();

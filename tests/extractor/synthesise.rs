@@ -1,7 +1,7 @@
 //! `extractor synthesise`.
 
 use crate::program::{Workplace, cache_files};
-use shared::{FeatureCache, Split};
+use cache::{FeatureCache, Split};
 
 const SMALL: &str = "synthesise --classes 4 --max 40 --min 5 --dim 3 --val-per-class 2 --test-per-class 3";
 

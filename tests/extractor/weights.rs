@@ -4,8 +4,8 @@ use crate::{
     dump::{DATA, MACHINE, features, trained},
     program::Workplace,
 };
+use cache::{FeatureCache, HeadKind, Split, View};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use shared::{FeatureCache, HeadKind, Split, View};
 use std::{path::PathBuf, process::Command};
 
 fn dump(source: &str, out: &str) -> String {

@@ -1,7 +1,7 @@
 //! `retrainer bench`: what it prints, not how fast it is.
 
 use crate::program::{Workplace, stderr, stdout};
-use shared::synthetic::SyntheticCache;
+use cache::synthetic::SyntheticCache;
 use std::{fs, os::unix::fs::PermissionsExt};
 
 /// A program in Python's place that prints lines and ends with a code.

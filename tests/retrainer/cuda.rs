@@ -1,8 +1,8 @@
 //! The same sweep on a CUDA device and on the CPU; skipped, and said so, where there is none.
 
 use crate::program::{Workplace, stderr};
+use cache::synthetic::SyntheticCache;
 use serde_json::Value;
-use shared::synthetic::SyntheticCache;
 
 const GRID: &str = r#"
 seeds = [0]

@@ -1,13 +1,14 @@
 //! Laws of the engine, through its public API.
 
+use cache::synthetic::{Pattern, SyntheticCache};
+use cache::{ClassId, FeatureCache, HeadKind, Split, View};
+use program::interrupt::Interrupt;
 use retrainer::{
     methods::{METHODS, Training},
     metrics::{Evaluation, MetricValues},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
     train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
-use shared::synthetic::{Pattern, SyntheticCache};
-use shared::{ClassId, FeatureCache, HeadKind, Split, View, interrupt::Interrupt};
 
 fn open(synthetic: &SyntheticCache) -> (tempfile::TempDir, FeatureCache) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Bad input: a clear error, exit code 2, nothing lost.
 
 use crate::program::{Workplace, stderr};
-use shared::{Dtype, FeatureCache, synthetic::SyntheticCache};
+use cache::{Dtype, FeatureCache, synthetic::SyntheticCache};
 use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 const LORT: &str = "epochs = 1\n[[method]]\nname = \"lort\"\n";
@@ -347,12 +347,12 @@ fn a_dry_run_tells_the_memory_that_planning_takes_and_shares_what_seeds_have_in_
 #[test]
 fn a_head_of_another_cache_is_not_evaluated() {
     let place = Workplace::new(&SyntheticCache::default());
-    let head = shared::Stage1Head {
+    let head = cache::Stage1Head {
         classes: 2,
         dim: 3,
         weight: vec![0.0; 6],
         bias: vec![0.0; 2],
-        kind: shared::HeadKind::Linear,
+        kind: cache::HeadKind::Linear,
     };
     head.write(&place.path("head")).unwrap();
     let output = place.run(&["evaluate", "--head", "head", "--cache", "cache"]);

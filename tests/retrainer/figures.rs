@@ -1,5 +1,6 @@
 //! `retrainer report --figure`: every figure from records written by the library.
 
+use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use resvg::tiny_skia::Pixmap;
 use retrainer::{
     metrics::{Evaluation, Metrics},
@@ -9,7 +10,6 @@ use retrainer::{
     },
     report::figures::FIGURES,
 };
-use shared::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use std::{
     fs,
     path::Path,

@@ -1,9 +1,9 @@
 //! Head files of other programs: measured, or refused for what they are.
 
 use crate::program::{Workplace, stderr, stdout};
+use cache::synthetic::SyntheticCache;
 use half::{bf16, f16};
 use safetensors::{Dtype, tensor::TensorView};
-use shared::synthetic::SyntheticCache;
 
 /// Small whole numbers, exact in every format: `[5, 12]` for the default cache.
 fn weight() -> Vec<f32> {

@@ -1,7 +1,7 @@
 //! What the program says about itself.
 
 use crate::{program::Workplace, program::stdout};
-use shared::synthetic::SyntheticCache;
+use cache::synthetic::SyntheticCache;
 
 #[test]
 fn every_command_has_help_with_an_example() {

@@ -4,8 +4,8 @@
 mod harness;
 
 use crate::program::Workplace;
+use cache::synthetic::SyntheticCache;
 use harness::survives;
-use shared::synthetic::SyntheticCache;
 use std::{path::Path, process::Command, sync::OnceLock};
 
 const GRID: &str = "seeds = [0, 1]\nepochs = 10\n[[method]]\nname = \"ce\"\nlr = [0.01, 0.1]\n[[method]]\nname = \"lort\"\n[[method]]\nname = \"tau-norm\"\n";

@@ -4,7 +4,7 @@ use crate::{
     program::{Workplace, bytes, stderr, stdout, wait_until},
     report::report,
 };
-use shared::synthetic::SyntheticCache;
+use cache::synthetic::SyntheticCache;
 use std::{
     fs,
     io::{Read, Seek, SeekFrom, Write},

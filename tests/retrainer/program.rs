@@ -1,6 +1,6 @@
 //! Running the program as a user does.
 
-use shared::synthetic::SyntheticCache;
+use cache::synthetic::SyntheticCache;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

@@ -1,12 +1,12 @@
 //! `retrainer sweep`: every head once, whatever happens in between.
 
 use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
+use cache::{HeadKind, synthetic::SyntheticCache};
 use retrainer::{
     methods::METHODS,
     records::{RunStore, run_id},
     select::{Protocol, select, selected_detail},
 };
-use shared::{HeadKind, synthetic::SyntheticCache};
 use std::collections::BTreeSet;
 
 const GRID: &str = r#"

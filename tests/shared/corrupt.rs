@@ -1,11 +1,12 @@
 //! One damaged cache for each way in which a cache can be wrong, kept under `fixtures/caches`.
 //!
-//! The fixtures are what `damages` makes from the tiny cache; `UPDATE_FIXTURES=1 cargo test -p shared` writes them again.
+//! The fixtures are what `damages` makes from the tiny cache; `UPDATE_FIXTURES=1 cargo test -p cache` writes them again.
 //! That they are equal byte by byte is a test too: it holds the format still.
 
+use cache::synthetic::SyntheticCache;
+use cache::{Dtype, FeatureCache};
+use files::Hint;
 use serde_json::{Value, json};
-use shared::synthetic::SyntheticCache;
-use shared::{Dtype, FeatureCache, Hint};
 use std::{
     collections::BTreeMap,
     fs,
@@ -13,7 +14,7 @@ use std::{
 };
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/caches")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/caches")
 }
 
 /// The files of a folder by relative path.
@@ -131,12 +132,12 @@ const DAMAGES: &[Damage] = &[
         edit_manifest(cache, |manifest| manifest["train_class_counts"] = json!([3, 3]));
     }),
     ("head-of-other-size", |cache| {
-        let head = shared::Stage1Head {
+        let head = cache::Stage1Head {
             classes: 1,
             dim: 3,
             weight: vec![0.0; 3],
             bias: vec![0.0],
-            kind: shared::HeadKind::Linear,
+            kind: cache::HeadKind::Linear,
         };
         let path = cache.join("stage1_head.safetensors");
         head.write(&path).unwrap();
@@ -182,7 +183,7 @@ fn every_damage_is_an_error_that_says_where_what_and_what_to_do() {
         let error = match FeatureCache::open(&path) {
             Err(error) => error,
             Ok(cache) => {
-                let views = shared::Split::ALL
+                let views = cache::Split::ALL
                     .into_iter()
                     .flat_map(|split| cache.views(split).into_iter().map(move |view| (split, view)));
                 let finite = views.map(|(split, view)| cache.view(split, view).unwrap().check_finite());
@@ -192,7 +193,7 @@ fn every_damage_is_an_error_that_says_where_what_and_what_to_do() {
                 }
             }
         };
-        let text = shared::error::render(&error, error.hint()).replace(fixtures().to_str().unwrap(), "");
+        let text = files::error::render(&error, error.hint()).replace(fixtures().to_str().unwrap(), "");
         report += &format!("[{name}]\n{text}\n");
     }
     insta::assert_snapshot!(report);
@@ -202,7 +203,7 @@ fn every_damage_is_an_error_that_says_where_what_and_what_to_do() {
 fn the_tiny_cache_opens_and_verifies() {
     let path = fixtures().join("tiny");
     let cache = FeatureCache::open(&path).unwrap();
-    assert_eq!(cache.labels(shared::Split::Train).len(), 6);
+    assert_eq!(cache.labels(cache::Split::Train).len(), 6);
     assert!(FeatureCache::verify(&path, |_| ()).unwrap().is_empty());
     // The key is part of every run's identity: a change would orphan all records.
     insta::assert_snapshot!(cache.cache_key());
@@ -211,6 +212,6 @@ fn the_tiny_cache_opens_and_verifies() {
 #[test]
 fn asking_for_a_view_that_is_not_there_names_those_that_are() {
     let cache = FeatureCache::open(&fixtures().join("tiny")).unwrap();
-    let error = cache.view(shared::Split::Val, shared::View::Clean).unwrap_err();
+    let error = cache.view(cache::Split::Val, cache::View::Clean).unwrap_err();
     insta::assert_snapshot!(error.to_string().replace(fixtures().to_str().unwrap(), ""));
 }

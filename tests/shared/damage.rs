@@ -1,8 +1,9 @@
 //! Whatever happens to the bytes of a finished cache, `verify` finds it.
 
+use cache::synthetic::SyntheticCache;
+use cache::{CacheError, FeatureCache, Split, View};
+use files::Hint;
 use proptest::prelude::*;
-use shared::synthetic::SyntheticCache;
-use shared::{CacheError, FeatureCache, Hint, Split, View};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -141,7 +142,7 @@ fn a_manifest_edited_by_hand_is_refused() {
     let named: Vec<&str> = damages.iter().map(|damage| damage.file.file.as_str()).collect();
     assert_eq!(named, ["manifest.json", "train.clean/00001.safetensors"]);
     // Nor is a dump continued on such a one.
-    assert!(matches!(shared::CacheWriter::resume(copy.path()), Err(CacheError::ManifestChanged { .. })));
+    assert!(matches!(cache::CacheWriter::resume(copy.path()), Err(CacheError::ManifestChanged { .. })));
     fs::write(&path, text).unwrap();
     assert_eq!(FeatureCache::open(cache()).unwrap().cache_key(), key);
 }
@@ -224,7 +225,7 @@ fn a_pipe_in_the_place_of_a_file_is_refused() {
         fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let error = FeatureCache::open(copy.path()).unwrap_err();
-        assert!(shared::error::render(&error, error.hint()).contains("a pipe"), "{error:?}");
+        assert!(files::error::render(&error, error.hint()).contains("a pipe"), "{error:?}");
         assert!(!is_whole(copy.path()));
     }
 }

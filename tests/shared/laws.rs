@@ -1,9 +1,9 @@
 //! What holds for every cache.
 
+use cache::synthetic::SyntheticCache;
+use cache::{ClassId, Dtype, FeatureCache, ShardWriter, Split, View};
 use half::{bf16, f16};
 use proptest::prelude::*;
-use shared::synthetic::SyntheticCache;
-use shared::{ClassId, Dtype, FeatureCache, ShardWriter, Split, View};
 use std::fs;
 
 fn any_dtype() -> impl Strategy<Value = Dtype> {
@@ -48,7 +48,7 @@ proptest! {
             prop_assert_eq!(rounded(exact, dtype), row);
         }
         // Shards of 100 rows: the order crosses their borders.
-        let order = shared::random::permutation(&mut shared::random::stream(seed, "order", 0), n);
+        let order = longtail::random::permutation(&mut longtail::random::stream(seed, "order", 0), n);
         let mut gathered = vec![0.0; n * dim];
         stored.view(Split::Train, View::Clean).unwrap().gather(&order, &mut gathered).unwrap();
         for (&index, row) in order.iter().zip(gathered.chunks(dim)) {

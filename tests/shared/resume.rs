@@ -1,7 +1,7 @@
 //! A dump that was stopped ends like one that was not.
 
-use shared::synthetic::SyntheticCache;
-use shared::{CacheError, CacheWriter, FeatureCache, Manifest, ViewPlan};
+use cache::synthetic::SyntheticCache;
+use cache::{CacheError, CacheWriter, FeatureCache, Manifest, ViewPlan};
 use std::{fs, path::Path};
 
 fn manifest(cache: &Path) -> Manifest {
@@ -16,7 +16,7 @@ fn manifest(cache: &Path) -> Manifest {
 /// What was asked for when a cache was written.
 fn plans(cache: &Path) -> Vec<ViewPlan> {
     let cache = FeatureCache::open(cache).unwrap();
-    let plan = |(id, view): (&shared::ViewId, &shared::ViewInfo)| ViewPlan {
+    let plan = |(id, view): (&cache::ViewId, &cache::ViewInfo)| ViewPlan {
         id: *id,
         labels: cache.labels(id.split).to_vec(),
         sample_ids: cache.sample_ids(id.split),

@@ -7,7 +7,8 @@ pub use pack::pack;
 pub use unpack::unpack;
 
 use crate::error::ExtractError;
-use shared::{atomic, interrupt::Interrupt};
+use files::atomic;
+use program::interrupt::Interrupt;
 use std::{
     io::{self, Read},
     path::Path,

@@ -2,7 +2,9 @@
 
 use super::{Stoppable, prepare, unless_stopped};
 use crate::{error::ExtractError, place};
-use shared::{Damage, FeatureCache, MANIFEST_FILE, atomic, index_path, interrupt::Interrupt, regular};
+use cache::{Damage, FeatureCache, MANIFEST_FILE, index_path};
+use files::{FileError, atomic, regular};
+use program::interrupt::Interrupt;
 use std::{
     collections::BTreeSet,
     io::BufReader,
@@ -14,7 +16,7 @@ use zstd::Encoder;
 /// Writes a whole, undamaged cache to a new archive; equal caches give equal bytes.
 ///
 /// # Errors
-/// [`ExtractError::Exists`] for an archive that is there, the cache's own errors where it is damaged, [`ExtractError::Io`].
+/// [`ExtractError::Exists`] for an archive that is there, the cache's own errors where it is damaged, [`ExtractError::File`].
 pub fn pack(cache: &Path, archive: &Path, level: i32, interrupt: &Interrupt) -> Result<(), ExtractError> {
     place::for_file(archive)?;
     prepare(archive)?;
@@ -23,7 +25,7 @@ pub fn pack(cache: &Path, archive: &Path, level: i32, interrupt: &Interrupt) -> 
 }
 
 fn write(cache: &Path, archive: &Path, level: i32, interrupt: &Interrupt) -> Result<(), ExtractError> {
-    let fail = |source| ExtractError::Io { action: "write", path: archive.to_owned(), source };
+    let fail = |source| FileError::io("write", archive, source);
     let mut encoder = Encoder::new(atomic::temporary_beside(archive)?, level).map_err(fail)?;
     encoder.include_checksum(true).map_err(fail)?;
     let mut builder = Builder::new(encoder);

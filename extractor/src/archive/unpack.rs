@@ -6,10 +6,9 @@
 
 use super::{Stoppable, prepare, unless_stopped};
 use crate::{error::ExtractError, place};
-use shared::{
-    CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest, atomic::TemporaryFolder,
-    interrupt::Interrupt, regular,
-};
+use cache::{CacheError, FeatureCache, FileInfo, MANIFEST_FILE, Manifest};
+use files::{atomic::TemporaryFolder, regular};
+use program::interrupt::Interrupt;
 use std::{
     collections::BTreeMap,
     fs::File,

@@ -2,7 +2,7 @@
 
 use super::layers::{BatchNorm, Conv, ConvShape};
 use crate::weights::{Init, ParameterBuilder};
-use shared::BatchNormMode;
+use cache::BatchNormMode;
 use tch::{TchError, Tensor};
 
 /// How a block's input joins its output where map or channels change.

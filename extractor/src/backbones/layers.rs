@@ -1,7 +1,7 @@
 //! Convolution and batch normalisation with named parameters.
 
 use crate::weights::{Init, ParameterBuilder, Role};
-use shared::BatchNormMode;
+use cache::BatchNormMode;
 use tch::{TchError, Tensor};
 
 /// The numbers of a convolution that a name does not tell.

@@ -30,7 +30,7 @@ use crate::{
     config::Precision,
     weights::{Initialisation, Layout, ParameterBuilder, Parameters},
 };
-use shared::BatchNormMode;
+use cache::BatchNormMode;
 use std::fmt;
 use tch::{Device, Kind, TchError, Tensor};
 

@@ -2,7 +2,7 @@
 
 use super::{BACKBONES, Backbone, Compute};
 use crate::{ExtractError, weights::StateDict};
-use shared::Stage1Head;
+use cache::Stage1Head;
 use std::path::Path;
 
 /// A backbone as a file has it.
@@ -19,7 +19,7 @@ pub struct Pretrained {
 /// Builds a backbone and fills it from a safetensors file, whose names may be torchvision's, timm's or our own; a head in the
 /// file comes along.
 /// # Errors
-/// Those of [`Backbone::unset`]; [`ExtractError::Io`]; [`ExtractError::Malformed`] for another architecture, with the
+/// Those of [`Backbone::unset`]; [`ExtractError::File`]; [`ExtractError::Malformed`] for another architecture, with the
 /// backbone of the list that would fit as hint.
 pub fn load(path: &Path, name: &str, width: f64, compute: Compute) -> Result<Pretrained, ExtractError> {
     let backbone = Backbone::unset(name, width, compute)?;

@@ -98,7 +98,7 @@ impl FromStr for Layer {
 mod tests {
     use super::*;
     use crate::backbones::{Backbone, tests::PLAIN};
-    use shared::BatchNormMode;
+    use cache::BatchNormMode;
     use tch::{Device, Kind};
 
     #[test]

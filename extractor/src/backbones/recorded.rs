@@ -5,7 +5,7 @@ use crate::{
     stage1::Head,
     weights::{ParameterBuilder, TensorFile},
 };
-use shared::BatchNormMode;
+use cache::BatchNormMode;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 

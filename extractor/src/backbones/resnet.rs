@@ -7,7 +7,7 @@ use super::{
     readout::{Layer, Readout},
 };
 use crate::weights::{Init, ParameterBuilder};
-use shared::BatchNormMode;
+use cache::BatchNormMode;
 use std::fmt;
 use tch::{TchError, Tensor};
 

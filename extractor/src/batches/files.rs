@@ -6,8 +6,8 @@
 
 use super::Look;
 use crate::{ExtractError, datasets::ImageFiles, images, transform::Photo};
+use longtail::random;
 use rayon::prelude::*;
-use shared::random;
 use std::{
     collections::VecDeque,
     ops::Range,

@@ -4,8 +4,9 @@ use crate::{
     ExtractError,
     datasets::{Dataset, ImageFiles, ImageSet, Images, PixelSet},
 };
+use cache::{ClassId, DatasetInfo};
+use longtail::random;
 use rand_chacha::rand_core::Rng;
-use shared::{ClassId, DatasetInfo, random};
 use std::path::{Path, PathBuf};
 
 /// Size of a photograph in ImageNet, most often.
@@ -120,7 +121,7 @@ mod tests {
         for n in [1, 10, 25] {
             let dataset = small(n);
             assert_eq!(dataset.train.len(), n.max(10));
-            assert!(shared::ClassCounts::from_labels(&dataset.train.labels, 10).is_ok());
+            assert!(cache::ClassCounts::from_labels(&dataset.train.labels, 10).is_ok());
         }
     }
 }

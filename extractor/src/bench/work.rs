@@ -13,7 +13,8 @@ use crate::{
     transform::{Photo, Transform},
     weights::Layout,
 };
-use shared::{BackboneInfo, BatchNormMode, Dtype, interrupt::Interrupt};
+use cache::{BackboneInfo, BatchNormMode, Dtype};
+use program::interrupt::Interrupt;
 use std::{fmt, num::NonZeroUsize, time::Duration};
 use tch::{Cuda, Device};
 

@@ -2,7 +2,7 @@
 
 use crate::config::ChannelsLast;
 use clap::Args;
-use shared::device::DeviceChoice;
+use program::device::DeviceChoice;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,

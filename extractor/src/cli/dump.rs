@@ -5,8 +5,8 @@ use crate::{
     backbones::{Layer, Pooling, Readout},
     dump::Partition,
 };
+use cache::{BatchNormMode, Dtype};
 use clap::Args;
-use shared::{BatchNormMode, Dtype};
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// `extractor dump`.

@@ -1,7 +1,7 @@
 //! Arguments of `import`.
 
+use cache::Dtype;
 use clap::Args;
-use shared::Dtype;
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},

@@ -1,7 +1,7 @@
 //! Arguments of `extractor completions` and `extractor man`.
 
 use clap::Args;
-use shared::manual::Shell;
+use program::manual::Shell;
 use std::path::PathBuf;
 
 /// Arguments of `completions`.

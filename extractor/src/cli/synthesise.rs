@@ -1,7 +1,7 @@
 //! Arguments of `synthesise`.
 
+use cache::Dtype;
 use clap::Args;
-use shared::Dtype;
 use std::path::PathBuf;
 
 /// `extractor synthesise`.

@@ -14,8 +14,8 @@ use crate::{
     weights::Initialisation,
 };
 use clap::Args;
+use program::device::DeviceChoice;
 use serde::Deserialize;
-use shared::device::DeviceChoice;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},

@@ -15,7 +15,8 @@ use crate::{
     transform::Transform,
     weights::digest,
 };
-use shared::{BackboneInfo, CAUTION, Stage1Head, interrupt::Interrupt};
+use cache::{BackboneInfo, CAUTION, Stage1Head};
+use program::interrupt::Interrupt;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},

@@ -8,7 +8,8 @@ use crate::{
     import::{Import, split::ImportedSplit, write},
     place,
 };
-use shared::{FeatureCache, Split, text};
+use cache::{FeatureCache, Split};
+use files::text;
 use std::{collections::BTreeMap, path::Path};
 
 pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {

@@ -5,9 +5,10 @@ use crate::{
     cli::{InspectArgs, InspectFormat},
     error::ExtractError,
 };
+use cache::{FeatureCache, LeftOut, Shot};
+use files::text;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use shared::{FeatureCache, LeftOut, Shot, text};
 use std::fmt::Write;
 
 pub(super) fn run(args: &InspectArgs) -> Result<Outcome, ExtractError> {

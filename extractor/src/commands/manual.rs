@@ -6,7 +6,8 @@ use crate::{
     error::ExtractError,
 };
 use clap::CommandFactory;
-use shared::{manual, output, text};
+use files::{output, text};
+use program::manual;
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<Outcome, ExtractError> {
     output::print(&manual::completions(Cli::command(), args.shell))?;

@@ -2,7 +2,8 @@
 
 use super::{Outcome, import::report, output::say};
 use crate::{cli::MergeArgs, dump::Written, error::ExtractError};
-use shared::{CacheWriter, FeatureCache, text};
+use cache::{CacheWriter, FeatureCache};
+use files::text;
 
 pub(super) fn run(args: &MergeArgs) -> Result<Outcome, ExtractError> {
     let writer = CacheWriter::resume(&args.cache)?;

@@ -21,7 +21,7 @@ use crate::{
     cli::{Cli, Command},
     error::ExtractError,
 };
-use shared::interrupt::Interrupt;
+use program::interrupt::Interrupt;
 
 /// How a command ended that could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

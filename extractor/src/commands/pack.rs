@@ -2,8 +2,8 @@
 
 use super::{Outcome, output::say};
 use crate::{archive, cli::PackArgs, commands::install_interrupt, error::ExtractError};
+use files::text;
 use indicatif::HumanBytes;
-use shared::text;
 
 pub(super) fn run(args: &PackArgs) -> Result<Outcome, ExtractError> {
     archive::pack(&args.cache, &args.archive, args.level, &install_interrupt()?)?;

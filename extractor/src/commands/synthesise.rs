@@ -7,12 +7,10 @@ use crate::{
     dump::{Written, check_out, rows_by_bytes},
     error::ExtractError,
 };
-use shared::{
-    long_tail::{LongTailShape, SHAPES, exponential_counts},
-    progress::Progress,
-    synthetic::{Pattern, Synthesised, SyntheticCache},
-    text,
-};
+use cache::synthetic::{Pattern, Synthesised, SyntheticCache};
+use files::text;
+use longtail::{LongTailShape, SHAPES, exponential_counts};
+use program::progress::Progress;
 use std::ops::ControlFlow;
 
 /// Class means, C × D numbers, are held in memory: 1 GiB.

@@ -10,7 +10,9 @@ use crate::{
     threads,
     transform::Transform,
 };
-use shared::{LeftOut, Split, interrupt::Interrupt, text};
+use cache::{LeftOut, Split};
+use files::text;
+use program::interrupt::Interrupt;
 use std::{
     collections::BTreeSet,
     num::NonZeroUsize,

@@ -2,7 +2,7 @@
 
 use super::{Outcome, output::say};
 use crate::{archive, cli::UnpackArgs, commands::install_interrupt, error::ExtractError};
-use shared::text;
+use files::text;
 
 pub(super) fn run(args: &UnpackArgs) -> Result<Outcome, ExtractError> {
     archive::unpack(&args.archive, &args.cache, &install_interrupt()?)?;

@@ -13,11 +13,10 @@ use crate::{
     error::ExtractError,
     threads,
 };
+use cache::{CacheError, FeatureCache, FileInfo, LeftOut, MANIFEST_FILE, Manifest, unlisted};
+use files::{FileError, regular, text};
 use indicatif::HumanBytes;
-use shared::{
-    CacheError, FeatureCache, FileInfo, LeftOut, MANIFEST_FILE, Manifest, progress::Progress, regular, text,
-    unlisted,
-};
+use program::progress::Progress;
 use std::{num::NonZeroUsize, path::Path};
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
@@ -126,7 +125,7 @@ impl Report {
 /// One thing that is wrong; what the system refused is not damage.
 fn describe(error: &CacheError) -> String {
     match error {
-        CacheError::Io { source, .. } => format!("unreadable: {error}: {source}"),
+        CacheError::File(FileError::Io { source, .. }) => format!("unreadable: {error}: {source}"),
         _ => format!("damaged: {error}"),
     }
 }
@@ -142,7 +141,8 @@ fn check(path: &Path) -> Result<Report, ExtractError> {
     })?;
     progress.finish();
     report.damaged = damages.iter().map(|damage| damage.file.clone()).collect();
-    report.unreadable = damages.iter().any(|damage| matches!(damage.error, CacheError::Io { .. }));
+    report.unreadable =
+        damages.iter().any(|damage| matches!(damage.error, CacheError::File(FileError::Io { .. })));
     report.damages = damages.iter().map(|damage| describe(&damage.error)).collect();
     if report.damages.is_empty() {
         report.damages = match FeatureCache::open(path) {
@@ -170,6 +170,6 @@ fn expected_bytes(path: &Path) -> u64 {
 
 fn manifest(cache: &Path) -> Result<Manifest, CacheError> {
     let path = cache.join(MANIFEST_FILE);
-    let text = regular::read(&path).map_err(|source| CacheError::io("read", &path, source))?;
+    let text = regular::read(&path).map_err(|source| FileError::io("read", &path, source))?;
     Manifest::from_text(&path, &text)
 }

@@ -5,8 +5,9 @@ use super::{
     names,
 };
 use crate::{ExtractError, images};
+use cache::{ClassId, Split};
+use program::progress::Progress;
 use rayon::prelude::*;
-use shared::{ClassId, Split, progress::Progress};
 use std::{
     collections::HashMap,
     path::{Component, Path, PathBuf},

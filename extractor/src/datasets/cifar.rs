@@ -5,7 +5,8 @@
 
 use super::{DatasetKind, ImageSet, Images, PixelSet, SourceImages, text};
 use crate::{error::ExtractError, transform::Transform};
-use shared::ClassId;
+use cache::ClassId;
+use files::FileError;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -104,7 +105,7 @@ fn load(root: &Path, format: &Format) -> Result<SourceImages, ExtractError> {
 
 fn read(root: &Path, name: &str, format: &Format) -> Result<Vec<u8>, ExtractError> {
     let path = root.join(name);
-    shared::regular::read(&path).map_err(|source| {
+    files::regular::read(&path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
             ExtractError::NotFound {
                 expected: expected_files(format),
@@ -112,7 +113,7 @@ fn read(root: &Path, name: &str, format: &Format) -> Result<Vec<u8>, ExtractErro
                 path: path.clone(),
             }
         } else {
-            ExtractError::Io { action: "read", path: path.clone(), source }
+            FileError::io("read", &path, source).into()
         }
     })
 }

@@ -9,7 +9,7 @@ use super::{
     splits::{self, SplitFolders},
 };
 use crate::{ExtractError, transform::Transform};
-use shared::random;
+use longtail::random;
 use std::{
     collections::HashMap,
     os::unix::fs::MetadataExt,

@@ -7,7 +7,7 @@ use crate::{
     ExtractError,
     images::{self, MaxPixels},
 };
-use shared::regular;
+use files::regular;
 use std::{
     fs::Metadata,
     io,

@@ -1,6 +1,6 @@
 //! What a data set's folder holds beside its samples: nothing is left out in silence.
 
-use shared::LeftOut;
+use cache::LeftOut;
 
 /// Files that were found and not taken, by kind, in the order in which the kinds were met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

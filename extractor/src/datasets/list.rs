@@ -92,8 +92,8 @@ pub(super) fn content(path: &Path) -> Result<String, ExtractError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cache::{ClassCounts, ClassId};
     use proptest::prelude::*;
-    use shared::{ClassCounts, ClassId};
     use std::fmt::Write;
 
     /// n_k of `many + medium + few` classes: largest, smallest and total as given, all within their groups.
@@ -147,7 +147,7 @@ mod tests {
             let shots = |shot| {
                 (0_u32..).map(ClassId).take(counts.len()).filter(|&c| read.shot(c) == shot).count() as u64
             };
-            assert_eq!([shared::Shot::Many, shared::Shot::Medium, shared::Shot::Few].map(shots), groups);
+            assert_eq!([cache::Shot::Many, cache::Shot::Medium, cache::Shot::Few].map(shots), groups);
         }
     }
 

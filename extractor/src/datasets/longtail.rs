@@ -32,7 +32,7 @@ pub fn class_counts(classes: usize, n_max: u64, imbalance_ratio: f64, rounding: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     /// Class counts of published sets: (C, n_max, ratio, rounding), total, max, min, many / medium / few.
     #[test]
@@ -54,7 +54,7 @@ mod tests {
             let counts = ClassCounts::new(class_counts(classes, n_max, ratio, rounding)).unwrap();
             assert_eq!(counts.total(), total, "ratio {ratio}");
             assert_eq!((counts.counts()[0], counts.counts()[classes - 1]), (max, min), "ratio {ratio}");
-            assert_eq!(shared::Shot::ALL.map(|shot| counts.classes_of(shot).len()), shots, "ratio {ratio}");
+            assert_eq!(cache::Shot::ALL.map(|shot| counts.classes_of(shot).len()), shots, "ratio {ratio}");
         }
     }
 

@@ -23,7 +23,7 @@ pub use glance::Glance;
 pub use source_files::{Broken, SourceFiles};
 
 use crate::{error::ExtractError, images::MaxPixels, transform::Transform};
-use shared::{ClassId, DatasetInfo, LeftOut, Split};
+use cache::{ClassId, DatasetInfo, LeftOut, Split};
 use std::path::PathBuf;
 use subset::SubsetSpec;
 
@@ -208,7 +208,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`ExtractError::UnknownName`] for the name; [`ExtractError::NotFound`], [`ExtractError::Malformed`] and
-    /// [`ExtractError::Io`] for its files; [`ExtractError::InvalidSetting`] for a subset that it does not have.
+    /// [`ExtractError::File`] for its files; [`ExtractError::InvalidSetting`] for a subset that it does not have.
     pub fn load(name: &str, files: impl Into<SourceFiles>, spec: &SubsetSpec) -> Result<Self, ExtractError> {
         let kind = DatasetKind::named(name)?;
         let files = files.into();

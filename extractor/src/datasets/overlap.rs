@@ -2,8 +2,8 @@
 
 use super::{ImageSet, Images, glance};
 use crate::ExtractError;
+use cache::{LeftOut, Overlap, Split};
 use rayon::prelude::*;
-use shared::{LeftOut, Overlap, Split};
 use std::collections::{HashMap, HashSet};
 
 /// What a sample is told by; equal for equal samples.

@@ -2,7 +2,7 @@
 
 use super::SourceFiles;
 use crate::ExtractError;
-use shared::Split;
+use cache::Split;
 use std::path::Path;
 
 /// Names of a split's folder, in lower case; the first one is what the messages call it.
@@ -304,7 +304,7 @@ mod tests {
             let folder = root.path().join(name);
             let classes = super::super::folder::folders(&folder).unwrap();
             refuse_as_classes(&folder, &classes).err().map(|error| {
-                let text = format!("{error}; {}", shared::Hint::hint(&error).unwrap_or_default());
+                let text = format!("{error}; {}", files::Hint::hint(&error).unwrap_or_default());
                 text.replace(&root.path().display().to_string(), "root")
             })
         };

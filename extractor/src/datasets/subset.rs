@@ -10,9 +10,9 @@ use super::{
     numpy_legacy::RandomState,
 };
 use crate::error::ExtractError;
+use cache::{ClassId, DatasetInfo};
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
-use shared::{ClassId, DatasetInfo};
 use std::path::PathBuf;
 
 /// Which images of a class come first.

@@ -1,6 +1,7 @@
 //! Text files that people write with any editor.
 
 use crate::ExtractError;
+use files::FileError;
 use std::path::Path;
 
 /// Reads a text file in UTF-8; a byte-order mark at its start is no part of the text.
@@ -8,13 +9,13 @@ use std::path::Path;
 /// `what` it should be and the `hint` where it is not there go into the messages.
 ///
 /// # Errors
-/// [`ExtractError::NotFound`], [`ExtractError::Io`]; [`ExtractError::Malformed`] for UTF-16 and for bytes that are no text.
+/// [`ExtractError::NotFound`], [`ExtractError::File`]; [`ExtractError::Malformed`] for UTF-16 and for bytes that are no text.
 pub(crate) fn read(path: &Path, what: &str, hint: &str) -> Result<String, ExtractError> {
-    let bytes = shared::regular::read(path).map_err(|source| match source.kind() {
+    let bytes = files::regular::read(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => {
             ExtractError::NotFound { path: path.to_owned(), expected: what.to_owned(), hint: hint.to_owned() }
         }
-        _ => ExtractError::Io { action: "read", path: path.to_owned(), source },
+        _ => FileError::io("read", path, source).into(),
     })?;
     decode(&bytes).map_err(|(got, hint)| ExtractError::Malformed {
         path: path.to_owned(),

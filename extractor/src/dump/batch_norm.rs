@@ -18,7 +18,9 @@ use crate::{
     backbones::Backbone,
     weights::{TensorFile, encode},
 };
-use shared::{ViewId, atomic, random};
+use cache::ViewId;
+use files::atomic;
+use longtail::random;
 use std::{ops::Range, path::PathBuf};
 use tch::{TchError, Tensor};
 
@@ -120,7 +122,7 @@ pub(super) fn describe(settings: &DumpSettings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::{Split, View};
+    use cache::{Split, View};
 
     #[test]
     fn every_row_is_in_one_batch_and_no_batch_is_a_single_image() {

@@ -12,7 +12,7 @@ use crate::{
     ExtractError,
     datasets::{Dataset, ImageSet, Images},
 };
-use shared::{CacheWriter, IMAGES_FILE, Manifest, Split, ViewPlan};
+use cache::{CacheWriter, IMAGES_FILE, Manifest, Split, ViewPlan};
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write,
@@ -75,7 +75,7 @@ impl Listing {
 
     /// The listing of a cache; `None` where there is none, or none that can be read.
     fn read(cache: &Path) -> Option<Self> {
-        let file = shared::regular::open(&cache.join(IMAGES_FILE)).ok()?;
+        let file = files::regular::open(&cache.join(IMAGES_FILE)).ok()?;
         let mut text = String::new();
         zstd::Decoder::new(file).ok()?.take(MOST).read_to_string(&mut text).ok()?;
         let mut lines = text.lines();

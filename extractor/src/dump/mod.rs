@@ -26,11 +26,13 @@ use crate::{
     place,
     transform::Transform,
 };
-use listing::Listing;
-use shared::{
+use cache::{
     BackboneInfo, BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache,
-    Manifest, Stage1Head, ViewPlan, atomic, interrupt::Interrupt,
+    Manifest, Stage1Head, ViewPlan,
 };
+use files::atomic;
+use listing::Listing;
+use program::interrupt::Interrupt;
 use std::{collections::BTreeMap, path::Path};
 
 /// A trained network as it is dumped.
@@ -102,7 +104,7 @@ pub enum Written {
 /// Refuses a folder that no dump could be written to, before a long training starts.
 ///
 /// # Errors
-/// [`shared::CacheError::NotEmpty`] for a folder that holds something but no cache.
+/// [`cache::CacheError::NotEmpty`] for a folder that holds something but no cache.
 pub fn check_out(out: &Path) -> Result<(), ExtractError> {
     place::for_folder(out)?;
     // Another partition may be about to write its first file.

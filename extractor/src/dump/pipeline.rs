@@ -16,7 +16,8 @@ use crate::{
     ExtractError,
     batches::{Batch, Look, Source},
 };
-use shared::{BatchNormMode, CacheWriter, Split, View, interrupt::Interrupt, progress::Progress};
+use cache::{BatchNormMode, CacheWriter, Split, View};
+use program::{interrupt::Interrupt, progress::Progress};
 use std::{
     ops::Range,
     rc::Rc,

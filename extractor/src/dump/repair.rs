@@ -8,7 +8,8 @@ use crate::{
     datasets::{Dataset, DatasetKind},
     transform::Transform,
 };
-use shared::{BackboneInfo, CacheError, CacheWriter, FileInfo, Manifest, View, interrupt::Interrupt};
+use cache::{BackboneInfo, CacheError, CacheWriter, FileInfo, Manifest, View};
+use program::interrupt::Interrupt;
 use std::path::Path;
 
 /// The settings of the dump that a manifest is of; `batch_size` and `precision` are those of the machine.

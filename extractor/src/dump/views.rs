@@ -5,7 +5,7 @@ use crate::{
     datasets::{Dataset, ImageSet},
     transform::Transform,
 };
-use shared::{CacheWriter, Dtype, Manifest, Split, View, ViewId, ViewPlan};
+use cache::{CacheWriter, Dtype, Manifest, Split, View, ViewId, ViewPlan};
 use std::path::Path;
 use tch::Device;
 

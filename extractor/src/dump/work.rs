@@ -1,7 +1,7 @@
 //! What is left to compute, in the order in which it must be.
 
 use super::{Partition, views::PlannedView};
-use shared::{CacheError, CacheWriter, Split, View};
+use cache::{CacheError, CacheWriter, Split, View};
 use std::ops::Range;
 
 /// A part of a dump that has not been written yet.

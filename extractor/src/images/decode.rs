@@ -2,7 +2,7 @@
 
 use super::{Rgb, jpeg, kind::Kind, raster, tiff};
 use crate::ExtractError;
-use shared::regular;
+use files::{FileError, regular};
 use std::{
     fmt,
     num::ParseIntError,
@@ -41,7 +41,7 @@ impl FromStr for MaxPixels {
 /// their high byte, 16-bit grey is clipped at 255 (as PIL does), and the orientation in EXIF data is ignored.
 ///
 /// # Errors
-/// [`ExtractError::NotFound`], [`ExtractError::Io`], and [`ExtractError::Malformed`] for a file that no image can be read from.
+/// [`ExtractError::NotFound`], [`ExtractError::File`], and [`ExtractError::Malformed`] for a file that no image can be read from.
 pub fn read(path: &Path, max_pixels: MaxPixels) -> Result<Rgb, ExtractError> {
     let bytes = regular::read(path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
@@ -51,7 +51,7 @@ pub fn read(path: &Path, max_pixels: MaxPixels) -> Result<Rgb, ExtractError> {
                 hint: "check `--data`; `--skip-broken` leaves such images out".to_owned(),
             }
         } else {
-            ExtractError::Io { action: "read", path: path.to_owned(), source }
+            FileError::io("read", path, source).into()
         }
     })?;
     decode_within(&bytes, max_pixels).map_err(|Refused { got, hint }| ExtractError::Malformed {

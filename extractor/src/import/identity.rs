@@ -5,7 +5,7 @@ use crate::{
     ExtractError,
     datasets::overlap::{self, Content, Contents},
 };
-use shared::{Overlap, Split};
+use cache::{Overlap, Split};
 use std::collections::BTreeMap;
 
 /// Rows that are read at a time.

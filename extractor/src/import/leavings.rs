@@ -1,7 +1,7 @@
 //! What an import that did not finish has left makes way for another one.
 
 use crate::error::ExtractError;
-use shared::{CacheError, CacheWriter, Manifest, ViewPlan};
+use cache::{CacheError, CacheWriter, Manifest, ViewPlan};
 use std::path::Path;
 
 /// Starts the cache, or goes on with an unfinished one of the same files. One of other files is removed first: its files were

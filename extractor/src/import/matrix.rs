@@ -1,9 +1,9 @@
 //! A file of numbers, as read: bytes, shape and number format.
 
 use crate::error::ExtractError;
+use cache::{ClassId, Dtype};
 use half::{bf16, f16};
 use rayon::prelude::*;
-use shared::{ClassId, Dtype};
 use std::{
     cmp::Ordering,
     ops::Range,

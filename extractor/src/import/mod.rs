@@ -16,11 +16,13 @@ use crate::{
     dump::{Written, rows_by_bytes},
     error::ExtractError,
 };
-use matrix::NUMBERS_AT_ONCE;
-use shared::{
-    BackboneInfo, BatchNormMode, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, FolderLock, Manifest,
-    Split, Stage1Head, View, ViewId, ViewPlan, interrupt::Interrupt, progress::Progress, text,
+use cache::{
+    BackboneInfo, BatchNormMode, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, Manifest, Split,
+    Stage1Head, View, ViewId, ViewPlan,
 };
+use files::{FolderLock, text};
+use matrix::NUMBERS_AT_ONCE;
+use program::{interrupt::Interrupt, progress::Progress};
 use split::ImportedSplit;
 use std::{
     collections::BTreeMap,
@@ -219,7 +221,7 @@ fn manifest(
     let head_digest = import
         .head
         .as_ref()
-        .map(|path| shared::regular::read(path).map_err(ExtractError::io("read", path)))
+        .map(|path| files::regular::read(path).map_err(ExtractError::io("read", path)))
         .transpose()?
         .map(|bytes| blake3::hash(&bytes).to_hex().to_string());
     let transforms = [("clean", View::Clean), ("flipped", View::Flipped)]

@@ -5,7 +5,7 @@
 
 use super::matrix::{Array, Number};
 use crate::error::ExtractError;
-use shared::content::Content;
+use files::content::Content;
 use std::path::Path;
 
 /// Reads the array of a file.
@@ -13,7 +13,7 @@ use std::path::Path;
 /// # Errors
 /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a damaged file and for types that are not read here.
 pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
-    let mut bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
+    let mut bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {
         path: path.to_owned(),
         expected: expected.to_owned(),

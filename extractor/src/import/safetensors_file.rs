@@ -2,8 +2,8 @@
 
 use super::matrix::{Array, Number};
 use crate::error::ExtractError;
+use files::content::Content;
 use safetensors::{Dtype, SafeTensors};
-use shared::content::Content;
 use std::path::Path;
 
 /// Copies the named array out of the bytes of a file; `None` where there is no such tensor.

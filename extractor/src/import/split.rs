@@ -5,7 +5,7 @@ use super::{
     npy, safetensors_file,
 };
 use crate::error::ExtractError;
-use shared::{ClassId, View};
+use cache::{ClassId, View};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -35,7 +35,7 @@ impl ImportedSplit {
     /// # Errors
     /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for anything but such a file.
     pub fn from_safetensors(path: &Path) -> Result<Self, ExtractError> {
-        let bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
+        let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
         let optional = |name: &str| safetensors_file::array(path, &bytes, name);
         let required = |name: &str| {
             optional(name)?.ok_or_else(|| ExtractError::Malformed {
@@ -60,7 +60,7 @@ impl ImportedSplit {
         let mut digest = blake3::Hasher::new();
         for path in [features, labels].into_iter().chain(flipped) {
             digest
-                .update_reader(shared::regular::open(path).map_err(ExtractError::io("read", path))?)
+                .update_reader(files::regular::open(path).map_err(ExtractError::io("read", path))?)
                 .map_err(ExtractError::io("read", path))?;
         }
         let flipped_array =

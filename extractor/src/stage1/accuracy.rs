@@ -6,8 +6,8 @@ use crate::{
     backbones::Backbone,
     batches::{Batch, Look, Source},
 };
+use cache::{BatchNormMode, ClassCounts, ClassId, Shot};
 use serde::{Deserialize, Serialize};
-use shared::{BatchNormMode, ClassCounts, ClassId, Shot};
 use tch::{Kind, TchError, Tensor};
 
 /// Images of one forward pass.

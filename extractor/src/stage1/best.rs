@@ -77,7 +77,7 @@ impl Best {
         let folder = run_folder.join(BEST_FOLDER);
         let path = folder.join(CHECKPOINT_FILE);
         if folder.is_dir() {
-            shared::atomic::remove_leftovers(&folder)?;
+            files::atomic::remove_leftovers(&folder)?;
         }
         let mut accuracy = None;
         if path.is_file() {

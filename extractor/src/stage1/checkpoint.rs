@@ -6,9 +6,9 @@ use crate::{
     backbones::{Backbone, Compute},
     weights::{ParameterBuilder, TensorFile, digest, encode},
 };
+use cache::{BackboneInfo, ClassCounts, DatasetInfo, ProgramInfo, numbered};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::{BackboneInfo, ClassCounts, DatasetInfo, ProgramInfo, numbered};
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
@@ -221,7 +221,7 @@ pub(super) fn save(
 ) -> Result<(), ExtractError> {
     let text = serde_json::to_string(info).unwrap_or_default();
     let bytes = encode(tensors, text).map_err(ExtractError::torch("collect the checkpoint"))?;
-    Ok(shared::atomic::write_atomic(&checkpoint_path(folder), &bytes)?)
+    Ok(files::atomic::write_atomic(&checkpoint_path(folder), &bytes)?)
 }
 
 /// The unfinished or finished run in a folder, if there is one, after a check that it is the one asked for.

@@ -1,7 +1,7 @@
 //! The classifier that is trained together with the backbone.
 
 use crate::weights::{Init, ParameterBuilder, Parameters, Role};
-use shared::HeadKind;
+use cache::HeadKind;
 use tch::{Kind, TchError, Tensor};
 
 /// A stage-1 classifier; its parameters are `fc.weight` `[C, D]` and, if linear, `fc.bias` `[C]`.

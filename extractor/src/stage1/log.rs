@@ -2,8 +2,8 @@
 
 use super::accuracy::Accuracy;
 use crate::ExtractError;
+use files::regular;
 use serde::{Deserialize, Serialize};
-use shared::regular;
 use std::{
     collections::BTreeSet,
     io::ErrorKind,
@@ -51,7 +51,7 @@ pub fn read_log(folder: &Path) -> Result<Vec<EpochRecord>, ExtractError> {
 
 /// Adds the record of an epoch.
 pub(super) fn append(folder: &Path, record: &EpochRecord) -> Result<(), ExtractError> {
-    Ok(shared::atomic::append_line(&log_path(folder), &line(record))?)
+    Ok(files::atomic::append_line(&log_path(folder), &line(record))?)
 }
 
 /// Removes the records after `epochs`: those of epochs that a killed run did not store a checkpoint of; returns which of the
@@ -60,7 +60,7 @@ pub(super) fn cut_back(folder: &Path, epochs: u32) -> Result<Vec<u32>, ExtractEr
     let mut kept = read_log(folder)?;
     kept.retain(|record| (1..=epochs).contains(&record.epoch));
     let text: String = kept.iter().map(|record| line(record) + "\n").collect();
-    shared::atomic::write_atomic(&log_path(folder), text.as_bytes())?;
+    files::atomic::write_atomic(&log_path(folder), text.as_bytes())?;
     let there: BTreeSet<u32> = kept.iter().map(|record| record.epoch).collect();
     Ok((1..=epochs).filter(|epoch| !there.contains(epoch)).collect())
 }

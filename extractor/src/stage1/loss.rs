@@ -3,8 +3,8 @@
 //! To add one: a [`LossKind`] here and one line in [`LOSSES`].
 
 use crate::ExtractError;
+use cache::{ClassCounts, HeadKind};
 use serde::{Deserialize, Serialize};
-use shared::{ClassCounts, HeadKind};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 /// Every loss that stage 1 can train with.

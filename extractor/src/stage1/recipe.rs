@@ -13,8 +13,8 @@ use crate::{
     transform::Transform,
     weights::{Initialisation, Layout},
 };
+use cache::HeadKind;
 use serde::{Deserialize, Serialize};
-use shared::HeadKind;
 use std::num::NonZeroUsize;
 
 /// The settings of a stage-1 run; stored in its checkpoint, and compared when it is resumed.

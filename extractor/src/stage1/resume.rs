@@ -13,7 +13,7 @@ use crate::{
     transform::Transform,
     weights::{Initialisation, Layout, TensorFile, tensor_bytes},
 };
-use shared::{ClassId, DatasetInfo};
+use cache::{ClassId, DatasetInfo};
 use std::{num::NonZeroU32, path::Path};
 use tch::Device;
 
@@ -315,7 +315,7 @@ fn a_checkpoint_of_the_first_version_loads_and_goes_on() {
     let bytes = [&u64::try_from(header.len()).unwrap().to_le_bytes(), header.as_slice(), tensors].concat();
     std::fs::write(&path, bytes).unwrap();
     let loaded = load(stopped.path()).unwrap();
-    assert_eq!((loaded.info.recipe, loaded.head.kind), (recipe(), shared::HeadKind::Linear));
+    assert_eq!((loaded.info.recipe, loaded.head.kind), (recipe(), cache::HeadKind::Linear));
     assert_eq!(without_times(run(stopped.path())), expected);
     assert!(self::tensors(stopped.path()) == self::tensors(whole.path()));
 }

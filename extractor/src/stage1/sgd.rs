@@ -130,7 +130,7 @@ mod tests {
         threads,
         weights::Layout,
     };
-    use shared::{BatchNormMode, ClassCounts};
+    use cache::{BatchNormMode, ClassCounts};
 
     /// Two steps on the recorded batch; the losses, the optimiser, and the network as it is then.
     fn two_steps(name: &str, width: f64, precision: Precision) -> ([f64; 2], Sgd, Recorded) {

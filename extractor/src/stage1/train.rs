@@ -18,10 +18,10 @@ use crate::{
     datasets::Dataset,
     weights::TensorFile,
 };
-use shared::{
-    BatchNormMode, ClassCounts, FolderLock, atomic, console, interrupt::Interrupt, progress::Progress,
-    random, text,
-};
+use cache::{BatchNormMode, ClassCounts};
+use files::{FolderLock, atomic, text};
+use longtail::random;
+use program::{console, interrupt::Interrupt, progress::Progress};
 use std::{num::NonZeroU32, path::Path, rc::Rc, time::Instant};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -51,7 +51,7 @@ pub struct TrainOutcome {
 /// the last one, at a stop and at the end. With `keep_best` the best epoch so far lies in [`super::BEST_FOLDER`].
 ///
 /// # Errors
-/// [`ExtractError::OtherSettings`] when `folder` holds another run; [`shared::CacheError::InUse`] while another process trains into
+/// [`ExtractError::OtherSettings`] when `folder` holds another run; [`cache::CacheError::InUse`] while another process trains into
 /// it; [`ExtractError::Diverged`] when the loss is no longer
 /// a number; [`ExtractError::Interrupted`] after a request to stop, with the state on disk; [`ExtractError::InvalidSetting`],
 /// [`ExtractError::UnknownName`], [`ExtractError::Torch`], [`ExtractError::Io`].

@@ -1,7 +1,7 @@
 //! The random numbers of an augmented view, drawn on the CPU so that they are the same on every device.
 
+use longtail::random;
 use rand_chacha::rand_core::Rng;
-use shared::random;
 use tch::{Device, TchError, Tensor};
 
 /// Window and mirroring of N samples.

@@ -95,7 +95,7 @@ impl fmt::Display for Jitter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::random::stream;
+    use longtail::random::stream;
     use std::collections::BTreeMap;
 
     /// 6,000 draws: factors uniform in 0.6 … 1.4, each of the six orders 1,000 ± 29 times.

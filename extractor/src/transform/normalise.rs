@@ -88,7 +88,7 @@ mod tests {
     /// Bit for bit, in a batch that several threads share.
     #[test]
     fn pixels_become_what_libtorch_makes_of_them() {
-        use shared::random::stream;
+        use longtail::random::stream;
         let _threads = crate::threads::fixed(2);
         let shape = [3, 17, 5, 3];
         let mut pixels = vec![0; 3 * 17 * 5 * 3];

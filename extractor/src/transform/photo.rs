@@ -207,7 +207,7 @@ fn mirror(pixels: &mut [u8], width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::random::stream;
+    use longtail::random::stream;
 
     /// 4,000 windows of a 400 × 300 image: area uniform in 0.08 … 1 but for windows that do not fit, ratio log-uniform.
     #[test]

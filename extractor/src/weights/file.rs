@@ -2,8 +2,8 @@
 
 use super::bridge::{tensor_bytes, tensor_from_bytes};
 use crate::ExtractError;
+use files::content::Content;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
-use shared::content::Content;
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -24,9 +24,9 @@ impl TensorFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ExtractError::Io`]; [`ExtractError::Malformed`] unless it is a safetensors file.
+    /// [`ExtractError::File`]; [`ExtractError::Malformed`] unless it is a safetensors file.
     pub fn read(path: &Path) -> Result<Self, ExtractError> {
-        let bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
+        let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
         let file = Self { path: path.to_owned(), bytes };
         file.view()?;
         Ok(file)

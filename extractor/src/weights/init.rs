@@ -1,9 +1,9 @@
 //! Initial values of parameters, drawn in Rust: a seed means the same on every device and libtorch.
 
 use clap::ValueEnum;
+use longtail::random;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use serde::{Deserialize, Serialize};
-use shared::random;
 use std::f64::consts::TAU;
 
 /// How a parameter starts.

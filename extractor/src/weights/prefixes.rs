@@ -1,10 +1,8 @@
 //! Prefixes of one network among others, and the command that chooses one.
 
 use super::state_dict::Stored;
-use shared::{
-    head_names::{FACTORS, HEADS, SCALES},
-    text,
-};
+use cache::head_names::{FACTORS, HEADS, SCALES};
+use files::text;
 use std::{collections::BTreeSet, path::Path};
 
 /// Whether the last part of a name belongs to a head: under its stem, factors of its logits beside it too.

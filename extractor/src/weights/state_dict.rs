@@ -16,12 +16,12 @@ use super::{
     prefixes::{choose, convert, is_head_part, prefix, without_common_prefix},
 };
 use crate::ExtractError;
-use shared::{
+use cache::{
     CacheError, HeadKind, Stage1Head,
     head_file::{Columns, HeadParts, HeadWeights, Named},
     head_names::{FACTORS, HEADS, SCALES, is_book_keeping, without_wrappers},
-    text,
 };
+use files::text;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -53,7 +53,7 @@ impl StateDict {
     /// Reads a safetensors file and translates its names.
     ///
     /// # Errors
-    /// [`ExtractError::Io`]; [`ExtractError::Malformed`] unless it is a safetensors file in which every tensor has a name of
+    /// [`ExtractError::File`]; [`ExtractError::Malformed`] unless it is a safetensors file in which every tensor has a name of
     /// its own, prefixes aside.
     pub fn read(path: &Path) -> Result<Self, ExtractError> {
         let file = TensorFile::read(path)?;

@@ -8,8 +8,9 @@ use crate::{
 };
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use files::FileError;
+use program::device::DeviceChoice;
 use serde::Deserialize;
-use shared::{CacheError, device::DeviceChoice};
 use std::{
     fmt::Write,
     io::{BufRead, BufReader},
@@ -133,7 +134,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
 
 /// One group of LORT heads, each with its own δ.
 fn group(
-    cache: &shared::FeatureCache,
+    cache: &cache::FeatureCache,
     heads: usize,
     batch_size: usize,
     precision: Precision,
@@ -170,10 +171,10 @@ fn peer(python: &Path, args: &BenchArgs, device: Device, ours: f64) -> Result<En
         .args(["--device", &sweep::name(device)])
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|source| CacheError::io("run", python, source))?;
+        .map_err(|source| FileError::io("run", python, source))?;
     let mut rows: Vec<PeerRow> = Vec::new();
     for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
-        let line = line.map_err(|source| CacheError::io("read what is printed by", python, source))?;
+        let line = line.map_err(|source| FileError::io("read what is printed by", python, source))?;
         match serde_json::from_str::<PeerRow>(&line) {
             Ok(row) => {
                 say(&format!("{}: done", row.work));
@@ -182,7 +183,7 @@ fn peer(python: &Path, args: &BenchArgs, device: Device, ours: f64) -> Result<En
             Err(_) => say(&line),
         }
     }
-    let status = child.wait().map_err(|source| CacheError::io("run", python, source))?;
+    let status = child.wait().map_err(|source| FileError::io("run", python, source))?;
     print(&peer_table(&rows, ours))?;
     Ok(if status.success() { End::Done } else { End::DoneWithFailures })
 }

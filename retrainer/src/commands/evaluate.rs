@@ -7,8 +7,8 @@ use crate::{
     metrics::{Evaluation, METRICS, MetricValues, Unit},
     train::LinearHead,
 };
+use cache::{FeatureCache, Split, View};
 use clap::{Args, ValueEnum};
-use shared::{FeatureCache, Split, View};
 use std::path::PathBuf;
 
 /// Arguments of `retrainer evaluate`.

@@ -10,11 +10,10 @@ use crate::{
     select::Protocols,
     train::{self, Device, FittedHead, StateKind, Sweep, SweepEnd},
 };
+use cache::{FeatureCache, Split, View};
 use clap::{Args, ValueEnum};
-use shared::{
-    FeatureCache, Hint, Split, View, device::DeviceChoice, interrupt::Interrupt, output::Output,
-    progress::Progress, text,
-};
+use files::{Hint, output::Output, text};
+use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `retrainer export`.

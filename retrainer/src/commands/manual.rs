@@ -3,10 +3,8 @@
 use super::{End, say};
 use crate::{cli::Cli, error::RetrainError};
 use clap::{Args, CommandFactory};
-use shared::{
-    manual::{self, Shell},
-    output,
-};
+use files::output;
+use program::manual::{self, Shell};
 use std::path::PathBuf;
 
 /// Arguments of `completions`.

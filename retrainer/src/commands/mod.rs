@@ -10,7 +10,7 @@ mod resources;
 pub mod sweep;
 
 use crate::{cli::Command, error::RetrainError};
-use shared::console::{self, say};
+use program::console::{self, say};
 
 /// How a command ended that could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use shared::{console, output::Output};
+use files::output::Output;
+use program::console;
 use std::{
     ffi::OsStr,
     io::{self, IsTerminal},

@@ -4,8 +4,8 @@ use crate::{
     plan::Resources,
     train::{self, Device},
 };
+use cache::{FeatureCache, Split};
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
-use shared::{FeatureCache, Split};
 use std::{fs, thread};
 
 /// Bytes of weights and momentum that a group may have on a CPU that does not tell its caches.

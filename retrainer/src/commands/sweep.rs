@@ -16,11 +16,11 @@ use crate::{
     select::{Protocol, Protocols},
     train::{self, Device, FittedHead, State, Sweep, SweepEnd},
 };
+use cache::{CacheError, FeatureCache, Split, View};
 use clap::Args;
+use files::FileError;
+use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
 use rayon::{ThreadPoolBuilder, prelude::*};
-use shared::{
-    CacheError, FeatureCache, Split, View, device::DeviceChoice, interrupt::Interrupt, progress::Progress,
-};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -126,7 +126,7 @@ impl GridSource {
 
 /// The text of a grid file, which may be a pipe; one without end is not waited for.
 fn read_grid(path: &Path) -> Result<String, RetrainError> {
-    let failed = |source| CacheError::io("read", path, source);
+    let failed = |source| FileError::io("read", path, source);
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
     file.take(LONGEST_GRID + 1).read_to_string(&mut text).map_err(failed)?;
@@ -367,7 +367,7 @@ fn record(
     precision: Precision,
 ) -> RunRecord {
     let state = |state: &State| StateMetrics::new(whole(state.epoch), state.val_top1, state.test.values);
-    let commit = shared::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
+    let commit = cache::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
     RunRecord {
         run_id: head.task.run_id.clone(),
         cache_key: cache_key.to_owned(),

@@ -25,7 +25,7 @@ pub(super) static METHOD: Method = Method {
 mod tests {
     use super::*;
     use crate::methods::Params;
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     #[test]
     fn offsets_are_log_priors() {

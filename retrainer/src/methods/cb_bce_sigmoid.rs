@@ -46,7 +46,7 @@ pub(super) static METHOD: Method = Method {
 mod tests {
     use super::*;
     use crate::methods::{Params, Reduction, SgdSettings};
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     #[test]
     fn follows_the_official_code_in_bias_decay_and_reduction() {

@@ -2,7 +2,7 @@
 
 use super::{Kind, Method, Param, Training, Value};
 use crate::head::{HeadSpec, Loss};
-use shared::ClassCounts;
+use cache::ClassCounts;
 
 pub(super) static METHOD: Method = Method {
     name: "cdt",

@@ -137,7 +137,7 @@ pub(super) static METHOD: Method = Method {
 mod tests {
     use super::*;
     use crate::methods::{Given, METHODS, Params};
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     /// Each part alone is the method that it comes from.
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Kind, Method, Param, Training, Value};
 use crate::head::{HeadSpec, Loss};
-use shared::ClassCounts;
+use cache::ClassCounts;
 use std::f64::consts::FRAC_PI_2;
 
 pub(super) static METHOD: Method = Method {

@@ -2,7 +2,7 @@
 
 use super::{Kind, Method, Param, Params, Training, Value};
 use crate::head::{Classifier, HeadSpec, Loss, Recipe};
-use shared::ClassCounts;
+use cache::ClassCounts;
 
 pub(super) static METHOD: Method = Method {
     name: "ldam",

@@ -11,7 +11,7 @@ pub use params::{Given, Kind, Param, ParamError, Params, Value, number, suggesti
 pub use sgd::{Exact, Init, Reduction, SGD_PARAMS, Sampler, Schedule, SgdSettings, TrainView};
 
 use crate::head::HeadSpec;
-use shared::ClassCounts;
+use cache::ClassCounts;
 
 /// A re-training method: what it is, what it takes, what it decides.
 #[derive(Debug)]

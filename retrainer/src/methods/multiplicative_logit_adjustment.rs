@@ -34,7 +34,7 @@ mod tests {
         head::Fit,
         methods::{Given, Params},
     };
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     #[test]
     fn scales_are_powers_of_the_inverse_prior() {

@@ -174,7 +174,7 @@ pub enum ParamError {
     },
 }
 
-impl shared::Hint for ParamError {
+impl files::Hint for ParamError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownMethod { suggestion: Some(name), .. }

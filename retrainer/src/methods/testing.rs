@@ -1,6 +1,6 @@
 //! Class counts and comparisons that the tests of several methods share.
 
-use shared::ClassCounts;
+use cache::ClassCounts;
 
 /// CIFAR100-LT with imbalance ratio 100: `trunc(500 · 0.01^{k/99})`.
 pub(super) fn cifar100_lt() -> ClassCounts {

@@ -44,7 +44,7 @@ mod tests {
         head::Fit,
         methods::{Given, Params},
     };
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     #[test]
     fn without_the_factor_it_is_the_logit_adjusted_loss() {

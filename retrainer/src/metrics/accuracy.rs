@@ -5,7 +5,7 @@ use super::{
     groups::{Groups, mean},
     values::MetricValues,
 };
-use shared::{ClassCounts, Shot};
+use cache::{ClassCounts, Shot};
 
 /// Counts of samples, hits and predictions per class.
 ///

@@ -4,8 +4,8 @@ use super::{
     groups::Groups,
     histogram::{Histogram, StreamingHistogram},
 };
+use cache::Shot;
 use serde::{Deserialize, Serialize};
-use shared::Shot;
 
 /// Histograms behind the per-class numbers of one head.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ fn add(groups: &mut [StreamingHistogram; 3], shot: Shot, logit: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::ClassCounts;
+    use cache::ClassCounts;
 
     #[test]
     fn few_classes_are_counted_in_full() {

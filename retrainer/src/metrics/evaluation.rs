@@ -11,7 +11,7 @@ use super::{
     softmax::{largest, sum_of_exponentials},
     values::MetricValues,
 };
-use shared::{ClassCounts, ClassId};
+use cache::{ClassCounts, ClassId};
 use std::ops::Range;
 use thiserror::Error;
 
@@ -56,7 +56,7 @@ pub enum EvaluationError {
 ///
 /// ```no_run,standalone_crate
 /// # use retrainer::metrics::Evaluation;
-/// # use shared::{ClassCounts, ClassId};
+/// # use cache::{ClassCounts, ClassId};
 /// let class_counts = ClassCounts::new(vec![200, 10])?;
 /// let mut evaluation = Evaluation::new(&class_counts);
 /// evaluation.update(&[2.0, 0.5, 0.1, 0.2], &[ClassId(0), ClassId(1)])?;

@@ -1,6 +1,6 @@
 //! Means of a per-class quantity over all, many, medium and few classes.
 
-use shared::{ClassCounts, Shot};
+use cache::{ClassCounts, Shot};
 
 /// The group of every class, from the training counts.
 #[derive(Clone, Debug)]

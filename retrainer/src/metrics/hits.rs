@@ -2,8 +2,8 @@
 
 use super::class_sizes::ClassSizes;
 use crate::packed::{self, PackedError};
+use cache::ClassId;
 use serde::{Deserialize, Serialize};
-use shared::ClassId;
 use std::io;
 use thiserror::Error;
 

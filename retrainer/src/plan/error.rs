@@ -1,6 +1,7 @@
 //! Why a grid cannot be run on a cache.
 
-use shared::{Hint, Split};
+use cache::Split;
+use files::Hint;
 
 /// A cache that a grid cannot be run on.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use super::Precision;
 use crate::methods::{Given, Method, ParamError, Params, SGD_PARAMS, Training, suggestion};
 use crate::select::{Protocol, Protocols};
 use clap::ValueEnum;
-use shared::Hint;
+use files::Hint;
 use std::{collections::HashSet, ops::Range};
 use toml::{
     Spanned,

@@ -5,7 +5,7 @@ use crate::{
     methods::{Exact, Sampler, SgdSettings, TrainView},
     plan::{Point, Precision},
 };
-use shared::ClassCounts;
+use cache::ClassCounts;
 use std::sync::Arc;
 
 /// The stream of batches that heads share.

@@ -12,7 +12,7 @@ use crate::{
     records,
     select::Protocols,
 };
-use shared::{FeatureCache, Split, View};
+use cache::{FeatureCache, Split, View};
 use std::fmt;
 
 /// The sizes of a cache that decide the cost of a sweep.

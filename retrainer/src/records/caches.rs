@@ -1,8 +1,9 @@
 //! What the caches of a RUNS folder were: a copy of each manifest in `RUNS/caches/CACHE_KEY.json`.
 
 use super::error::{RecordError, Warning};
+use cache::{Manifest, Split};
+use files::{FileError, atomic, regular};
 use serde_json::Value;
-use shared::{CacheError, Manifest, Split, atomic, regular};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The folder of manifests in RUNS.
@@ -30,7 +31,7 @@ impl CacheSummary {
     }
 
     /// Training samples of every class, n_k.
-    pub fn class_counts(&self) -> &shared::ClassCounts {
+    pub fn class_counts(&self) -> &cache::ClassCounts {
         &self.manifest.train_class_counts
     }
 
@@ -72,11 +73,11 @@ impl CacheSummary {
     pub(crate) fn testing(dataset: &str, class_counts: Vec<u64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache");
-        shared::synthetic::SyntheticCache::default().write(&path).unwrap();
-        let mut manifest = shared::FeatureCache::open(&path).unwrap().manifest().clone();
+        cache::synthetic::SyntheticCache::default().write(&path).unwrap();
+        let mut manifest = cache::FeatureCache::open(&path).unwrap().manifest().clone();
         dataset.clone_into(&mut manifest.dataset.name);
         manifest.dataset.imbalance_ratio = None;
-        manifest.train_class_counts = shared::ClassCounts::new(class_counts).unwrap();
+        manifest.train_class_counts = cache::ClassCounts::new(class_counts).unwrap();
         Self { manifest }
     }
 }
@@ -91,7 +92,7 @@ pub fn keep_manifest(runs: &Path, cache_key: &str, manifest: &Manifest) -> Resul
     if parse(&path, cache_key).is_ok() {
         return Ok(());
     }
-    fs::create_dir_all(&folder).map_err(|source| CacheError::io("create", &folder, source))?;
+    fs::create_dir_all(&folder).map_err(|source| FileError::io("create", &folder, source))?;
     Ok(atomic::write_atomic(&path, manifest.sealed().as_bytes())?)
 }
 
@@ -131,7 +132,7 @@ fn parse(path: &Path, cache_key: &str) -> Result<Manifest, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::{FeatureCache, synthetic::SyntheticCache};
+    use cache::{FeatureCache, synthetic::SyntheticCache};
 
     #[test]
     fn a_kept_manifest_comes_back_and_a_damaged_one_is_a_warning() {

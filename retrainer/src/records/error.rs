@@ -1,6 +1,6 @@
 //! What can go wrong with a RUNS folder.
 
-use shared::{CacheError, Hint, text};
+use files::{FileError, Hint, text};
 use std::{fmt, io, path::PathBuf};
 use thiserror::Error;
 
@@ -33,7 +33,7 @@ pub enum RecordError {
     },
     /// A file beside the records that cannot be written.
     #[error(transparent)]
-    File(#[from] CacheError),
+    File(#[from] FileError),
     /// No run has an id that starts so.
     #[error("no run `{id}` in `{}`", text::path(path))]
     UnknownRun {
@@ -88,7 +88,7 @@ impl Hint for RecordError {
                 io::ErrorKind::NotADirectory if *action == "read" => {
                     Some("RUNS is a folder of run records, or one record file".to_owned())
                 }
-                io::ErrorKind::FileTooLarge => Some(shared::error::TOO_LARGE.to_owned()),
+                io::ErrorKind::FileTooLarge => Some(files::error::TOO_LARGE.to_owned()),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
                     "free some space and start again: finished runs are kept and not repeated".to_owned(),
                 ),

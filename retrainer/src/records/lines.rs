@@ -6,8 +6,8 @@ use super::{
     error::{RecordError, Warning},
     record::{FORMAT_VERSION, RunRecord, Status},
 };
+use files::regular;
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::regular;
 use std::{
     ffi::OsStr,
     fs,

@@ -4,7 +4,7 @@ use super::{
     Params, Run, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions, run_id,
 };
 use crate::metrics::{Evaluation, MetricValues, Metrics, PerClass};
-use shared::{ClassCounts, ClassId};
+use cache::{ClassCounts, ClassId};
 use std::collections::BTreeMap;
 
 /// Test metrics with these accuracies of all, many, medium and few classes.

@@ -2,7 +2,7 @@
 
 use super::results::Results;
 use crate::{select::Selected, statistics::Summary};
-use shared::Shot;
+use cache::Shot;
 use std::ops::Range;
 
 /// A data set of the paper.

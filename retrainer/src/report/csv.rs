@@ -8,8 +8,8 @@ use super::{
     error::ReportError,
     table::{Cell, Column, Table},
 };
+use files::text;
 use serde_json::Value;
-use shared::text;
 use std::{borrow::Cow, collections::BTreeMap};
 
 pub(super) const FORMAT: Format = Format { name: "csv", extension: "csv", cautions: false, render };

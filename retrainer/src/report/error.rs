@@ -5,7 +5,7 @@ use crate::{
     records::RecordError,
     select::SelectError,
 };
-use shared::{CacheError, Hint, text};
+use files::{FileError, Hint, text};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -54,7 +54,7 @@ pub enum ReportError {
     },
     /// The output file cannot be made.
     #[error(transparent)]
-    File(#[from] CacheError),
+    File(#[from] FileError),
     /// The table cannot be encoded.
     #[error("cannot encode the report as {format}")]
     Encode {

@@ -9,7 +9,11 @@ use super::{
     figures::FIGURES,
     page::{PAGE, figures_in},
 };
-use shared::{CacheError, output, output::Output, regular};
+use files::{
+    FileError,
+    output::{self, Output},
+    regular,
+};
 use std::{
     collections::BTreeSet,
     fs,
@@ -42,7 +46,7 @@ impl ReportFolder {
     /// # Errors
     /// [`ReportError::File`].
     pub fn open(path: &Path) -> Result<Self, ReportError> {
-        fs::create_dir_all(path).map_err(|source| CacheError::io("create", path, source))?;
+        fs::create_dir_all(path).map_err(|source| FileError::io("create", path, source))?;
         let page = path.join(PAGE);
         let earlier = earlier_figures(&page);
         let page = Output::open(Some(&page))?;
@@ -70,7 +74,7 @@ impl ReportFolder {
             let path = self.path.join(&name);
             let Ok(there) = fs::symlink_metadata(&path) else { continue };
             if there.is_file() && self.earlier.contains(&kind) {
-                fs::remove_file(&path).map_err(|source| CacheError::io("remove", &path, source))?;
+                fs::remove_file(&path).map_err(|source| FileError::io("remove", &path, source))?;
             } else {
                 strange.push(name);
             }

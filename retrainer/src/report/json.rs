@@ -5,9 +5,9 @@ use super::{
     error::ReportError,
     table::{Cell, Table},
 };
+use files::text;
 use serde::{Serializer, ser::SerializeSeq};
 use serde_json::{Map, Value};
-use shared::text;
 use std::borrow::Cow;
 
 pub(super) const FORMAT: Format = Format { name: "json", extension: "json", cautions: false, render };

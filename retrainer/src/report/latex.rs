@@ -5,7 +5,7 @@ use super::{
     error::ReportError,
     table::{Align, Table},
 };
-use shared::text;
+use files::text;
 use std::fmt::Write;
 
 pub(super) const FORMAT: Format = Format { name: "latex", extension: "tex", cautions: true, render };

@@ -297,7 +297,7 @@ mod tests {
         let hint = |name: &str| {
             let error = Results::of(&stored(&runs), None, Some(name), &[]).unwrap_err();
             assert!(matches!(error, ReportError::UnknownMethod { .. }));
-            shared::Hint::hint(&error).unwrap()
+            files::Hint::hint(&error).unwrap()
         };
         let list = "there are runs of balanced-softmax, ce, lort";
         assert_eq!(hint("balanced-sofmax"), format!("did you mean `balanced-softmax`? {list}"));

@@ -5,7 +5,7 @@ use super::{
     error::ReportError,
     table::{Align, Table},
 };
-use shared::text;
+use files::text;
 
 pub(super) const FORMAT: Format = Format { name: "markdown", extension: "md", cautions: true, render };
 

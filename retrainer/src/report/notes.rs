@@ -246,7 +246,7 @@ mod tests {
         },
         select::Protocol,
     };
-    use shared::{FeatureCache, Overlap, Split, synthetic::SyntheticCache};
+    use cache::{FeatureCache, Overlap, Split, synthetic::SyntheticCache};
 
     #[test]
     fn samples_in_two_splits_are_the_first_caution() {

@@ -13,7 +13,7 @@ use crate::{
     select::Selected,
     statistics::Summary,
 };
-use shared::Shot;
+use cache::Shot;
 
 pub(super) const TABLE: TableKind = TableKind {
     name: "table1",

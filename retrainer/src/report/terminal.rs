@@ -6,7 +6,7 @@ use super::{
     table::{Align, Best, Column, Table},
 };
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
-use shared::text;
+use files::text;
 
 pub(super) const FORMAT: Format = Format { name: "terminal", extension: "txt", cautions: true, render };
 

@@ -101,7 +101,7 @@ mod tests {
         records::testing::{stored, validated},
         select::{Protocol, select},
     };
-    use shared::{ClassCounts, ClassId};
+    use cache::{ClassCounts, ClassId};
 
     /// Per-class numbers of three samples of two classes, of which `right` are right.
     fn numbers(right: [bool; 3]) -> PerClass {

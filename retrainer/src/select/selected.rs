@@ -9,7 +9,7 @@ use crate::{
     records::{Params, Run, Status},
     statistics::Summary,
 };
-use shared::Hint;
+use files::Hint;
 use std::sync::Arc;
 use thiserror::Error;
 

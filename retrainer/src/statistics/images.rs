@@ -1,9 +1,9 @@
 //! Statistics over test images: McNemar's test, a paired bootstrap, Holm's correction.
 
 use super::seeds::incomplete_beta;
+use longtail::random;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use rayon::prelude::*;
-use shared::random;
 
 /// Resamples of the bootstrap: the smallest p-value is 2 / 10,001, below 0.05 after Holm's correction of 250 rows.
 pub const RESAMPLES: usize = 10_000;

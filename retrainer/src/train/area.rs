@@ -100,7 +100,7 @@ fn direction_sums(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::{
+    use cache::{
         FeatureCache,
         synthetic::{Pattern, SyntheticCache},
     };

@@ -10,10 +10,8 @@ use super::{
     rows_at_once,
 };
 use crate::plan::{GroupKey, HeadJob, Precision};
-use shared::{
-    FeatureCache,
-    random::{self, permutation},
-};
+use cache::FeatureCache;
+use longtail::random::{self, permutation};
 use std::{
     sync::Barrier,
     thread,

@@ -10,7 +10,7 @@ use super::{
     weights::LinearHead,
 };
 use crate::head::Classifier;
-use shared::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
+use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
 use std::{cell::OnceCell, ops::Range};
 use tch::{Device, Kind, Tensor};
 
@@ -346,7 +346,7 @@ pub(super) fn pieces(rows: usize, step: usize) -> impl Iterator<Item = Range<usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::synthetic::SyntheticCache;
+    use cache::synthetic::SyntheticCache;
 
     /// A plain head once computed and kept all N × C stage-1 logits: 463 MB at the size of ImageNet-LT.
     #[test]

@@ -2,7 +2,7 @@
 
 use super::error::TrainError;
 use crate::plan::Precision;
-use shared::device::{ChosenDevice, DeviceChoice};
+use program::device::{ChosenDevice, DeviceChoice};
 use std::{env, process::Command};
 
 /// A device of libtorch.

@@ -1,7 +1,8 @@
 //! What can go wrong while training.
 
 use crate::metrics::EvaluationError;
-use shared::{CacheError, Hint};
+use cache::CacheError;
+use files::Hint;
 
 /// Training that could not go on; a diverged head is a result, not an error.
 #[derive(Debug, thiserror::Error)]

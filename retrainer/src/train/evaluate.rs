@@ -14,8 +14,8 @@ use crate::{
     metrics::{ClassSizes, Evaluation, Metrics},
     plan::Precision,
 };
+use cache::ClassCounts;
 use rayon::prelude::*;
-use shared::ClassCounts;
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
@@ -230,7 +230,7 @@ fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<
 mod tests {
     use super::*;
     use crate::train::weights::LinearHead;
-    use shared::{FeatureCache, synthetic::SyntheticCache};
+    use cache::{FeatureCache, synthetic::SyntheticCache};
 
     #[test]
     fn heads_are_measured_alike_in_columns_and_head_by_head() {

@@ -21,7 +21,7 @@ use crate::{
     plan::{GroupKey, HeadJob, HeadTask, Work},
     select::Protocols,
 };
-use shared::interrupt::Interrupt;
+use program::interrupt::Interrupt;
 use std::time::Instant;
 
 /// Which weights of a run are meant.

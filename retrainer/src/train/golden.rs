@@ -8,8 +8,8 @@ use crate::{
     head::{Family, Lader, Loss},
     methods::{Given, METHODS, Method, Params, Reduction, Training},
 };
+use cache::ClassCounts;
 use proptest::prelude::*;
-use shared::ClassCounts;
 use tch::{Device, Kind, Tensor};
 
 const LOGITS: [f32; 15] = [2.0, 0.5, -1.0, 0.0, 0.3, 1.2, -0.7, 0.4, 0.9, -1.5, 0.1, 1.1, -0.2, 0.6, 0.8];

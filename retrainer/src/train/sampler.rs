@@ -3,11 +3,9 @@
 //! An order that goes on from epoch to epoch (the class-aware cycles) is drawn epoch by epoch, from the first one on.
 
 use crate::methods::Sampler;
+use cache::ClassId;
+use longtail::random::{permutation, stream};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
-use shared::{
-    ClassId,
-    random::{permutation, stream},
-};
 
 /// Samples of one class that a class-aware sampler takes in a row.
 ///

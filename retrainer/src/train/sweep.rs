@@ -7,7 +7,8 @@ use super::{
     fit::{self, FittedHead},
 };
 use crate::plan::SweepPlan;
-use shared::{FeatureCache, interrupt::Interrupt};
+use cache::FeatureCache;
+use program::interrupt::Interrupt;
 use std::{
     collections::VecDeque,
     sync::{Mutex, mpsc},

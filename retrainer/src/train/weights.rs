@@ -1,7 +1,8 @@
 //! Heads outside a group: start values, and what is exported.
 
+use cache::{HeadKind, Stage1Head};
+use longtail::random::stream;
 use rand_chacha::rand_core::Rng;
-use shared::{HeadKind, Stage1Head, random::stream};
 
 /// A trained classifier: `weight` `[C, D]` row-major and `bias` `[C]`, as PyTorch's `nn.Linear`, and how they are used.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! What `extractor` reads: weights, checkpoints, imports, data sets, pictures, archives.
 
 use super::parts::{Folder, Target};
-use ::shared::{FeatureCache, Split, interrupt::Interrupt};
+use ::cache::{FeatureCache, Split};
 use extractor::{
     archive,
     backbones::{Compute, pretrained},
@@ -12,6 +12,7 @@ use extractor::{
     stage1::Checkpoint,
     weights::{Layout, TensorFile},
 };
+use program::interrupt::Interrupt;
 use std::{
     collections::BTreeMap,
     io,

@@ -1,7 +1,7 @@
 //! What `retrainer` reads: grids, run records, heads.
 
 use super::parts::{Folder, Target};
-use ::shared::FeatureCache;
+use ::cache::FeatureCache;
 use retrainer::{
     head_file,
     plan::{CacheShape, Grid, Precision, Resources, SweepPlan},

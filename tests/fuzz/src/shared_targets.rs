@@ -1,7 +1,7 @@
-//! What `shared` reads: caches, their manifests, heads.
+//! What the feature cache reads: caches, their manifests, heads.
 
 use super::parts::{Folder, Target};
-use ::shared::{FeatureCache, Split, Stage1Head, View};
+use ::cache::{FeatureCache, Split, Stage1Head, View};
 use std::{io, path::Path};
 
 /// The targets of this file.

@@ -2,7 +2,7 @@
 
 use super::PROBES;
 use crate::ExtractError;
-use shared::{HeadKind, Stage1Head};
+use cache::{HeadKind, Stage1Head};
 use tch::{CModule, Device, Kind, TchError, Tensor};
 
 /// The linear layer at a module's end, replaced by the identity.

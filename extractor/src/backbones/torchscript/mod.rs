@@ -14,8 +14,9 @@ mod steady;
 
 use super::{Backbone, Compute, Network, Readout};
 use crate::ExtractError;
+use cache::{BatchNormMode, Stage1Head};
+use files::content::Content;
 use last_linear::LastLinear;
-use shared::{BatchNormMode, Stage1Head, content::Content};
 use std::{fmt, path::Path};
 use tch::{CModule, Device, Kind, TchError, Tensor};
 
@@ -39,7 +40,7 @@ pub struct Module {
 /// With `keep_last_linear` its output are the features, whatever layer they come from.
 ///
 /// # Errors
-/// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a file that is no module or a damaged one, and for a module that does
+/// [`ExtractError::File`]; [`ExtractError::Malformed`] for a file that is no module or a damaged one, and for a module that does
 /// not map such images to `[B, D]` floating-point numbers, or in training mode.
 pub fn load(
     path: &Path,
@@ -47,7 +48,7 @@ pub fn load(
     size: (usize, usize),
     keep_last_linear: bool,
 ) -> Result<Module, ExtractError> {
-    let bytes = shared::regular::read(path).map_err(ExtractError::io("read", path))?;
+    let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
     let digest = blake3::hash(&bytes).to_hex().to_string();
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {
         path: path.to_owned(),

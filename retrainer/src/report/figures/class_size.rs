@@ -5,7 +5,7 @@ use super::{
     axes::{Grid, Scale, legend},
     input::{series, smooth},
 };
-use shared::Shot;
+use cache::Shot;
 
 pub(super) const FIGURE: FigureKind = FigureKind {
     name: "class-size",

@@ -7,7 +7,7 @@ use crate::{
     select::{Detail, DetailError, Protocol, SeedResult, Selected, last_detail, select, selected_detail},
     statistics::Summary,
 };
-use shared::{ClassCounts, ClassId, Shot};
+use cache::{ClassCounts, ClassId, Shot};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},

@@ -7,8 +7,8 @@ use super::{
     svg::{Anchor, Svg},
 };
 use crate::{records::ParamText, statistics::Summary};
+use cache::Shot;
 use serde_json::Value;
-use shared::Shot;
 
 pub(super) const FIGURE: FigureKind = FigureKind {
     name: "fig4",

@@ -7,7 +7,7 @@ use super::{
     svg::Svg,
 };
 use crate::metrics::{GroupHistograms, Histogram};
-use shared::{ClassCounts, Shot};
+use cache::{ClassCounts, Shot};
 
 pub(super) const FIGURE: FigureKind = FigureKind {
     name: "fig1",

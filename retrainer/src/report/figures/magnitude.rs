@@ -6,7 +6,7 @@ use super::{
     input::{MethodDetail, series, smooth},
 };
 use crate::{metrics::PerClass, statistics::Summary};
-use shared::{ClassCounts, ClassId, Shot};
+use cache::{ClassCounts, ClassId, Shot};
 
 pub(super) const FIGURE_2A: FigureKind = FigureKind {
     name: "fig2a",

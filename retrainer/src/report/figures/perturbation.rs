@@ -5,7 +5,7 @@ use super::{
     axes::{Grid, Scale, legend},
     input::{MethodDetail, series},
 };
-use shared::{ClassCounts, ClassId, Shot};
+use cache::{ClassCounts, ClassId, Shot};
 
 pub(super) const FIGURE: FigureKind = FigureKind {
     name: "fig3",

@@ -1,6 +1,6 @@
 //! A thin layer over SVG text: shapes by class, numbers in a fixed form, colours that follow the theme.
 
-use shared::text;
+use files::text;
 use std::fmt::Write;
 
 /// Colours by CSS variables with fallbacks: a page sets `--figure-…` for its theme; a program without variables takes the

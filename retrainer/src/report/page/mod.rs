@@ -9,7 +9,7 @@
 mod html_table;
 mod summary;
 
-use shared::text;
+use files::text;
 
 use super::{
     Format, ReportError, Style, TableKind,
