@@ -94,13 +94,13 @@ fuzz: setup
 # Files that the `methods!` macro declares are invisible to `cargo fmt`.
 check: setup
 	$(CARGO) fmt --all --check
-	rustfmt --edition 2024 --check retrainer/src/methods/*.rs tests/fuzz/src/lib.rs tests/fuzz/fuzz_targets/*.rs
+	rustfmt --edition 2024 --check retrainer/experiment/src/methods/*.rs tests/fuzz/src/lib.rs tests/fuzz/fuzz_targets/*.rs
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 fmt:
 	$(CARGO) fmt --all
-	rustfmt --edition 2024 retrainer/src/methods/*.rs tests/fuzz/src/lib.rs tests/fuzz/fuzz_targets/*.rs
+	rustfmt --edition 2024 retrainer/experiment/src/methods/*.rs tests/fuzz/src/lib.rs tests/fuzz/fuzz_targets/*.rs
 
 clean:
 	$(CARGO) clean

@@ -13,10 +13,10 @@
 
 use cache::{ClassCounts, ClassId, Dtype, FeatureCache, synthetic::SyntheticCache};
 use divan::{Bencher, counter::ItemsCount};
-use retrainer::{
+use engine::{Device, Products, Steps};
+use experiment::{
     metrics::Evaluation,
     plan::{Grid, Precision, Resources, SweepPlan, Work},
-    train::{Device, Products, Steps},
 };
 use std::sync::LazyLock;
 

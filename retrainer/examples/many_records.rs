@@ -6,9 +6,7 @@
 //! ```
 
 use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use retrainer::{
+use experiment::{
     methods::METHODS,
     metrics::{Evaluation, Metrics},
     records::{
@@ -16,6 +14,8 @@ use retrainer::{
         Status, Versions, keep_manifest, run_id,
     },
 };
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use std::{error::Error, path::Path};
 

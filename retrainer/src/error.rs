@@ -1,10 +1,13 @@
 //! Everything that can stop the program, and what the user can do about it.
 
-use crate::{
-    metrics::EvaluationError, plan::GridError, plan::PlanError, records::RecordError, report::ReportError,
-    train::TrainError,
-};
 use cache::CacheError;
+use engine::TrainError;
+use experiment::{
+    metrics::EvaluationError,
+    plan::{GridError, PlanError},
+    records::RecordError,
+    report::ReportError,
+};
 use files::{FileError, Hint, text};
 use std::path::PathBuf;
 

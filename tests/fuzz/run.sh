@@ -33,7 +33,7 @@ fuzz() { # target
   seeds=$(ls -d tests/fuzz/{seeds,regressions}/"$1" 2>/dev/null || true)
   case $1 in
     image) seeds+=" fixtures/images/files" ;;
-    grid) seeds+=" retrainer/presets" ;;
+    grid) seeds+=" retrainer/experiment/presets" ;;
   esac
   mkdir -p "$folder/corpus" "$scratch/$1"
   if [ -n "$runs" ]; then limit=(-runs="$runs"); else limit=(-max_total_time=$((seconds * cores / ${#targets[@]} + 1)) -seed=1); fi

@@ -3,7 +3,7 @@
 //! A copy of the page gets a script that uses it as a reader does and writes down what it saw.
 
 use crate::report;
-use retrainer::report::figures::FIGURES;
+use experiment::report::figures::FIGURES;
 use std::{fs, path::Path, process::Command};
 
 /// Errors, refused requests and messages are collected before anything else runs.

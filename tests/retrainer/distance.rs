@@ -1,7 +1,7 @@
 //! How far the reproduction lies from the paper's Table 1, and what explains it: the tables of `fixtures/reproduction/README.md`.
 
 use crate::readme::{Row, check, number, plain, report, rows, store, value};
-use retrainer::{
+use experiment::{
     records::{Params, Run},
     select::{Protocol, select},
 };

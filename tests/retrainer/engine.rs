@@ -2,13 +2,13 @@
 
 use cache::synthetic::{Pattern, SyntheticCache};
 use cache::{ClassId, FeatureCache, HeadKind, Split, View};
-use program::interrupt::Interrupt;
-use retrainer::{
+use engine::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work};
+use experiment::{
     methods::{METHODS, Training},
     metrics::{Evaluation, MetricValues},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
-    train::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work},
 };
+use program::interrupt::Interrupt;
 
 fn open(synthetic: &SyntheticCache) -> (tempfile::TempDir, FeatureCache) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,7 @@
 //! `retrainer report --figure`: every figure from records written by the library.
 
 use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
-use resvg::tiny_skia::Pixmap;
-use retrainer::{
+use experiment::{
     metrics::{Evaluation, Metrics},
     records::{
         Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
@@ -10,6 +9,7 @@ use retrainer::{
     },
     report::figures::FIGURES,
 };
+use resvg::tiny_skia::Pixmap;
 use std::{
     fs,
     path::Path,

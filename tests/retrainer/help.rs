@@ -21,7 +21,7 @@ fn the_list_of_methods_is_complete_json() {
     let list: Vec<serde_json::Value> =
         serde_json::from_str(&stdout(&place.run(&["methods", "--format", "json"]))).unwrap();
     let names: Vec<_> = list.iter().map(|method| method["name"].as_str().unwrap()).collect();
-    assert_eq!(names, retrainer::methods::METHODS.iter().map(|method| method.name).collect::<Vec<_>>());
+    assert_eq!(names, experiment::methods::METHODS.iter().map(|method| method.name).collect::<Vec<_>>());
     assert!(list.iter().all(|method| method["source"].as_str().is_some_and(|source| !source.is_empty())));
 }
 

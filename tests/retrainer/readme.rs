@@ -1,7 +1,7 @@
 //! The README's numbers: each one that comes from the committed records is made from them here.
 
 use crate::distance::distance;
-use retrainer::{
+use experiment::{
     records::{Params, Run, RunStore},
     select::{Protocol, select},
 };

@@ -1,6 +1,6 @@
 //! `retrainer report` on records written by the library, as a user sees it.
 
-use retrainer::{
+use experiment::{
     metrics::MetricValues,
     records::{
         FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions, run_id,

@@ -1,6 +1,6 @@
 //! The committed reproduction: its tables and figures follow from its records.
 
-use retrainer::records::{RunStore, revised, run_id};
+use experiment::records::{RunStore, revised, run_id};
 use std::{
     collections::BTreeSet,
     fs,

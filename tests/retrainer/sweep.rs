@@ -2,7 +2,7 @@
 
 use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
 use cache::{HeadKind, synthetic::SyntheticCache};
-use retrainer::{
+use experiment::{
     methods::METHODS,
     records::{RunStore, run_id},
     select::{Protocol, select, selected_detail},

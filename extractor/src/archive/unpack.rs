@@ -28,7 +28,7 @@ const LONGEST_TAIL: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`ExtractError::Exists`] for a folder that is there and not empty; [`ExtractError::Malformed`] for an archive that is
-/// cut off, damaged, or holds anything but the plain files of its manifest; [`ExtractError::Io`].
+/// cut off, damaged, or holds anything but the plain files of its manifest; [`ExtractError::File`].
 pub fn unpack(archive: &Path, cache: &Path, interrupt: &Interrupt) -> Result<(), ExtractError> {
     place::for_folder(cache)?;
     prepare(cache)?;

@@ -89,7 +89,7 @@ impl Bench {
     /// Generates the images.
     ///
     /// # Errors
-    /// [`ExtractError::UnknownName`], [`ExtractError::InvalidSetting`], [`ExtractError::Io`].
+    /// [`ExtractError::UnknownName`], [`ExtractError::InvalidSetting`], [`ExtractError::File`].
     pub fn new(settings: BenchSettings, interrupt: Interrupt) -> Result<Self, ExtractError> {
         let stem = BackboneKind::named(&settings.backbone)?.stem;
         let folder = tempfile::Builder::new()

@@ -11,7 +11,7 @@ use std::path::Path;
 /// Reads the array of a file.
 ///
 /// # Errors
-/// [`ExtractError::Io`]; [`ExtractError::Malformed`] for a damaged file and for types that are not read here.
+/// [`ExtractError::File`]; [`ExtractError::Malformed`] for a damaged file and for types that are not read here.
 pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
     let mut bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {

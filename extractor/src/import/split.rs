@@ -33,7 +33,7 @@ impl ImportedSplit {
     /// `[N, D]` and `sample_ids` `[N]`.
     ///
     /// # Errors
-    /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for anything but such a file.
+    /// [`ExtractError::File`]; [`ExtractError::Malformed`] for anything but such a file.
     pub fn from_safetensors(path: &Path) -> Result<Self, ExtractError> {
         let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
         let optional = |name: &str| safetensors_file::array(path, &bytes, name);
@@ -55,7 +55,7 @@ impl ImportedSplit {
     /// Reads NumPy files: features `[N, D]`, labels `[N]`, optionally the flipped view's features `[N, D]`.
     ///
     /// # Errors
-    /// [`ExtractError::Io`]; [`ExtractError::Malformed`] for anything but such files.
+    /// [`ExtractError::File`]; [`ExtractError::Malformed`] for anything but such files.
     pub fn from_npy(features: &Path, labels: &Path, flipped: Option<&Path>) -> Result<Self, ExtractError> {
         let mut digest = blake3::Hasher::new();
         for path in [features, labels].into_iter().chain(flipped) {

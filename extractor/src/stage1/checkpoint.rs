@@ -142,7 +142,7 @@ impl Checkpoint {
     /// The device is the caller's choice; number format and memory order are those of training unless `compute` says otherwise.
     ///
     /// # Errors
-    /// [`ExtractError::NotFound`], [`ExtractError::Io`], [`ExtractError::Malformed`], [`ExtractError::Torch`].
+    /// [`ExtractError::NotFound`], [`ExtractError::File`], [`ExtractError::Malformed`], [`ExtractError::Torch`].
     pub fn load(path: &Path, compute: impl FnOnce(&Recipe) -> Compute) -> Result<Self, ExtractError> {
         let file = checkpoint_path(path);
         if !file.is_file() {

@@ -38,7 +38,7 @@ pub struct EpochRecord {
 /// Reads the records of a checkpoint folder, without torn or foreign lines; an absent file holds none.
 ///
 /// # Errors
-/// [`ExtractError::Io`].
+/// [`ExtractError::File`].
 pub fn read_log(folder: &Path) -> Result<Vec<EpochRecord>, ExtractError> {
     let path = log_path(folder);
     let text = match regular::read_to_string(&path) {

@@ -51,10 +51,10 @@ pub struct TrainOutcome {
 /// the last one, at a stop and at the end. With `keep_best` the best epoch so far lies in [`super::BEST_FOLDER`].
 ///
 /// # Errors
-/// [`ExtractError::OtherSettings`] when `folder` holds another run; [`cache::CacheError::InUse`] while another process trains into
+/// [`ExtractError::OtherSettings`] when `folder` holds another run; [`files::FileError::InUse`] while another process trains into
 /// it; [`ExtractError::Diverged`] when the loss is no longer
 /// a number; [`ExtractError::Interrupted`] after a request to stop, with the state on disk; [`ExtractError::InvalidSetting`],
-/// [`ExtractError::UnknownName`], [`ExtractError::Torch`], [`ExtractError::Io`].
+/// [`ExtractError::UnknownName`], [`ExtractError::Torch`], [`ExtractError::File`].
 pub fn train(
     dataset: &Dataset,
     recipe: &Recipe,

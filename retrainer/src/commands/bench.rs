@@ -1,13 +1,11 @@
 //! `retrainer bench`: how near training is to the matrix products that it cannot do without.
 
 use super::{End, print, resources, say, sweep};
-use crate::{
-    error::RetrainError,
-    plan::{CacheShape, Grid, Precision, Resources, SweepPlan, Work},
-    train::{self, Device},
-};
+use crate::error::RetrainError;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use engine::Device;
+use experiment::plan::{CacheShape, Grid, Precision, Resources, SweepPlan, Work};
 use files::FileError;
 use program::device::DeviceChoice;
 use serde::Deserialize;
@@ -57,9 +55,9 @@ pub struct BenchArgs {
 /// # Errors
 /// [`RetrainError`].
 pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
-    let (device, why) = train::resolve_device(args.device)?;
+    let (device, why) = engine::resolve_device(args.device)?;
     let precision = sweep::possible(args.precision, device);
-    train::restart_for(precision, device)?;
+    engine::restart_for(precision, device)?;
     let cache = sweep::open_cache(&args.cache, false)?;
     say(&format!("device: {} ({why})", sweep::name(device)));
     let workers = resources::workers(args.workers, device);
@@ -68,7 +66,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     for &heads in &args.heads {
         let Some(work) = group(&cache, heads.max(1), args.batch_size, precision)? else { continue };
         if let Work::Sgd { key, heads } = work {
-            measured.push(train::measure(&cache, device, workers, key, &heads, budget)?);
+            measured.push(engine::measure(&cache, device, workers, key, &heads, budget)?);
             say(&format!("{} heads in a group: measured", heads.len()));
         }
     }
@@ -76,7 +74,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     let shape = CacheShape::of(&cache);
     let head_epoch = 4.0 * shape.samples as f64 * shape.dim as f64 * shape.classes as f64;
     // A GPU's groups are larger than its caches: a step cannot be faster than its weights come and go.
-    let copy_rate = (device != Device::Cpu).then(|| train::copy_rate(device, budget)).transpose()?;
+    let copy_rate = (device != Device::Cpu).then(|| engine::copy_rate(device, budget)).transpose()?;
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     let header = [
@@ -92,7 +90,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
         let columns = row.heads * shape.classes;
         let step = 4.0 * (args.batch_size * shape.dim * columns) as f64; // floating-point operations
         let floor = copy_rate.map(|rate| {
-            let floor = (step / best).max(train::step_bytes(shape.dim, columns) / rate);
+            let floor = (step / best).max(engine::step_bytes(shape.dim, columns) / rate);
             format!("{:.2}", step / row.training_rate / floor)
         });
         let cells = [

@@ -1,14 +1,12 @@
 //! `retrainer evaluate`: an exported head, or any linear head, on a cache.
 
 use super::{End, print, say, sweep};
-use crate::{
-    error::RetrainError,
-    head_file,
-    metrics::{Evaluation, METRICS, MetricValues, Unit},
-    train::LinearHead,
-};
+use crate::error::RetrainError;
 use cache::{FeatureCache, Split, View};
 use clap::{Args, ValueEnum};
+use engine::LinearHead;
+use engine::head_file;
+use experiment::metrics::{Evaluation, METRICS, MetricValues, Unit};
 use std::path::PathBuf;
 
 /// Arguments of `retrainer evaluate`.

@@ -1,17 +1,17 @@
 //! `retrainer export`: one run's weights. Runs are not stored: a head costs less to train again than to keep.
 
 use super::{End, report, say, sweep};
-use crate::{
-    error::RetrainError,
-    head_file,
+use crate::error::RetrainError;
+use cache::{FeatureCache, Split, View};
+use clap::{Args, ValueEnum};
+use engine::head_file;
+use engine::{Device, FittedHead, StateKind, Sweep, SweepEnd};
+use experiment::{
     methods::{Given, Method, Params, Training},
     plan::{Grid, Point, Precision, Resources, SweepPlan},
     records::{PRECISION, REVISION, RunRecord, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision},
     select::Protocols,
-    train::{self, Device, FittedHead, StateKind, Sweep, SweepEnd},
 };
-use cache::{FeatureCache, Split, View};
-use clap::{Args, ValueEnum};
 use files::{Hint, output::Output, text};
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
 use std::path::{Path, PathBuf};
@@ -142,12 +142,12 @@ fn device(args: &ExportArgs, record: &RunRecord) -> Result<(Device, Precision), 
     let precision = Precision::find(&record.precision).ok_or_else(|| {
         refuse(record, format!("this version knows no precision `{}`", record.precision), OTHER_VERSION)
     })?;
-    let (device, why) = train::resolve_device(args.device)?;
+    let (device, why) = engine::resolve_device(args.device)?;
     if sweep::possible(precision, device) != precision {
         let reason = format!("{} needs a CUDA device", precision.name());
         return Err(refuse(record, reason, "export it on a machine that has one"));
     }
-    train::restart_for(precision, device)?;
+    engine::restart_for(precision, device)?;
     say(&format!("device: {} ({why})", sweep::name(device)));
     Ok((device, precision))
 }

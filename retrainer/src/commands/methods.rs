@@ -1,12 +1,10 @@
 //! `retrainer methods`: what there is, and what it takes.
 
 use super::{End, print};
-use crate::{
-    error::RetrainError,
-    methods::{METHODS, Method, Value},
-};
+use crate::error::RetrainError;
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use experiment::methods::{METHODS, Method, Value};
 use serde_json::json;
 
 /// Arguments of `retrainer methods`.
@@ -80,7 +78,7 @@ fn table() -> String {
         let params = if params.is_empty() { "–".to_owned() } else { params.join("\n") };
         table.add_row([&names, method.formula, &params, method.source]);
     }
-    let sgd: Vec<String> = crate::methods::SGD_PARAMS
+    let sgd: Vec<String> = experiment::methods::SGD_PARAMS
         .iter()
         .map(|param| format!("  {} = {} ({}): {}", param.name, param.default, param.kind, param.help))
         .collect();
@@ -109,7 +107,7 @@ fn object(method: &Method) -> serde_json::Value {
         "formula": method.formula,
         "source": method.source,
         "reduces_to": method.reduces_to,
-        "trained": method.training == crate::methods::Training::Sgd,
+        "trained": method.training == experiment::methods::Training::Sgd,
         "params": params,
         "grid": method.grid,
     })

@@ -1,6 +1,10 @@
 //! `retrainer report`: run records to tables and figures.
 
-use crate::{
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use experiment::{
     records::RunStore,
     report::{
         FORMATS, Format, ReportError, Results, Style, TABLES, Table, TableKind,
@@ -9,10 +13,6 @@ use crate::{
         page::{Page, page},
     },
     select::Protocol,
-};
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser},
 };
 use files::output::Output;
 use program::console;

@@ -1,11 +1,9 @@
 //! What a sweep takes of the machine where the user does not say.
 
-use crate::{
-    plan::Resources,
-    train::{self, Device},
-};
 use cache::{FeatureCache, Split};
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use engine::Device;
+use experiment::plan::Resources;
 use std::{fs, thread};
 
 /// Bytes of weights and momentum that a group may have on a CPU that does not tell its caches.
@@ -34,7 +32,7 @@ pub(super) fn resources(
 ) -> Resources {
     let workers = workers(asked_workers, device);
     let asked = group_megabytes.map(|megabytes| megabytes.saturating_mul(1_000_000));
-    let group_bytes = asked.unwrap_or_else(|| match train::free_memory(device) {
+    let group_bytes = asked.unwrap_or_else(|| match engine::free_memory(device) {
         _ if device == Device::Cpu => last_cache(workers).map_or(CPU_GROUP, cpu_group),
         Some(free) => gpu_group(free / workers as u64, resident(cache)),
         None => GPU_GROUP / workers,

@@ -5,8 +5,11 @@ use super::{
     resources::{self, resources},
     say,
 };
-use crate::{
-    error::RetrainError,
+use crate::error::RetrainError;
+use cache::{CacheError, FeatureCache, Split, View};
+use clap::Args;
+use engine::{Device, FittedHead, State, Sweep, SweepEnd};
+use experiment::{
     methods::suggestion,
     plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
     records::{
@@ -14,10 +17,7 @@ use crate::{
         Status, Versions, keep_manifest,
     },
     select::{Protocol, Protocols},
-    train::{self, Device, FittedHead, State, Sweep, SweepEnd},
 };
-use cache::{CacheError, FeatureCache, Split, View};
-use clap::Args;
 use files::FileError;
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
 use rayon::{ThreadPoolBuilder, prelude::*};
@@ -141,7 +141,7 @@ fn grid(args: &SweepArgs, device: Device) -> Result<Grid, RetrainError> {
     let mut grid = args.source.read(args.seeds.as_deref())?;
     let asked = args.precision.unwrap_or(grid.precision);
     grid.precision = possible(asked, device);
-    train::restart_for(grid.precision, device)?;
+    engine::restart_for(grid.precision, device)?;
     if asked != grid.precision {
         say(&format!(
             "note: a CPU has no {}: its products are {}, and recorded so",
@@ -166,7 +166,7 @@ fn grid(args: &SweepArgs, device: Device) -> Result<Grid, RetrainError> {
 pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     // Before the long reading of the cache, so that a stop in it keeps its exit status, too.
     let interrupt = if args.dry_run { Interrupt::never() } else { interrupt()? };
-    let (device, why) = train::resolve_device(args.device)?;
+    let (device, why) = engine::resolve_device(args.device)?;
     let grid = grid(args, device)?;
     let cache = open_cache(&args.cache, args.verify)?;
     say(&format!("device: {} ({why})", name(device)));
@@ -326,7 +326,7 @@ fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
     let heads = plan.resources.heads_per_group(plan.shape);
     let columns = heads * plan.shape.classes;
     let budget = Duration::from_millis(300);
-    let rate = train::matmul_rate(device, 64, plan.shape.dim, columns, plan.precision, budget)?;
+    let rate = engine::matmul_rate(device, 64, plan.shape.dim, columns, plan.precision, budget)?;
     // Workers have a core each, but share a GPU.
     let side_by_side = if device == Device::Cpu { plan.resources.workers } else { 1 };
     Ok(format!(
@@ -373,7 +373,7 @@ fn record(
         cache_key: cache_key.to_owned(),
         cache: cache.path().display().to_string(),
         method: head.task.point.method.name.to_owned(),
-        params: crate::plan::record_params(&head.task.point, tta, precision),
+        params: experiment::plan::record_params(&head.task.point, tta, precision),
         seed: head.task.point.seed,
         status: if head.diverged_at.is_some() { Status::Diverged } else { Status::Ok },
         diverged_at: head.diverged_at.map(whole),

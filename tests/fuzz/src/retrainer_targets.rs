@@ -2,8 +2,8 @@
 
 use super::parts::{Folder, Target};
 use ::cache::FeatureCache;
-use retrainer::{
-    head_file,
+use engine::head_file;
+use experiment::{
     plan::{CacheShape, Grid, Precision, Resources, SweepPlan},
     records::RunStore,
     report::{

@@ -1,0 +1,371 @@
+//! Features as the engine reads them: gathered from the memory map on the CPU, resident on a CUDA device.
+
+use super::{
+    bridge::{from_bytes, from_f32, from_i64, size},
+    closed_form::{self, Statistics},
+    error::TrainError,
+    sampler::RowsByClass,
+    weights::LinearHead,
+};
+use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
+use experiment::head::Classifier;
+use experiment::plan::memory::{EVALUATION_ROWS, kept_logits};
+use std::{cell::OnceCell, ops::Range};
+use tch::{Device, Kind, Tensor};
+
+/// Features of one view, `[N, D]`.
+#[derive(Debug)]
+pub(super) enum Features<'cache> {
+    /// Read from the map, row by row, widened to f32.
+    Mapped(FeatureView<'cache>),
+    /// On the device, as stored.
+    Resident(Tensor),
+}
+
+impl<'cache> Features<'cache> {
+    fn new(
+        cache: &'cache FeatureCache,
+        split: Split,
+        view: View,
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        let mapped = cache.view(split, view)?;
+        if device == Device::Cpu {
+            return Ok(Self::Mapped(mapped));
+        }
+        let kind = match cache.manifest().dtype {
+            Dtype::F32 => Kind::Float,
+            Dtype::F16 => Kind::Half,
+            Dtype::Bf16 => Kind::BFloat16,
+        };
+        let shards = mapped
+            .stored()
+            .map(|(rows, bytes)| from_bytes(bytes, &[size(rows), size(mapped.dim())], kind, device))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::Resident(Tensor::f_cat(&shards, 0)?))
+    }
+
+    /// The rows of a pass in `range`, as f32 `[range.len(), D]`.
+    fn gather(&self, pass: &Pass, range: Range<usize>) -> Result<Tensor, TrainError> {
+        match self {
+            Self::Mapped(view) => {
+                let indices = pass.order.get(range).unwrap_or_default();
+                let mut rows = vec![0.0; indices.len() * view.dim()];
+                view.gather(indices, &mut rows)?;
+                from_f32(&rows, &[size(indices.len()), size(view.dim())], Device::Cpu)
+            }
+            Self::Resident(features) => {
+                Ok(features.f_index_select(0, &pass.indices(&range)?)?.f_to_kind(Kind::Float)?)
+            }
+        }
+    }
+
+    /// Consecutive rows as f32.
+    fn rows(&self, range: Range<usize>, device: Device) -> Result<Tensor, TrainError> {
+        match self {
+            Self::Mapped(view) => {
+                let mut rows = vec![0.0; range.len() * view.dim()];
+                let length = size(range.len());
+                view.read_rows(range, &mut rows)?;
+                from_f32(&rows, &[length, size(view.dim())], device)
+            }
+            Self::Resident(features) => {
+                let rows = features.f_narrow(0, size(range.start), size(range.len()))?;
+                Ok(rows.f_to_kind(Kind::Float)?)
+            }
+        }
+    }
+}
+
+/// A split to evaluate on.
+#[derive(Debug)]
+pub(super) struct EvaluationSplit<'cache> {
+    clean: Features<'cache>,
+    flipped: Option<Features<'cache>>,
+    pub(super) labels: &'cache [ClassId],
+    device: Device,
+}
+
+impl<'cache> EvaluationSplit<'cache> {
+    fn new(
+        cache: &'cache FeatureCache,
+        split: Split,
+        test_time_augmentation: bool,
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        let flipped = test_time_augmentation && cache.has(split, View::Flipped);
+        Ok(Self {
+            clean: Features::new(cache, split, View::Clean, device)?,
+            flipped: flipped.then(|| Features::new(cache, split, View::Flipped, device)).transpose()?,
+            labels: cache.labels(split),
+            device,
+        })
+    }
+
+    /// Consecutive rows; with test-time augmentation the mean of clean and flipped features, whose linear logits are the
+    /// mean of both logits.
+    pub(super) fn mean_view(&self, range: Range<usize>) -> Result<Tensor, TrainError> {
+        let clean = self.clean.rows(range.clone(), self.device)?;
+        match &self.flipped {
+            None => Ok(clean),
+            Some(flipped) => Ok(clean.f_lerp(&flipped.rows(range, self.device)?, 0.5)?),
+        }
+    }
+
+    /// Consecutive rows of each view, for logits that are not linear in the features.
+    pub(super) fn views(&self, range: &Range<usize>) -> Result<Vec<Tensor>, TrainError> {
+        let views = std::iter::once(&self.clean).chain(&self.flipped);
+        views.map(|view| view.rows(range.clone(), self.device)).collect()
+    }
+}
+
+/// Everything of a cache that one worker reads.
+#[derive(Debug)]
+pub struct Data<'cache> {
+    pub(super) device: Device,
+    pub(super) dim: usize,
+    pub(super) class_counts: &'cache ClassCounts,
+    pub(super) labels: &'cache [ClassId],
+    pub(super) rows_by_class: RowsByClass,
+    clean: Features<'cache>,
+    augmented: Vec<Features<'cache>>,
+    pub(super) val: Option<EvaluationSplit<'cache>>,
+    pub(super) test: EvaluationSplit<'cache>,
+    /// The stage-1 head in its own form.
+    pub(super) stage1: Option<LinearHead>,
+    /// It as columns `[D, C]` and bias `[1, C]`.
+    base: Option<(Tensor, Tensor)>,
+    /// Its logits at the clean view, `[N, C]`, made when first needed and small enough to keep.
+    base_logits: OnceCell<Option<Tensor>>,
+    pub(super) statistics: Statistics,
+}
+
+impl<'cache> Data<'cache> {
+    /// Opens the views that a sweep reads; on a CUDA device they are copied there once.
+    ///
+    /// # Errors
+    /// [`TrainError::Cache`] for views that are not there, [`TrainError::Torch`] when the device is full.
+    pub fn new(
+        cache: &'cache FeatureCache,
+        device: Device,
+        test_time_augmentation: bool,
+        augmented: bool,
+    ) -> Result<Self, TrainError> {
+        let views = cache
+            .views(Split::Train)
+            .into_iter()
+            .filter(|view| augmented && matches!(view, View::Augmented(_)));
+        let classes = cache.class_counts().classes();
+        let stage1 = cache.stage1_head().map(LinearHead::stage1);
+        let base = stage1.as_ref().map(|head| {
+            let weight = from_f32(&head.columns(), &[size(head.dim), size(head.classes)], device)?;
+            Ok::<_, TrainError>((weight, from_f32(&head.bias, &[1, size(head.classes)], device)?))
+        });
+        let val = (!cache.labels(Split::Val).is_empty())
+            .then(|| EvaluationSplit::new(cache, Split::Val, test_time_augmentation, device));
+        Ok(Self {
+            device,
+            dim: cache.dim(),
+            class_counts: cache.class_counts(),
+            labels: cache.labels(Split::Train),
+            rows_by_class: RowsByClass::new(cache.labels(Split::Train), classes),
+            clean: Features::new(cache, Split::Train, View::Clean, device)?,
+            augmented: views
+                .map(|view| Features::new(cache, Split::Train, view, device))
+                .collect::<Result<_, _>>()?,
+            val: val.transpose()?,
+            test: EvaluationSplit::new(cache, Split::Test, test_time_augmentation, device)?,
+            stage1,
+            base: base.transpose()?,
+            base_logits: OnceCell::new(),
+            statistics: Statistics::default(),
+        })
+    }
+
+    /// Training samples N.
+    pub(super) fn samples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Training rows of the clean view as f32, `[n, D]`.
+    pub(super) fn train_rows(&self, range: Range<usize>) -> Result<Tensor, TrainError> {
+        self.clean.rows(range, self.device)
+    }
+
+    /// The training samples of an epoch in this order, for a classifier; `augmented` names the epoch whose view is read.
+    pub(super) fn pass(
+        &self,
+        order: Vec<u32>,
+        augmented: Option<usize>,
+        classifier: Classifier,
+    ) -> Result<Pass, TrainError> {
+        let numbers: Vec<i64> = order.iter().map(|&index| i64::from(index)).collect();
+        let indices = from_i64(&numbers, &[size(numbers.len())], self.device)?;
+        let labels: Vec<i64> = order
+            .iter()
+            .filter_map(|&index| self.labels.get(index as usize))
+            .map(|label| i64::from(label.0))
+            .collect();
+        let labels = from_i64(&labels, &[size(order.len())], self.device)?;
+        Ok(Pass { order, indices, labels, augmented, classifier })
+    }
+
+    /// What the pass's classifier reads of its samples in `range`, and labels `[B]`; nothing here waits for the device.
+    pub(super) fn batch(&self, pass: &Pass, range: Range<usize>) -> Result<(Inputs, Tensor), TrainError> {
+        let count = self.augmented.len().max(1);
+        let augmented = pass.augmented.and_then(|epoch| self.augmented.get(epoch % count));
+        let labels = pass.labels.f_narrow(0, size(range.start), size(range.len()))?;
+        // Classifiers on the stage-1 logits alone need no features: that is what makes them cheap.
+        // The kept logits are asked for by these alone: N × C numbers are not computed for anybody else.
+        let scaled = pass.classifier == Classifier::Rescaled && augmented.is_none();
+        if let Some(kept) = if scaled { self.kept_base_logits()? } else { None } {
+            return Ok((Inputs::BaseLogits(kept.f_index_select(0, &pass.indices(&range)?)?), labels));
+        }
+        let features = augmented.unwrap_or(&self.clean).gather(pass, range)?;
+        Ok((self.inputs(features, pass.classifier)?, labels))
+    }
+
+    /// What a classifier reads of features `[B, D]`.
+    pub(super) fn inputs(&self, features: Tensor, classifier: Classifier) -> Result<Inputs, TrainError> {
+        Ok(match classifier {
+            Classifier::Linear => Inputs::Features(features),
+            Classifier::Cosine => Inputs::Features(unit_rows(&features)?),
+            Classifier::Rescaled => Inputs::BaseLogits(self.base_logits(&features)?),
+            Classifier::Aligned => Inputs::Both { logits: self.base_logits(&features)?, features },
+        })
+    }
+
+    /// The stage-1 head's logits `[B, C]`.
+    fn base_logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
+        let (weight, bias) = self.base.as_ref().ok_or(TrainError::MissingHead)?;
+        if self.cosine_base() {
+            return Ok(bias.f_addmm(&unit_rows(features)?, weight)?);
+        }
+        Ok(bias.f_addmm(features, weight)?)
+    }
+
+    /// Whether the stage-1 logits are those of a cosine classifier, and so not linear in the features.
+    pub(super) fn cosine_base(&self) -> bool {
+        self.stage1.as_ref().is_some_and(LinearHead::reads_unit_features)
+    }
+
+    /// Where a classifier of raw features starts from the stage-1 head: at its weights, or, of a cosine head, at
+    /// [`LinearHead::linearised`] ones.
+    pub(super) fn linear_start(&self) -> Result<LinearHead, TrainError> {
+        let head = self.stage1.clone().ok_or(TrainError::MissingHead)?;
+        if head.reads_unit_features() {
+            return Ok(head.linearised(closed_form::mean_length(self)?));
+        }
+        Ok(head)
+    }
+
+    fn kept_base_logits(&self) -> Result<Option<&Tensor>, TrainError> {
+        if let Some(kept) = self.base_logits.get() {
+            return Ok(kept.as_ref());
+        }
+        let small = kept_logits(self.samples(), self.class_counts.classes()) > 0;
+        let kept = small.then(|| {
+            let shape = [size(self.samples()), size(self.class_counts.classes())];
+            let kept = Tensor::f_empty(shape, (Kind::Float, self.device))?;
+            for range in pieces(self.samples(), EVALUATION_ROWS) {
+                let logits = self.base_logits(&self.train_rows(range.clone())?)?;
+                kept.f_narrow(0, size(range.start), size(range.len()))?.f_copy_(&logits)?;
+            }
+            Ok::<_, TrainError>(kept)
+        });
+        let kept = kept.transpose()?;
+        Ok(self.base_logits.get_or_init(|| kept).as_ref())
+    }
+}
+
+/// The samples of an epoch in order, on the device as a whole: a copy for each batch would make the device wait each time.
+#[derive(Debug)]
+pub(super) struct Pass {
+    order: Vec<u32>,
+    /// `order`, `[n]` i64.
+    indices: Tensor,
+    /// `[n]` i64.
+    labels: Tensor,
+    augmented: Option<usize>,
+    classifier: Classifier,
+}
+
+impl Pass {
+    /// Number of samples.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn indices(&self, range: &Range<usize>) -> Result<Tensor, TrainError> {
+        Ok(self.indices.f_narrow(0, size(range.start), size(range.len()))?)
+    }
+}
+
+/// What a classifier reads of a batch.
+#[derive(Debug)]
+pub(super) enum Inputs {
+    /// Features `[B, D]`.
+    Features(Tensor),
+    /// Logits of the stage-1 head `[B, C]`.
+    BaseLogits(Tensor),
+    /// Both.
+    Both {
+        /// `[B, D]`.
+        features: Tensor,
+        /// `[B, C]`.
+        logits: Tensor,
+    },
+}
+
+impl Inputs {
+    /// Rows `start .. start + length`.
+    pub(super) fn narrow(&self, start: i64, length: i64) -> Result<Self, TrainError> {
+        Ok(match self {
+            Self::Features(features) => Self::Features(features.f_narrow(0, start, length)?),
+            Self::BaseLogits(logits) => Self::BaseLogits(logits.f_narrow(0, start, length)?),
+            Self::Both { features, logits } => Self::Both {
+                features: features.f_narrow(0, start, length)?,
+                logits: logits.f_narrow(0, start, length)?,
+            },
+        })
+    }
+}
+
+/// Rows scaled to length 1; a row of zeros stays.
+pub(super) fn unit_rows(rows: &Tensor) -> Result<Tensor, TrainError> {
+    Ok(rows.f_div(&rows.f_norm_scalaropt_dim(2, [1_i64].as_slice(), true)?.f_clamp_min(1e-12)?)?)
+}
+
+/// Ranges of at most `step` rows.
+pub(super) fn pieces(rows: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = step.max(1);
+    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cache::synthetic::SyntheticCache;
+
+    /// A plain head once computed and kept all N × C stage-1 logits: 463 MB at the size of ImageNet-LT.
+    #[test]
+    fn stage_1_logits_are_kept_only_for_heads_that_train_on_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        SyntheticCache::default().write(&path).unwrap();
+        let cache = FeatureCache::open(&path).unwrap();
+        let data = Data::new(&cache, Device::Cpu, false, false).unwrap();
+        for classifier in [Classifier::Linear, Classifier::Cosine, Classifier::Aligned] {
+            let _ = data.batch(&data.pass(vec![0, 1], None, classifier).unwrap(), 0..2).unwrap();
+            assert!(data.base_logits.get().is_none(), "{classifier:?}");
+        }
+        let pass = data.pass(vec![0, 3, 1], None, Classifier::Rescaled).unwrap();
+        let Inputs::BaseLogits(kept) = data.batch(&pass, 1..3).unwrap().0 else { panic!() };
+        let Inputs::BaseLogits(fresh) =
+            data.inputs(data.clean.gather(&pass, 1..3).unwrap(), Classifier::Rescaled).unwrap()
+        else {
+            panic!()
+        };
+        assert!(kept.allclose(&fresh, 1e-6, 1e-6, false));
+    }
+}

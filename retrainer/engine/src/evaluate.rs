@@ -1,0 +1,256 @@
+//! From parameters to accuracies and metrics on a split.
+
+use super::{
+    bridge::{from_i64, read_f32, size, to_counts, to_f32},
+    classifier::Parameters,
+    data::{Data, EvaluationSplit, Inputs, pieces, unit_rows},
+    error::TrainError,
+    weights::LinearHead,
+};
+use cache::ClassCounts;
+use experiment::plan::memory::{EVALUATION_ROWS, rows_at_once};
+use experiment::{
+    head::Classifier,
+    metrics::{ClassSizes, Evaluation, Metrics},
+    plan::Precision,
+};
+use rayon::prelude::*;
+use std::ops::Range;
+use tch::{Device, Kind, Tensor};
+
+/// Heads that are measured together.
+#[derive(Debug)]
+pub(super) struct Heads<'a> {
+    pub(super) parameters: &'a Parameters,
+    /// Number of heads H.
+    pub(super) count: usize,
+    /// For linear parameters on unit features: their centre, `[1, D]`.
+    pub(super) unit_centre: Option<Tensor>,
+    /// For linear parameters: whether |f|²/2 is subtracted, [`HeadForm::Distance`](super::weights::HeadForm).
+    pub(super) distances: bool,
+}
+
+impl Heads<'_> {
+    /// Logits `[n, H·C]`; with test-time augmentation the mean of both views' logits.
+    fn logits(
+        &self,
+        data: &Data<'_>,
+        split: &EvaluationSplit<'_>,
+        range: Range<usize>,
+    ) -> Result<Tensor, TrainError> {
+        let classifier = self.parameters.classifier();
+        let linear = match classifier {
+            Classifier::Linear => self.unit_centre.is_none() && !self.distances,
+            Classifier::Rescaled => !data.cosine_base(),
+            Classifier::Cosine | Classifier::Aligned => false,
+        };
+        if linear {
+            // Linear in the features, so the mean of the features does.
+            let inputs = data.inputs(split.mean_view(range)?, classifier)?;
+            return self.parameters.logits(&inputs, Precision::F32);
+        }
+        let mut mean: Option<Tensor> = None;
+        for view in split.views(&range)? {
+            let shared = self.distances.then(|| half_squares(&view)).transpose()?;
+            let inputs = match &self.unit_centre {
+                Some(centre) => Inputs::Features(unit_rows(&view.f_sub(centre)?)?),
+                None => data.inputs(view, classifier)?,
+            };
+            let mut logits = self.parameters.logits(&inputs, Precision::F32)?;
+            if let Some(shared) = shared {
+                let _ = logits.f_sub_(&shared)?;
+            }
+            mean = Some(match mean {
+                None => logits,
+                Some(first) => first.f_lerp(&logits, 0.5)?,
+            });
+        }
+        mean.ok_or_else(|| TrainError::Torch("a split without views".to_owned()))
+    }
+}
+
+/// |f|²/2 of each row, `[n, 1]`.
+fn half_squares(rows: &Tensor) -> Result<Tensor, TrainError> {
+    let squares = rows.f_square()?.f_sum_dim_intlist([1_i64].as_slice(), true, Kind::Float)?;
+    Ok(squares.f_mul_scalar(0.5)?)
+}
+
+/// Mean of per-class accuracies of each head, an exact fraction: what epochs are chosen by, the earliest of equals. Counted
+/// on the device; one sync at the end.
+pub(super) fn balanced_accuracy(
+    heads: &Heads<'_>,
+    data: &Data<'_>,
+    split: &EvaluationSplit<'_>,
+) -> Result<Vec<f64>, TrainError> {
+    let (device, classes) = (data.device, data.class_counts.classes());
+    let mut samples = vec![0; classes];
+    for label in split.labels {
+        if let Some(count) = samples.get_mut(label.index()) {
+            *count += 1;
+        }
+    }
+    let sizes = ClassSizes::new(&samples);
+    // Hits of all classes of one size; whole numbers, so that no order of the sums matters.
+    let mut correct = Tensor::f_zeros([size(sizes.groups()), size(heads.count)], (Kind::Double, device))?;
+    for range in evaluation_pieces(split.labels.len(), heads.count * classes) {
+        let labels = split.labels.get(range.clone()).unwrap_or_default();
+        let numbers: Vec<i64> = labels.iter().map(|label| i64::from(label.0)).collect();
+        let groups: Vec<i64> =
+            labels.iter().filter_map(|label| sizes.group(label.index())).map(size).collect();
+        let index = |numbers: &[i64]| from_i64(numbers, &[size(numbers.len())], device);
+        let logits = heads.logits(data, split, range)?.f_view([-1, size(heads.count), size(classes)])?;
+        let hits = logits.f_argmax(2, false)?.f_eq_tensor(&index(&numbers)?.f_unsqueeze(1)?)?;
+        let _ = correct.f_index_add_(0, &index(&groups)?, &hits.f_to_kind(Kind::Double)?)?;
+    }
+    let correct = to_counts(&correct)?; // [groups, H]
+    let of_head = |head: usize| correct.iter().skip(head).step_by(heads.count).copied().collect::<Vec<_>>();
+    Ok((0..heads.count).map(|head| sizes.mean(&of_head(head)).unwrap_or(0.0)).collect())
+}
+
+/// All metrics of each head, whose weights are `linear`, and which samples it has right.
+pub(super) fn metrics(
+    heads: &Heads<'_>,
+    linear: &[LinearHead],
+    data: &Data<'_>,
+    split: &EvaluationSplit<'_>,
+    class_counts: &ClassCounts,
+) -> Result<Vec<Metrics>, TrainError> {
+    let mut evaluations = vec![Evaluation::new(class_counts); heads.count];
+    if data.device == Device::Cpu {
+        update(&mut evaluations, heads, data, split)?;
+    } else {
+        update_head_by_head(&mut evaluations, heads, data, split)?;
+    }
+    for (evaluation, head) in evaluations.iter_mut().zip(linear) {
+        evaluation.set_weight_norms(&head.norms())?;
+    }
+    let finish = |evaluation: &Evaluation| {
+        let mut metrics = evaluation.finish();
+        let hits = evaluation.hits(split.labels).map(|hits| hits.pack()).transpose();
+        metrics.per_class.hits = hits.map_err(|error| TrainError::Worker(error.to_string()))?;
+        Ok(metrics)
+    };
+    if data.device == Device::Cpu {
+        // Workers keep all cores busy.
+        evaluations.iter().map(finish).collect()
+    } else {
+        evaluations.par_iter().map(finish).collect()
+    }
+}
+
+/// Adds the samples of a split, piece by piece, each head in its columns of `[n, H·C]`.
+fn update(
+    evaluations: &mut [Evaluation],
+    heads: &Heads<'_>,
+    data: &Data<'_>,
+    split: &EvaluationSplit<'_>,
+) -> Result<(), TrainError> {
+    let classes = data.class_counts.classes();
+    let stride = heads.count * classes;
+    let mut numbers = Vec::new();
+    for range in evaluation_pieces(split.labels.len(), stride) {
+        let labels = split.labels.get(range.clone()).unwrap_or_default();
+        read_f32(&heads.logits(data, split, range)?, &mut numbers)?;
+        for (head, evaluation) in evaluations.iter_mut().enumerate() {
+            evaluation.update_strided(&numbers, labels, head * classes, stride)?;
+        }
+    }
+    Ok(())
+}
+
+/// As [`update`] beside a GPU, all cores together: while they look at the logits of some rows, those of the next are computed and
+/// copied.
+fn update_head_by_head(
+    evaluations: &mut [Evaluation],
+    heads: &Heads<'_>,
+    data: &Data<'_>,
+    split: &EvaluationSplit<'_>,
+) -> Result<(), TrainError> {
+    let classes = data.class_counts.classes();
+    let mut ranges = evaluation_pieces(split.labels.len(), heads.count * classes);
+    let mut launch = || ranges.next().map(|range| Transfer::start(heads, data, split, range)).transpose();
+    let mut next = launch()?;
+    while let Some(transfer) = next {
+        let (range, logits) = transfer.wait()?;
+        next = launch()?;
+        let labels = split.labels.get(range).unwrap_or_default();
+        let blocks = (0..heads.count).map(|head| Ok(logits.f_narrow(0, size(head), 1)?));
+        let blocks = blocks.collect::<Result<Vec<_>, TrainError>>()?;
+        evaluations.par_iter_mut().zip(blocks).try_for_each_init(
+            Vec::new,
+            |numbers, (evaluation, block)| {
+                read_f32(&block, numbers)?;
+                Ok::<_, TrainError>(evaluation.update(numbers, labels)?)
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Logits on their way from a device to the host.
+struct Transfer {
+    rows: Range<usize>,
+    /// `[H, n, C]`: of a head all in one place, so that a core reads no more than it looks at. Not there before the wait.
+    logits: Tensor,
+    /// A number of the device that comes after them.
+    behind: Tensor,
+}
+
+impl Transfer {
+    fn start(
+        heads: &Heads<'_>,
+        data: &Data<'_>,
+        split: &EvaluationSplit<'_>,
+        rows: Range<usize>,
+    ) -> Result<Self, TrainError> {
+        let classes = data.class_counts.classes();
+        let logits = heads.logits(data, split, rows.clone())?;
+        let by_head = logits.f_view([-1, size(heads.count), size(classes)])?.f_permute([1, 0, 2])?;
+        let by_head = by_head.f_contiguous()?;
+        // What does not wait is copied to page-locked memory, which libtorch keeps for the next piece.
+        let on_host = by_head.f_to_device_(Device::Cpu, Kind::Float, true, false)?;
+        Ok(Self { rows, logits: on_host, behind: Tensor::f_zeros([1], (Kind::Float, data.device))? })
+    }
+
+    /// The rows and their logits, which have arrived.
+    fn wait(self) -> Result<(Range<usize>, Tensor), TrainError> {
+        // A device does one thing after the other: a copy that waits comes after those that do not.
+        to_f32(&self.behind)?;
+        Ok((self.rows, self.logits))
+    }
+}
+
+/// Ranges of rows whose logits fit into memory.
+fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<usize>> {
+    pieces(rows, EVALUATION_ROWS.min(rows_at_once(columns)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::LinearHead;
+    use cache::{FeatureCache, synthetic::SyntheticCache};
+
+    #[test]
+    fn heads_are_measured_alike_in_columns_and_head_by_head() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        SyntheticCache::default().write(&path).unwrap();
+        let cache = FeatureCache::open(&path).unwrap();
+        let data = Data::new(&cache, Device::Cpu, true, false).unwrap();
+        let classes = data.class_counts.classes();
+        let linear: Vec<_> = (0..3).map(|seed| LinearHead::fresh(classes, data.dim, seed)).collect();
+        let parameters = Parameters::linear(&linear, Device::Cpu).unwrap();
+        let heads = Heads { parameters: &parameters, count: 3, unit_centre: None, distances: false };
+        let measured = |update: &dyn Fn(&mut [Evaluation]) -> Result<(), TrainError>| {
+            let mut evaluations = vec![Evaluation::new(data.class_counts); 3];
+            update(&mut evaluations).unwrap();
+            evaluations.iter().map(Evaluation::finish).collect::<Vec<_>>()
+        };
+        let columns = measured(&|evaluations| update(evaluations, &heads, &data, &data.test));
+        let by_head = measured(&|evaluations| update_head_by_head(evaluations, &heads, &data, &data.test));
+        assert_eq!(columns, by_head);
+        assert_eq!(columns[0].samples, data.test.labels.len() as u64);
+        assert_ne!(columns[0], columns[1]);
+    }
+}

@@ -1,0 +1,273 @@
+//! One piece of work from start to finish: train, choose epochs, measure.
+
+use super::{
+    area,
+    bridge::{from_f32, size},
+    classifier::Parameters,
+    closed_form,
+    data::{Data, pieces},
+    error::TrainError,
+    evaluate::Heads,
+    head_group::{HeadGroup, Member},
+    post_hoc,
+    sampler::SampleOrders,
+    states::{self, EpochScores, Tracker},
+    weights::{HeadForm, LinearHead, narrow},
+};
+use experiment::plan::memory::rows_at_once;
+use experiment::{
+    head::{Fit, Loss, Recipe},
+    methods::{Init, Reduction, TrainView},
+    metrics::Metrics,
+    plan::{GroupKey, HeadJob, HeadTask, Work},
+    select::Protocols,
+};
+use program::interrupt::Interrupt;
+use std::time::Instant;
+
+/// Which weights of a run are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateKind {
+    /// After the last epoch.
+    Last,
+    /// At the epoch with the best validation accuracy, the earliest of equals.
+    ValSelected,
+    /// At the epoch with the best test accuracy, the earliest of equals: the paper's protocol.
+    BestOnTest,
+}
+
+/// A head's weights at one epoch, measured on the test split.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Epochs done; 0 for heads without training.
+    pub epoch: usize,
+    /// Mean of per-class validation accuracies, where the cache has a validation split.
+    pub val_top1: Option<f64>,
+    /// Metrics on the test split.
+    pub test: Metrics,
+    /// The weights.
+    pub head: LinearHead,
+}
+
+/// A head that is done.
+#[derive(Debug)]
+pub struct FittedHead {
+    /// What was asked for.
+    pub task: HeadTask,
+    /// Epochs after which its weights were not finite, if so; it has no states then.
+    pub diverged_at: Option<usize>,
+    /// After the last epoch.
+    pub last: Option<State>,
+    /// At the epoch that validation chose.
+    pub val_selected: Option<State>,
+    /// At the epoch that the test split chose.
+    pub best_on_test: Option<State>,
+    /// Accuracies after each epoch, on the splits that protocols choose by.
+    pub curve: EpochScores,
+    /// Its share of the group's time.
+    pub seconds: f64,
+}
+
+impl FittedHead {
+    /// The state of a kind, if the run has it.
+    pub fn state(&self, kind: StateKind) -> Option<&State> {
+        match kind {
+            StateKind::Last => self.last.as_ref(),
+            StateKind::ValSelected => self.val_selected.as_ref(),
+            StateKind::BestOnTest => self.best_on_test.as_ref(),
+        }
+    }
+}
+
+/// Does a piece of work; `protocols` say which states are wanted beside the last, `advance` hears of every head-epoch.
+///
+/// # Errors
+/// [`TrainError::Interrupted`] when the user asked to stop; nothing of the piece is kept then.
+pub fn run(
+    work: Work,
+    data: &Data<'_>,
+    protocols: Protocols,
+    interrupt: &Interrupt,
+    advance: &dyn Fn(u64),
+) -> Result<Vec<FittedHead>, TrainError> {
+    let _guard = tch::no_grad_guard();
+    match work {
+        Work::PostHoc(tasks) => run_post_hoc(tasks, data, advance),
+        Work::Sgd { key, heads } => run_sgd(key, heads, data, protocols, interrupt, advance),
+    }
+}
+
+fn run_post_hoc(
+    tasks: Vec<HeadTask>,
+    data: &Data<'_>,
+    advance: &dyn Fn(u64),
+) -> Result<Vec<FittedHead>, TrainError> {
+    let started = Instant::now();
+    let heads = tasks
+        .iter()
+        .map(|task| match &task.spec.fit {
+            Fit::PostHoc(change) => {
+                let stage1 = data.stage1.as_ref().ok_or(TrainError::MissingHead)?;
+                Ok(post_hoc::adjust(stage1, change))
+            }
+            Fit::ClosedForm(form) => closed_form::head(*form, data),
+            Fit::Sgd(_) => Err(TrainError::Worker("a trained head among adjusted ones".to_owned())),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut states: Vec<Option<State>> = heads.iter().map(|_| None).collect();
+    // Heads of one form are measured together.
+    while let Some(first) = states.iter().position(Option::is_none) {
+        let Some(form) = heads.get(first).map(|head| head.form.clone()) else { break };
+        let same: Vec<usize> =
+            (first..heads.len()).filter(|&i| heads.get(i).is_some_and(|h| h.form == form)).collect();
+        let members: Vec<LinearHead> = same.iter().filter_map(|&i| heads.get(i).cloned()).collect();
+        for (index, state) in same.iter().zip(measure(members, &form, data)?) {
+            if let Some(slot) = states.get_mut(*index) {
+                *slot = Some(state);
+            }
+        }
+    }
+    advance(heads.len() as u64);
+    let seconds = started.elapsed().as_secs_f64() / heads.len().max(1) as f64;
+    let fitted = tasks.into_iter().zip(states).map(|(task, last)| FittedHead {
+        task,
+        diverged_at: None,
+        last,
+        val_selected: None,
+        best_on_test: None,
+        curve: EpochScores::default(),
+        seconds,
+    });
+    Ok(fitted.collect())
+}
+
+/// Measures linear heads of one form.
+fn measure(heads: Vec<LinearHead>, form: &HeadForm, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
+    let unit_centre = match form {
+        HeadForm::UnitFeatures { centre } if centre.is_empty() => {
+            Some(from_f32(&vec![0.0; data.dim], &[1, size(data.dim)], data.device)?)
+        }
+        HeadForm::UnitFeatures { centre } => Some(from_f32(centre, &[1, size(centre.len())], data.device)?),
+        HeadForm::Linear | HeadForm::Distance | HeadForm::Aligned(_) => None,
+    };
+    let parameters = Parameters::linear(&heads, data.device)?;
+    let distances = *form == HeadForm::Distance;
+    let together = Heads { parameters: &parameters, count: heads.len(), unit_centre, distances };
+    let val = states::validate(&together, data)?;
+    states::measure(&together, heads, data, &vec![0; together.count], &val)
+}
+
+fn run_sgd(
+    key: GroupKey,
+    jobs: Vec<HeadJob>,
+    data: &Data<'_>,
+    protocols: Protocols,
+    interrupt: &Interrupt,
+    advance: &dyn Fn(u64),
+) -> Result<Vec<FittedHead>, TrainError> {
+    let started = Instant::now();
+    let (heads, classes, stream) = (jobs.len(), data.class_counts.classes(), key.stream);
+    let mut group = start_group(&key, &jobs, data)?;
+    let mut diverged_at: Vec<Option<usize>> = vec![None; heads];
+    let mut tracker = Tracker::new(protocols, &group.parameters, heads, data)?;
+    let rows = if key.whole_batches { usize::MAX } else { rows_at_once(heads * classes) };
+    let mut orders = SampleOrders::new(
+        stream.sampler,
+        &data.rows_by_class,
+        data.samples(),
+        stream.batch_size,
+        stream.seed,
+    );
+    for epoch in 0..stream.epochs {
+        group.start_epoch(epoch)?;
+        let augmented = (stream.view == TrainView::Augmented).then_some(epoch);
+        let pass = data.pass(orders.next_epoch(), augmented, key.classifier)?;
+        for range in pieces(pass.len(), stream.batch_size) {
+            let (inputs, labels) = data.batch(&pass, range)?;
+            group.step(&inputs, &labels, rows)?;
+            if interrupt.requested() {
+                return Err(TrainError::Interrupted);
+            }
+        }
+        group.end_epoch()?;
+        let done = epoch + 1;
+        for (diverged, finite) in diverged_at.iter_mut().zip(group.finite()?) {
+            if !finite {
+                diverged.get_or_insert(done);
+            }
+        }
+        tracker.end_epoch(&group.parameters, done, stream.epochs, data)?;
+        advance(heads as u64);
+        if diverged_at.iter().all(Option::is_some) {
+            // Nothing left to train; the bar still counts the epochs.
+            advance((heads * (stream.epochs - done)) as u64);
+            break;
+        }
+    }
+    let states = tracker.finish(&group.parameters, stream.epochs, data)?;
+    let seconds = started.elapsed().as_secs_f64() / heads.max(1) as f64;
+    let fitted = jobs.into_iter().zip(diverged_at).zip(states);
+    Ok(fitted
+        .map(|((job, diverged_at), states)| {
+            let ok = diverged_at.is_none();
+            FittedHead {
+                task: job.task,
+                diverged_at,
+                last: ok.then_some(states.last),
+                val_selected: states.val_selected.filter(|_| ok),
+                best_on_test: states.best_on_test.filter(|_| ok),
+                curve: if ok { states.curve } else { EpochScores::default() },
+                seconds,
+            }
+        })
+        .collect())
+}
+
+/// Heads at their start values with their losses.
+pub(super) fn start_group(
+    key: &GroupKey,
+    jobs: &[HeadJob],
+    data: &Data<'_>,
+) -> Result<HeadGroup, TrainError> {
+    let classes = data.class_counts.classes();
+    let stage1 = data.stage1.is_some().then(|| data.linear_start()).transpose()?;
+    let start = jobs
+        .iter()
+        .map(|job| match job.settings.init {
+            Init::Stage1 => stage1.clone().ok_or(TrainError::MissingHead),
+            Init::Fresh => {
+                let mut head = LinearHead::fresh(classes, data.dim, job.task.point.seed);
+                if let Some(bias) = job.recipe.fresh_bias {
+                    head.bias.fill(narrow(bias));
+                }
+                Ok(head)
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let norms = stage1.as_ref().map(LinearHead::norms).unwrap_or_default();
+    let member =
+        |job: &'_ HeadJob| job.recipe.max_norm.map_or(f64::INFINITY, |max_norm| max_norm.bound(&norms));
+    let members: Vec<Member<'_>> = jobs
+        .iter()
+        .map(|job| Member { recipe: &job.recipe, settings: job.settings, bound: member(job) })
+        .collect();
+    // The heads of a group have one batch size and seed, and so one set of areas.
+    let area_weights = jobs
+        .iter()
+        .any(|job| job.recipe.area_weights)
+        .then(|| area::weights(data, key.stream.batch_size, key.stream.seed))
+        .transpose()?;
+    let losses: Vec<(Loss, Reduction)> = jobs
+        .iter()
+        .map(|job| {
+            let mut loss = job.recipe.loss.clone();
+            if let Some(weights) = area_weights.as_ref().filter(|_| job.recipe.area_weights) {
+                loss.weight.clone_from(weights);
+            }
+            (loss, job.settings.reduction)
+        })
+        .collect();
+    let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
+    let parameters = Parameters::start(key.classifier, start, &recipes, data.device)?;
+    HeadGroup::new(parameters, &members, losses, key.precision, data.device)
+}

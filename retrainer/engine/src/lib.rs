@@ -1,0 +1,54 @@
+//! The engine: the only code of the retrainer that touches tensors. It trains what `experiment` has planned.
+//!
+//! Heads that share every batch form a group. Their weights stand side by side in one matrix `[D, H·C]`, so that one step
+//! is one wide product forward, a closed-form gradient (no autograd), one wide product backward, and one pass that applies
+//! the step with a learning rate for each head:
+//!
+//! ```text
+//! Z = X W + b                 [B, D] × [D, H·C]
+//! G = ∂L/∂Z                   loss/, elementwise, each head by its own rows
+//! M ← μ M + Xᵀ G + λ ⊙ W      momentum.rs keeps M scaled, so that μ costs no pass
+//! W ← W − η ⊙ M
+//! ```
+//!
+//! `classifier.rs` has the same for heads that are not linear in their parameters. Nothing reduces across heads: a head that diverges becomes NaN alone, and a head in a group equals the same head alone.
+
+#![forbid(unsafe_code)]
+
+mod area;
+mod bench;
+mod bridge;
+mod classifier;
+mod closed_form;
+mod data;
+mod device;
+mod error;
+mod evaluate;
+mod fit;
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "sizes of five and numbers near one"
+)]
+mod golden;
+pub mod head_file;
+mod head_group;
+mod loss;
+mod momentum;
+mod post_hoc;
+mod product;
+mod sampler;
+mod states;
+mod sweep;
+mod weights;
+
+pub use bench::{Measured, Products, Steps, copy_rate, matmul_rate, measure, step_bytes};
+pub use data::Data;
+pub use device::{Device, free_memory, resolve as resolve_device, restart_for};
+pub use error::TrainError;
+pub use fit::{FittedHead, State, StateKind, run as run_work};
+pub use states::EpochScores;
+pub use sweep::{Sweep, SweepEnd};
+pub use weights::{Alignment, HeadForm, LinearHead};

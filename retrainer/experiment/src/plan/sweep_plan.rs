@@ -1,0 +1,395 @@
+//! The plan of a sweep: what will run, in which groups, what it needs at least. A value that prints.
+
+use super::{
+    error::PlanError,
+    grid::{Grid, Point},
+    group::{GroupKey, Place, PlannedHead, PlannedWork, group, place},
+    precision::Precision,
+};
+use crate::{
+    head::{Classifier, ClosedForm, Fit, HeadSpec, PostHoc, Recipe},
+    methods::{Init, SgdSettings, TrainView, Value},
+    records,
+    select::Protocols,
+};
+use cache::{FeatureCache, Split, View};
+use std::fmt;
+
+/// The sizes of a cache that decide the cost of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheShape {
+    /// Training samples N.
+    pub samples: usize,
+    /// Features D.
+    pub dim: usize,
+    /// Classes C.
+    pub classes: usize,
+    /// Validation samples.
+    pub val: usize,
+    /// Test samples.
+    pub test: usize,
+}
+
+impl CacheShape {
+    /// The sizes of an open cache.
+    pub fn of(cache: &FeatureCache) -> Self {
+        Self {
+            samples: cache.labels(Split::Train).len(),
+            dim: cache.dim(),
+            classes: cache.class_counts().classes(),
+            val: cache.labels(Split::Val).len(),
+            test: cache.labels(Split::Test).len(),
+        }
+    }
+}
+
+/// What a sweep may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// Workers side by side.
+    pub workers: usize,
+    /// Bytes of weights and momentum that one group may have.
+    pub group_bytes: usize,
+}
+
+impl Resources {
+    /// Heads whose weights and momentum fit into a group.
+    pub fn heads_per_group(&self, shape: CacheShape) -> usize {
+        (self.group_bytes / (8 * shape.dim * shape.classes).max(1)).clamp(1, 4096)
+    }
+}
+
+/// Copies of a head's weights that exist at once at most: start, weights, momentum, two snapshots of chosen epochs, three
+/// heads that are measured and handed on, and two while one becomes the other.
+const HEAD_COPIES: usize = 10;
+
+/// What the program and libtorch hold before any work: measured, rounded up.
+const LIBRARIES: usize = 100_000_000;
+
+/// What a sweep will do.
+#[derive(Clone, Debug)]
+pub struct SweepPlan {
+    /// Identity of the features.
+    pub cache_key: String,
+    /// Sizes.
+    pub shape: CacheShape,
+    /// The work, in order.
+    pub work: Vec<PlannedWork>,
+    /// Heads of the grid that were already done.
+    pub done: usize,
+    /// Bytes of the plan itself while it was made.
+    bytes: usize,
+    /// What the user should know before it runs, each thing once.
+    pub warnings: Vec<String>,
+    /// What it may use.
+    pub resources: Resources,
+    /// Average the logits of clean and flipped views.
+    pub test_time_augmentation: bool,
+    /// What is recorded beside the last epoch.
+    pub protocols: Protocols,
+    /// What the products of training read.
+    pub precision: Precision,
+}
+
+impl SweepPlan {
+    /// Plans a grid on a cache; `precision` is part of each run's identity.
+    ///
+    /// # Errors
+    /// [`PlanError`] where the cache lacks what a method needs.
+    pub fn new(
+        grid: &Grid,
+        cache: &FeatureCache,
+        precision: Precision,
+        resources: Resources,
+    ) -> Result<Self, PlanError> {
+        let shape = CacheShape::of(cache);
+        for split in [Split::Train, Split::Test] {
+            if !cache.has(split, View::Clean) {
+                return Err(PlanError::MissingSplit { split });
+            }
+        }
+        let validated = cache.has(Split::Val, View::Clean);
+        let protocols = grid.protocols.unwrap_or(Protocols { val: validated, ..Protocols::ALL });
+        if protocols.val && !validated {
+            return Err(PlanError::MissingSplit { split: Split::Val });
+        }
+        let cache_key = cache.cache_key();
+        let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
+        let mut warnings = Vec::new();
+        let heads = grid.points.iter().map(|point| {
+            let spec = (point.method.build)(cache.class_counts(), &point.params);
+            check(point, &spec, cache)?;
+            warn(&mut warnings, point, &spec);
+            let params = record_params(point, test_time_augmentation, precision);
+            let run_id =
+                records::run_id(&cache_key, point.method.name, &params, point.seed, precision.name());
+            let head = PlannedHead { point: point.clone(), run_id: run_id.into() };
+            Ok((place(point, &spec, precision), head))
+        });
+        let heads = heads.collect::<Result<Vec<(Place, PlannedHead)>, PlanError>>()?;
+        let bytes = planning_bytes(&heads);
+        let work = group(heads, resources.heads_per_group(shape), resources.workers);
+        Ok(Self {
+            cache_key,
+            shape,
+            work,
+            done: 0,
+            bytes,
+            warnings,
+            resources,
+            test_time_augmentation,
+            protocols,
+            precision,
+        })
+    }
+
+    /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
+    #[must_use]
+    pub fn without(mut self, is_done: impl Fn(&str) -> bool) -> Self {
+        let before = self.heads();
+        for work in &mut self.work {
+            work.heads.retain(|head| !is_done(&head.run_id));
+        }
+        self.work.retain(|work| !work.heads.is_empty());
+        self.done += before - self.heads();
+        self
+    }
+
+    /// Every n-th piece of work, from the i-th (1-based): what one of n processes does.
+    #[must_use]
+    pub fn partition(mut self, index: usize, of: usize) -> Self {
+        let mut position = 0;
+        self.work.retain(|_| {
+            position += 1;
+            (position - 1) % of.max(1) == index.saturating_sub(1)
+        });
+        self
+    }
+
+    /// Heads still to do.
+    pub fn heads(&self) -> usize {
+        self.work.iter().map(|work| work.heads.len()).sum()
+    }
+
+    /// The runs of the heads still to do.
+    pub fn run_ids(&self) -> impl Iterator<Item = &str> {
+        self.work.iter().flat_map(|work| &work.heads).map(|head| &*head.run_id)
+    }
+
+    /// Whether a head trains on augmented views.
+    pub fn reads_augmented_views(&self) -> bool {
+        let augmented = |key: GroupKey| key.stream.view == TrainView::Augmented;
+        self.work.iter().any(|work| work.key.is_some_and(augmented))
+    }
+
+    /// Steps of the progress bar: one a head and epoch; evaluation alone counts as one.
+    pub fn head_epochs(&self) -> usize {
+        let epochs = |work: &PlannedWork| work.key.map_or(1, |key| key.stream.epochs);
+        self.work.iter().map(|work| work.heads.len() * epochs(work)).sum()
+    }
+
+    /// Floating-point operations of the matrix products: forward and backward of training, forward of evaluation.
+    pub fn flops(&self) -> f64 {
+        let shape = self.shape;
+        let head = 2.0 * shape.dim as f64 * shape.classes as f64;
+        let work = |work: &PlannedWork| match work.key {
+            None => head * (work.heads.len() * (shape.val + shape.test)) as f64,
+            Some(key) => {
+                // Every epoch where a protocol chooses by it, and the last one.
+                let times = |wanted: bool| if wanted { key.stream.epochs } else { 1 };
+                let evaluated =
+                    times(self.protocols.val) * shape.val + times(self.protocols.best_on_test) * shape.test;
+                let trained = key.stream.epochs * shape.samples;
+                match key.classifier {
+                    Classifier::Linear | Classifier::Cosine => {
+                        head * (2 * trained + evaluated) as f64 * work.heads.len() as f64
+                    }
+                    // The stage-1 logits serve all heads.
+                    Classifier::Rescaled | Classifier::Aligned => head * (trained + evaluated) as f64,
+                }
+            }
+        };
+        // From 0.0: the sum of no numbers is −0.0.
+        self.work.iter().map(work).fold(0.0, |sum, flops| sum + flops)
+    }
+
+    /// Bytes beside the mapped cache at most: the plan, and what the workers hold: weights, momentum, two snapshots, logits,
+    /// and the stage-1 logits that a worker keeps.
+    pub fn memory(&self) -> usize {
+        let shape = self.shape;
+        let group = |work: &PlannedWork| {
+            let heads = work.heads.len();
+            let weights = 4 * shape.dim * shape.classes * heads;
+            let (batch, whole, kept) = match work.key {
+                Some(key) => {
+                    let batch = key.stream.batch_size.min(shape.samples);
+                    let kept = key.classifier == Classifier::Rescaled;
+                    (
+                        batch,
+                        key.whole_batches,
+                        if kept { super::memory::kept_logits(shape.samples, shape.classes) } else { 0 },
+                    )
+                }
+                None => (0, false, 0),
+            };
+            let most = if whole { batch } else { super::memory::rows_at_once(heads * shape.classes) };
+            let rows = most.min(batch.max(super::memory::EVALUATION_ROWS));
+            HEAD_COPIES * weights + 3 * 4 * rows * heads * shape.classes + 8 * rows * shape.dim + 4 * kept
+        };
+        let mut groups: Vec<usize> = self.work.iter().map(group).collect();
+        groups.sort_unstable_by(|one, two| two.cmp(one));
+        // Each worker holds the stage-1 head as tensors, the cache once as numbers.
+        let stage1 = (2 * self.resources.workers + 1) * 4 * shape.dim * shape.classes;
+        groups.into_iter().take(self.resources.workers).sum::<usize>() + stage1 + self.bytes + LIBRARIES
+    }
+}
+
+/// Bytes that a plan of these heads takes while it is made: the grid's points with their parameters, which neighbours that
+/// differ in their seeds share, digests by which repeated points are known, and the heads, unsorted and sorted.
+fn planning_bytes(heads: &[(Place, PlannedHead)]) -> usize {
+    const RUN_ID: usize = 48; // 32 digits and what the allocator adds
+    const DIGEST: usize = 64; // 32 bytes in a table that is half full
+    let own = |index: usize, head: &PlannedHead| {
+        let before = index.checked_sub(1).and_then(|before| heads.get(before));
+        let shared = before.is_some_and(|(_, other)| other.point.params.shared_with(&head.point.params));
+        if shared { 0 } else { head.point.params.bytes() }
+    };
+    let params: usize = heads.iter().enumerate().map(|(index, (_, head))| own(index, head)).sum();
+    let each = size_of::<Point>() + RUN_ID + DIGEST + 2 * size_of::<(Place, PlannedHead)>();
+    params + heads.len() * each
+}
+
+/// Adds what a user should know of a head before it runs, each thing once.
+fn warn(warnings: &mut Vec<String>, point: &Point, spec: &HeadSpec) {
+    for warning in corrected_twice(point, spec).into_iter().chain(rate_of_another_batch(point)) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+}
+
+/// A method whose class sizes are corrected twice: by the sampler and by the loss.
+///
+/// # Source
+/// The authors of Balanced Softmax shipped such a configuration by mistake.
+fn corrected_twice(point: &Point, spec: &HeadSpec) -> Option<String> {
+    let twice = spec.trained().is_some_and(Recipe::corrects_class_sizes)
+        && SgdSettings::from_params(&point.params).sampler.balances_classes();
+    let name = point.method.name;
+    twice.then(|| {
+        format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss")
+    })
+}
+
+/// A learning rate that the method publishes for batches of another size: it goes with the batch.
+fn rate_of_another_batch(point: &Point) -> Option<String> {
+    let published = |name: &str| match point.method.sgd_defaults.iter().find(|(other, _)| *other == name) {
+        Some((_, Value::Number(number))) => Some(*number),
+        _ => None,
+    };
+    let (lr, batch) = published("lr").zip(published("batch_size"))?;
+    let own = point.params.number("batch_size");
+    (point.params.number("lr") == lr && own != batch).then(|| {
+        let name = point.method.name;
+        let scaled = crate::methods::number(lr * own / batch);
+        format!(
+            "`{name}` has its published learning rate {lr}, which is for batches of {batch}, at batches of {own}: \
+             by the linear rule it would be {scaled}"
+        )
+    })
+}
+
+/// A point's parameters as records keep them: everything that decides the result. Precision stands there where it is not
+/// the usual one, and the revision where it is not the first, so that results of several never count as seeds of one.
+pub fn record_params(point: &Point, test_time_augmentation: bool, precision: Precision) -> records::Params {
+    let json = |value: &Value| match value {
+        Value::Number(number) if number.is_infinite() => serde_json::Value::from("inf"),
+        Value::Number(number) => serde_json::Value::from(*number),
+        Value::Choice(choice) => serde_json::Value::from(*choice),
+        Value::Flag(flag) => serde_json::Value::from(*flag),
+    };
+    let own = point.params.iter().map(|(name, value)| (name.to_owned(), json(value)));
+    let precision =
+        (precision != Precision::F32).then(|| (records::PRECISION.to_owned(), precision.name().into()));
+    let params = own
+        .chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())])
+        .chain(precision)
+        .collect();
+    records::revised(point.method.name, params)
+}
+
+fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {
+    let method = point.method.name;
+    let (needs_head, finite) = match &spec.fit {
+        Fit::PostHoc(PostHoc { norm_power, scale, offset, .. }) => {
+            (true, norm_power.is_finite() && all_finite(&[scale, offset]))
+        }
+        Fit::ClosedForm(ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_)) => {
+            (false, cache.class_counts().missing().is_empty())
+        }
+        Fit::Sgd(recipe) => {
+            let settings = SgdSettings::from_params(&point.params);
+            if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
+                return Err(PlanError::MissingAugmented { method });
+            }
+            (settings.init == Init::Stage1 || recipe.needs_stage1(), finite(recipe))
+        }
+    };
+    if needs_head && cache.stage1_head().is_none() {
+        return Err(PlanError::MissingHead { method });
+    }
+    let missing = cache.class_counts().missing();
+    match (finite, missing.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => Err(PlanError::NotFinite { method, params: point.params.to_string() }),
+        (false, false) => {
+            let classes: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
+            let more = missing.len().saturating_sub(classes.len());
+            let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Err(PlanError::EmptyClasses { method, classes: classes.join(", ") + &tail })
+        }
+    }
+}
+
+fn finite(recipe: &Recipe) -> bool {
+    let loss = &recipe.loss;
+    loss.focal.is_finite()
+        && all_finite(&[&loss.scale, &loss.offset, &loss.margin, &loss.weight, &loss.smoothing])
+        && loss.lader.iter().all(|lader| lader.prior.iter().all(|&prior| prior > 0.0))
+}
+
+fn all_finite(vectors: &[&Vec<f64>]) -> bool {
+    vectors.iter().all(|vector| vector.iter().all(|value| value.is_finite()))
+}
+
+impl fmt::Display for SweepPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = self.shape;
+        writeln!(f, "cache     {}", self.cache_key.get(..16).unwrap_or(&self.cache_key))?;
+        writeln!(
+            f,
+            "features  N = {}, D = {}, C = {}; val {}, test {}{}",
+            shape.samples,
+            shape.dim,
+            shape.classes,
+            shape.val,
+            shape.test,
+            if self.test_time_augmentation { ", clean + flipped" } else { "" }
+        )?;
+        writeln!(f, "heads     {} to do, {} done", self.heads(), self.done)?;
+        let widest = self.work.iter().map(|work| work.heads.len()).max().unwrap_or(0);
+        writeln!(
+            f,
+            "groups    {} of up to {widest} heads, {} workers",
+            self.work.len(),
+            self.resources.workers
+        )?;
+        writeln!(f, "memory    {:.0} MB beside the mapped cache", self.memory() as f64 / 1e6)?;
+        write!(f, "work      {:.3} GFLOP in matrix products", self.flops() / 1e9)?;
+        if self.precision == Precision::F32 {
+            Ok(())
+        } else {
+            write!(f, " of {} inputs", self.precision.name())
+        }
+    }
+}

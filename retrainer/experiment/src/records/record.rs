@@ -1,0 +1,204 @@
+//! The record of one trained head: one JSON line.
+
+use super::{curve::Curve, params::Params, sealed::SealedPerClass};
+use crate::{
+    metrics::{METRICS, MetricValues, Unit},
+    select::Permit,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the record format, in `versions.format`.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All epochs are done.
+    Ok,
+    /// The weights stopped being finite.
+    Diverged,
+}
+
+/// What decided a result beside the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Version of this program.
+    pub retrainer: String,
+    /// Version of libtorch.
+    pub torch: String,
+    /// Commit of this program.
+    pub commit: String,
+    /// [`FORMAT_VERSION`] of the writer.
+    pub format: u32,
+}
+
+/// The test metrics of one weight state of a head, and the validation score that may choose it.
+///
+/// The test metrics can be put in and written, but only [`crate::select`] reads them: a table shows what a protocol
+/// selected, never what somebody picked.
+///
+/// ```compile_fail,E0616
+/// fn peek(state: &experiment::records::StateMetrics) -> Option<f64> {
+///     state.test.get("top1.all")
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateMetrics {
+    /// Finished epochs; 0 for a head that needs no training.
+    pub epoch: u32,
+    /// Mean of per-class accuracies on the validation split, a fraction; absent without such a split.
+    #[serde(rename = "val.top1.all", default, skip_serializing_if = "Option::is_none")]
+    pub val_top1: Option<f64>,
+    #[serde(flatten)]
+    test: MetricValues,
+}
+
+impl StateMetrics {
+    /// The metrics of the test split after `epoch` epochs.
+    pub fn new(epoch: u32, val_top1: Option<f64>, test: MetricValues) -> Self {
+        Self { epoch, val_top1, test }
+    }
+
+    /// The test metrics, for a protocol that has made its choice.
+    pub(crate) fn test(&self, _: Permit) -> &MetricValues {
+        &self.test
+    }
+
+    /// Whether accuracies and other fractions are some.
+    fn check(&self) -> Result<(), String> {
+        let fraction =
+            |name| METRICS.iter().any(|metric| metric.name == name && metric.unit == Unit::Fraction);
+        let test = self.test.iter().filter(|&(name, _)| fraction(name));
+        let mut fractions = test.chain(self.val_top1.map(|top1| ("val.top1.all", top1)));
+        fractions.try_for_each(|(name, value)| check_fraction(name, value))
+    }
+}
+
+/// The weight states of one head that protocols may choose.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunMetrics {
+    /// After the last epoch; absent when diverged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<StateMetrics>,
+    /// The epoch with the best test accuracy (the protocol of most published code).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_on_test: Option<StateMetrics>,
+    /// The epoch with the best validation accuracy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_selected: Option<StateMetrics>,
+}
+
+impl RunMetrics {
+    /// Takes the states that are missing here from another record of the same run, whose sweep recorded other protocols;
+    /// whether there were any.
+    pub(super) fn complete(&mut self, other: Self) -> bool {
+        let mut any = false;
+        for (own, other) in [
+            (&mut self.last, other.last),
+            (&mut self.best_on_test, other.best_on_test),
+            (&mut self.val_selected, other.val_selected),
+        ] {
+            if own.is_none() && other.is_some() {
+                *own = other;
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+/// One trained head: what it was, what it scored, what it took.
+///
+/// `P` is [`serde::de::IgnoredAny`] where the per-class numbers, most of a line, are skipped and not parsed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord<P = SealedPerClass> {
+    /// [`super::run_id`] of this run.
+    pub run_id: String,
+    /// Key of the feature cache.
+    pub cache_key: String,
+    /// Where the cache was, a hint for people.
+    pub cache: String,
+    /// Name of the method.
+    pub method: String,
+    /// All hyper-parameters that decided the result, defaults too.
+    pub params: Params,
+    /// Seed of initialisation and sample order.
+    pub seed: u64,
+    /// How the run ended.
+    pub status: Status,
+    /// First epoch whose weights were not finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged_at: Option<u32>,
+    /// Scores of the weight states.
+    #[serde(default)]
+    pub metrics: RunMetrics,
+    /// Accuracies after each epoch, where protocols looked at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Curve>,
+    /// Per-class numbers of the test split after the last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<P>,
+    /// The same after each other epoch that a protocol chose, by epoch; protocols that chose the same epoch share it. Packed,
+    /// so that a line is not twice as long; older programs recorded none.
+    #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_class_at: BTreeMap<u32, P>,
+    /// Share of this head in the time of its group, seconds.
+    pub seconds: f64,
+    /// Programs that made it.
+    pub versions: Versions,
+    /// `cpu`, `cuda:0`, …
+    pub device: String,
+    /// What the products of training read: `f32`, `tf32` or `bf16`.
+    pub precision: String,
+}
+
+impl<P> RunRecord<P> {
+    /// Whether the numbers are possible ones: what is not was written by no program.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let metrics = &self.metrics;
+        for state in [&metrics.last, &metrics.best_on_test, &metrics.val_selected].into_iter().flatten() {
+            state.check()?;
+        }
+        if self.seconds.is_nan() || self.seconds < 0.0 {
+            return Err(format!("`seconds` is {}, expected at least 0", self.seconds));
+        }
+        self.curve.as_ref().map_or(Ok(()), Curve::check)
+    }
+}
+
+/// A sum of rounded parts may miss an end by its rounding.
+pub(super) fn check_fraction(name: &str, value: f64) -> Result<(), String> {
+    const ROUNDING: f64 = 1e-6;
+    if (-ROUNDING..=1.0 + ROUNDING).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("`{name}` is {value:?}, expected a fraction from 0 to 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        metrics::PerClass,
+        records::testing::{diverged, validated},
+    };
+
+    #[test]
+    fn a_record_is_one_flat_line_and_survives_exactly() {
+        let mut record =
+            validated("lort", r#"{"delta":0.98,"lr":0.0005,"init":"stage1"}"#, 2, 0.1 + 0.2, 1.0 / 3.0);
+        record.per_class = Some(PerClass { accuracy: vec![Some(0.83), None], ..PerClass::default() }.into());
+        let line = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<RunRecord>(&line).unwrap(), record);
+        insta::assert_snapshot!(line.replace(&record.run_id, "ID"), @r#"{"run_id":"ID","cache_key":"0123456789abcdef","cache":"caches/cifar100-lt","method":"lort","params":{"delta":0.98,"lr":0.0005,"init":"stage1"},"seed":2,"status":"ok","metrics":{"last":{"epoch":20,"val.top1.all":0.0,"top1.all":0.0,"top1.many":0.0,"top1.medium":0.0,"top1.few":0.0},"val_selected":{"epoch":5,"val.top1.all":0.30000000000000004,"top1.all":0.3333333333333333,"top1.many":0.3333333333333333,"top1.medium":0.3333333333333333,"top1.few":0.3333333333333333}},"per_class":{"accuracy":[0.83,null]},"seconds":0.5,"versions":{"retrainer":"0.1.0","torch":"2.11.0","commit":"unknown","format":1},"device":"cpu","precision":"f32"}"#);
+    }
+
+    #[test]
+    fn a_diverged_record_says_when_and_has_no_metrics() {
+        let line = serde_json::to_string(&diverged("ce", "{}", 0)).unwrap();
+        assert!(line.contains(r#""status":"diverged","diverged_at":3,"metrics":{},"#), "{line}");
+    }
+}
