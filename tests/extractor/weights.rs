@@ -169,6 +169,7 @@ fn weights_that_are_no_finite_numbers_are_refused() {
     exit 2
     error: could not read `folder`
     cause: is a directory
+    hint: it is a folder: give the name of a file
     ");
     place.write("page.safetensors", "<!DOCTYPE html><html>");
     insta::assert_snapshot!(refused("page.safetensors"), @"

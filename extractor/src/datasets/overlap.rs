@@ -1,4 +1,4 @@
-//! Samples that two splits share: what is trained on or chosen by must not be tested on.
+//! Samples that two splits share: what is trained on or chosen by must not be tested on. And splits of one sample over and over.
 
 use super::{ImageSet, Images, glance};
 use crate::ExtractError;
@@ -12,27 +12,38 @@ pub(crate) type Content = [u8; 16];
 /// The samples of each split, in row order.
 pub(crate) type Contents = Vec<(Split, Vec<Content>)>;
 
-/// What each split shares with those before it; `name` calls a sample of a split by its row.
+/// Repeats of a split's own samples are told when they are more than one in this many: a few copies are in every collection, many
+/// are a broken one (black pictures, an array that was filled in part).
+const REPEATS: usize = 10;
+
+/// What each split shares with those before it, and how often it repeats itself; `name` calls a sample of a split by its row.
 pub(crate) fn overlaps(contents: &Contents, name: impl Fn(Split, usize) -> String) -> Vec<Overlap> {
     let mut found = Vec::new();
     for (index, (split, rows)) in contents.iter().enumerate() {
+        let mut tell = |other: Split, shared: &[usize]| {
+            let first = shared.iter().take(LeftOut::NAMES).map(|&row| name(*split, row)).collect();
+            let (shared, of) = (shared.len() as u64, rows.len() as u64);
+            found.push(Overlap { split: *split, other, shared, of, first });
+        };
         for (other, others) in contents.iter().take(index) {
             let others: HashSet<&Content> = others.iter().collect();
-            let shared = || rows.iter().enumerate().filter(|(_, content)| others.contains(content));
-            let count = shared().count() as u64;
-            if count > 0 {
-                let first = shared().take(LeftOut::NAMES).map(|(row, _)| name(*split, row)).collect();
-                found.push(Overlap {
-                    split: *split,
-                    other: *other,
-                    shared: count,
-                    of: rows.len() as u64,
-                    first,
-                });
+            let shared = rows_where(rows, |content| others.contains(content));
+            if !shared.is_empty() {
+                tell(*other, &shared);
             }
+        }
+        let mut seen = HashSet::new();
+        let repeats = rows_where(rows, |content| !seen.insert(content));
+        if repeats.len() * REPEATS > rows.len() {
+            tell(*split, &repeats);
         }
     }
     found
+}
+
+/// The rows whose content is one of those.
+fn rows_where<'rows>(rows: &'rows [Content], mut is: impl FnMut(&'rows Content) -> bool) -> Vec<usize> {
+    (0..).zip(rows).filter(|(_, content)| is(content)).map(|(row, _)| row).collect()
 }
 
 /// [`overlaps`] of images, by their pixels or by the bytes of their files.
@@ -75,18 +86,14 @@ pub(crate) fn digest(bytes: &[u8]) -> Content {
     content
 }
 
-/// Rows of each split whose content is in another split, too.
+/// Rows of each split whose content is there more than once, in any split.
 fn shared_rows(contents: &Contents) -> HashMap<Split, Vec<usize>> {
-    let mut splits: HashMap<&Content, HashSet<Split>> = HashMap::new();
-    for (split, rows) in contents {
-        for content in rows {
-            splits.entry(content).or_default().insert(*split);
-        }
+    let mut times: HashMap<&Content, usize> = HashMap::new();
+    for content in contents.iter().flat_map(|(_, rows)| rows) {
+        *times.entry(content).or_default() += 1;
     }
-    let several = |content: &Content| splits.get(content).is_some_and(|splits| splits.len() > 1);
-    let rows_of =
-        |rows: &[Content]| (0..).zip(rows).filter(|(_, c)| several(c)).map(|(row, _)| row).collect();
-    contents.iter().map(|(split, rows)| (*split, rows_of(rows))).collect()
+    let several = |content: &Content| times.get(content).is_some_and(|&times| times > 1);
+    contents.iter().map(|(split, rows)| (*split, rows_where(rows, several))).collect()
 }
 
 #[cfg(test)]
@@ -109,7 +116,18 @@ mod tests {
                 "1 of 2 validation samples are training samples, too (row 1)",
                 "1 of 4 test samples are training samples, too (row 2)",
                 "3 of 4 test samples are validation samples, too (row 0, row 2, row 3)",
+                "1 of 4 test samples repeat other test samples (row 3)",
             ]
         );
+    }
+
+    #[test]
+    fn a_split_of_one_sample_over_and_over_is_told_and_a_few_copies_are_not() {
+        let rows = |bytes: &[u8]| bytes.iter().map(|&byte| [byte; 16]).collect::<Vec<_>>();
+        let few: Vec<u8> = (0..20).chain([3]).collect();
+        let contents = vec![(Split::Train, rows(&few)), (Split::Val, rows(&[30, 31, 30, 30]))];
+        let found: Vec<String> =
+            overlaps(&contents, |_, row| format!("row {row}")).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["2 of 4 validation samples repeat other validation samples (row 2, row 3)"]);
     }
 }

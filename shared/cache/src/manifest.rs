@@ -133,7 +133,7 @@ impl fmt::Display for LeftOut {
 pub struct Overlap {
     /// The split.
     pub split: Split,
-    /// The other one.
+    /// The other one; the split itself where it repeats its own samples.
     pub other: Split,
     /// Samples of the split that the other one holds.
     pub shared: u64,
@@ -149,6 +149,9 @@ impl fmt::Display for Overlap {
         let more = if self.shared > self.first.len() as u64 { " …" } else { "" };
         let Self { split, other, shared, of, first } = self;
         let (split, other, first) = (split.adjective(), other.adjective(), first.join(", "));
+        if self.split == self.other {
+            return write!(f, "{shared} of {of} {split} samples repeat other {split} samples ({first}{more})");
+        }
         if shared == of {
             return write!(f, "all {of} {split} samples are the same as {other} samples ({first}{more})");
         }
