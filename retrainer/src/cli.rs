@@ -1,15 +1,19 @@
 //! The command line, as typed.
 
-use crate::commands::{
-    bench::BenchArgs,
-    evaluate::EvaluateArgs,
-    export::ExportArgs,
-    manual::{CompletionsArgs, ManArgs},
-    methods::MethodsArgs,
-    report::ReportArgs,
-    sweep::SweepArgs,
+use crate::{
+    commands::{
+        End,
+        bench::{self, BenchArgs},
+        evaluate::{self, EvaluateArgs},
+        export::{self, ExportArgs},
+        manual::{self, CompletionsArgs, ManArgs},
+        methods::{self, MethodsArgs},
+        report::{self, ReportArgs},
+        sweep::{self, SweepArgs},
+    },
+    error::RetrainError,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Sweeps classifier re-training methods over cached features.
 #[derive(Debug, Parser)]
@@ -44,4 +48,23 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the man pages
     Man(ManArgs),
+}
+
+impl Command {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// [`RetrainError`] when it could not run.
+    pub fn run(self) -> Result<End, RetrainError> {
+        match self {
+            Self::Sweep(args) => sweep::run(&args),
+            Self::Report(args) => Ok(report::run(&args).map(|()| End::Done)?),
+            Self::Methods(args) => methods::run(&args),
+            Self::Export(args) => export::run(&args),
+            Self::Evaluate(args) => evaluate::run(&args),
+            Self::Bench(args) => bench::run(&args),
+            Self::Completions(args) => manual::completions(Cli::command(), &args),
+            Self::Man(args) => manual::man(Cli::command(), &args),
+        }
+    }
 }

@@ -1,10 +1,7 @@
 //! `retrainer`: feature cache to results.
 
 use program::{console, interrupt};
-use retrainer::{
-    cli::Cli,
-    commands::{self, End},
-};
+use retrainer::{cli::Cli, commands::End};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -13,7 +10,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(status) => return status,
     };
-    match commands::run(cli.command) {
+    match cli.command.run() {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::DoneWithFailures) => ExitCode::from(1),
         Ok(End::Stopped) => interrupt::exit_status(),

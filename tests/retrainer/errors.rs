@@ -2,7 +2,13 @@
 
 use crate::program::{Workplace, stderr};
 use cache::{Dtype, FeatureCache, synthetic::SyntheticCache};
-use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 const LORT: &str = "epochs = 1\n[[method]]\nname = \"lort\"\n";
 
@@ -14,6 +20,13 @@ fn million() -> String {
         list(1000),
         list(1003).replacen("0, ", "", 1)
     )
+}
+
+/// Writes a file that looks as old as it was: one that is younger than its manifest has its checksum looked at.
+fn write_as_of_old(path: &Path, bytes: &[u8]) {
+    let modified = path.metadata().unwrap().modified().unwrap();
+    fs::write(path, bytes).unwrap();
+    fs::File::options().append(true).open(path).unwrap().set_modified(modified).unwrap();
 }
 
 /// The errors of sweeps that cannot run, as printed.
@@ -63,7 +76,7 @@ fn sweeps_that_cannot_run_say_why() {
             let mut bytes = fs::read(&path).unwrap();
             let end = bytes.len();
             bytes[end - 2..].copy_from_slice(&0x7c00_u16.to_le_bytes());
-            fs::write(path, bytes).unwrap();
+            write_as_of_old(&path, &bytes);
         },
     );
     case("a feature of a view that only measures is not a number", &normal, LORT, &|place| {
@@ -75,7 +88,7 @@ fn sweeps_that_cannot_run_say_why() {
         let start = 8 + header + text["features"]["data_offsets"][0].as_u64().unwrap() as usize;
         let place = start + 4 * 5 * normal.dim;
         bytes[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-        fs::write(path, bytes).unwrap();
+        write_as_of_old(&path, &bytes);
     });
     case("cache is a file", &normal, LORT, &|place| {
         fs::remove_dir_all(place.path("cache")).unwrap();

@@ -143,7 +143,7 @@ impl<'a> Source<'a> {
         let files: BTreeMap<PathBuf, FileInfo> = manifest
             .files()
             .cloned()
-            .chain(manifest.indices())
+            .chain(cache::indices(&manifest))
             .map(|file| (PathBuf::from(&file.file), file))
             .collect();
         for (name, &size) in sizes {

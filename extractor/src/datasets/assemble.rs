@@ -1,67 +1,21 @@
 //! Named image files with labels to a checked data set: what lists, annotations and folders have in common.
 
 use super::{
-    Broken, Glance, ImageFiles, ImageSet, Images, SourceFiles, SourceImages, glance, left_out::LeftOuts,
-    names,
+    Broken, Glance, ImageFiles, ImageSet, Images, SourceFiles, SourceImages,
+    entries::{Entry, List, Lists, normal},
+    glance, names,
 };
 use crate::{ExtractError, images};
 use cache::{ClassId, Split};
 use program::progress::Progress;
 use rayon::prelude::*;
-use std::{
-    collections::HashMap,
-    path::{Component, Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
 /// Images that are checked between two moves of the progress bar.
 const CHECKED_AT_ONCE: usize = 512;
 
 /// From so many images on a glance at them takes long enough for a progress bar.
 const MANY: usize = 20_000;
-
-/// An image as its list names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Relative to the data set's folder.
-    pub(super) name: Box<str>,
-    pub(super) label: u32,
-    /// Row in the list, from 0.
-    pub(super) row: usize,
-}
-
-/// A list of images and where it came from.
-#[derive(Debug)]
-pub(super) struct List {
-    /// The file, for messages.
-    pub(super) path: PathBuf,
-    /// What a row is called there: `line` or `annotation`.
-    pub(super) unit: &'static str,
-    pub(super) entries: Vec<Entry>,
-}
-
-impl List {
-    pub(super) fn malformed(&self, row: usize, expected: &str, got: &str, hint: &str) -> ExtractError {
-        ExtractError::Malformed {
-            path: self.path.clone(),
-            expected: expected.to_owned(),
-            got: format!("{got} in {} {}", self.unit, row + 1),
-            hint: hint.to_owned(),
-        }
-    }
-}
-
-/// The lists of a data set.
-#[derive(Debug)]
-pub(super) struct Lists {
-    pub(super) root: PathBuf,
-    pub(super) train: List,
-    pub(super) val: Option<List>,
-    pub(super) test: List,
-    /// Names of the classes, or `None` for those that the training list has, from 0 on.
-    pub(super) class_names: Option<Vec<String>>,
-    /// Files that were found and not taken.
-    pub(super) left_out: LeftOuts,
-}
 
 /// Checks labels, names and files, and makes the data set.
 ///
@@ -257,22 +211,6 @@ fn check_names(lists: &Lists) -> Result<(), ExtractError> {
         }
     }
     Ok(())
-}
-
-/// A path without `.`, doubled slashes and `..`: one spelling for each place.
-pub(super) fn normal(name: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in Path::new(name).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if parts.last().is_some_and(|last| !["..", "/"].contains(last)) => {
-                parts.pop();
-            }
-            Component::ParentDir => parts.push(".."),
-            other => parts.push(other.as_os_str().to_str().unwrap_or_default()),
-        }
-    }
-    parts.join("/")
 }
 
 fn twice(list: &List, entry: &Entry, before: &str) -> ExtractError {

@@ -2,7 +2,9 @@
 
 use super::{
     DatasetKind, SourceFiles, SourceImages,
-    assemble::{Entry, List, Lists, assemble, normal},
+    assemble::assemble,
+    entries::{Entry, List, Lists, normal},
+    folders::{children, folders},
     left_out::LeftOuts,
     list::content,
     source_files::FOLDERS,
@@ -245,30 +247,6 @@ fn inode(folder: &Path) -> Result<(u64, u64), ExtractError> {
 
 fn shown(below: &Path) -> String {
     below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
-}
-
-/// Names in a folder, in order.
-fn children(folder: &Path) -> Result<Vec<String>, ExtractError> {
-    let entries = std::fs::read_dir(folder).map_err(ExtractError::io("read", folder))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(ExtractError::io("read", folder))?.file_name();
-        let name = name.into_string().map_err(|name| ExtractError::Malformed {
-            path: folder.join(&name),
-            expected: "a name in UTF-8".to_owned(),
-            got: "other bytes".to_owned(),
-            hint: "rename it".to_owned(),
-        })?;
-        names.push(name);
-    }
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// Names of the folders in a folder, in order, without hidden ones.
-pub(super) fn folders(folder: &Path) -> Result<Vec<String>, ExtractError> {
-    let is_shown = |name: &String| !name.starts_with('.') && folder.join(name).is_dir();
-    Ok(children(folder)?.into_iter().filter(is_shown).collect())
 }
 
 /// The folders of the splits, each with the folders of the classes.

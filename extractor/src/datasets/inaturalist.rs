@@ -6,7 +6,8 @@
 
 use super::{
     DatasetKind, SourceFiles, SourceImages,
-    assemble::{Entry, List, Lists, assemble},
+    assemble::assemble,
+    entries::{Entry, List, Lists},
     left_out::LeftOuts,
     list::content,
     source_files::LISTS,

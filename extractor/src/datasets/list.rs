@@ -5,7 +5,8 @@
 
 use super::{
     DatasetKind, SourceFiles, SourceImages,
-    assemble::{Entry, List, Lists, assemble},
+    assemble::assemble,
+    entries::{Entry, List, Lists},
     left_out::LeftOuts,
     source_files::LISTS,
     text,

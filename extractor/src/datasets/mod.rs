@@ -4,7 +4,9 @@
 
 mod assemble;
 mod cifar;
+mod entries;
 mod folder;
+mod folders;
 mod glance;
 mod inaturalist;
 mod index_file;

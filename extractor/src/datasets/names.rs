@@ -1,6 +1,9 @@
 //! Names of classes, from a file or from the folders of the images.
 
-use super::{assemble::Entry, text};
+use super::{
+    entries::{self, Entry},
+    text,
+};
 use crate::ExtractError;
 use serde_json::Value;
 use std::{
@@ -65,7 +68,7 @@ fn from_json(value: &Value) -> Option<Vec<String>> {
 pub(super) fn from_folders(entries: &[Entry], classes: usize) -> Option<Vec<String>> {
     let mut folders: Vec<Option<PathBuf>> = vec![None; classes];
     for entry in entries {
-        let folder = super::assemble::normal(&entry.name);
+        let folder = entries::normal(&entry.name);
         let folder = Path::new(&folder).parent()?;
         let slot = folders.get_mut(entry.label as usize)?;
         match slot {

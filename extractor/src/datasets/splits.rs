@@ -146,7 +146,7 @@ fn missing_test(files: &SourceFiles, train: &str, val: Option<&str>) -> ExtractE
 
 fn no_splits(files: &SourceFiles, folders: &[String]) -> ExtractError {
     let inside = |folder: &&String| {
-        super::folder::folders(&files.root.join(folder))
+        super::folders::folders(&files.root.join(folder))
             .is_ok_and(|inner| inner.iter().any(|name| split_of(name) == Some(Split::Train)))
     };
     let hint = match folders.iter().find(inside) {
@@ -183,7 +183,7 @@ fn quoted<S: AsRef<str>>(names: &[S]) -> String {
 /// # Errors
 /// [`ExtractError::Malformed`], with what reads the folders as splits.
 pub(super) fn refuse_as_classes(folder: &Path, classes: &[String]) -> Result<(), ExtractError> {
-    let inside = |name: &str| super::folder::folders(&folder.join(name));
+    let inside = |name: &str| super::folders::folders(&folder.join(name));
     let a_class = |name: &str| {
         split_called(&name.to_lowercase()) == Some(Split::Train)
             && inside(name).is_ok_and(|inner| inner.is_empty())
@@ -302,7 +302,7 @@ mod tests {
         }
         let refused = |name: &str| {
             let folder = root.path().join(name);
-            let classes = super::super::folder::folders(&folder).unwrap();
+            let classes = super::super::folders::folders(&folder).unwrap();
             refuse_as_classes(&folder, &classes).err().map(|error| {
                 let text = format!("{error}; {}", files::Hint::hint(&error).unwrap_or_default());
                 text.replace(&root.path().display().to_string(), "root")

@@ -7,7 +7,7 @@ mod libjpeg;
 
 use super::{
     Rgb, colours,
-    decode::{MaxPixels, Refused, check_size},
+    limits::{MaxPixels, Refused, check_size},
 };
 use libjpeg::{Colours, Decoder, Failure};
 

@@ -8,10 +8,12 @@ mod colours;
 mod decode;
 mod jpeg;
 mod kind;
+mod limits;
 mod raster;
 mod tiff;
 
-pub use decode::{MaxPixels, Refused, decode, decode_within, read};
+pub use decode::{decode, decode_within, read};
+pub use limits::{MaxPixels, Refused};
 
 /// An 8-bit image in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::{
     Rgb, bmp, colours,
-    decode::{MaxPixels, Refused, check_size},
+    limits::{MaxPixels, Refused, check_size},
 };
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;

@@ -2,7 +2,7 @@
 
 use super::{
     Rgb, colours,
-    decode::{MaxPixels, Refused, check_size, zeros},
+    limits::{MaxPixels, Refused, check_size, zeros},
 };
 use std::io::Cursor;
 use tiff::{

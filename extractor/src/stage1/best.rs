@@ -2,60 +2,15 @@
 
 use super::{
     checkpoint::{self, CHECKPOINT_FILE, CheckpointInfo},
+    judge::{Judge, Selected},
     log::{self, EpochRecord},
 };
-use crate::{
-    ExtractError,
-    datasets::{Dataset, ImageSet},
-    weights::TensorFile,
-};
-use serde::{Deserialize, Serialize};
+use crate::{ExtractError, weights::TensorFile};
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 /// The folder in that of the checkpoint.
 pub const BEST_FOLDER: &str = "best";
-
-/// The split whose accuracy chooses the epoch that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Judge {
-    /// The test split, as published code has it: its accuracy is no measurement any more
-    Test,
-    /// The validation split
-    Val,
-}
-
-impl Judge {
-    /// The validation images, if they choose.
-    ///
-    /// # Errors
-    /// [`ExtractError::InvalidSetting`] when there are none.
-    pub(super) fn validation(
-        judge: Option<Self>,
-        dataset: &Dataset,
-    ) -> Result<Option<&ImageSet>, ExtractError> {
-        match (judge, &dataset.val) {
-            (Some(Self::Val), None) => Err(ExtractError::InvalidSetting {
-                name: "--keep-best",
-                expected: "a split that there is".to_owned(),
-                got: "val, and no validation images".to_owned(),
-                hint: "give `--val-per-class`, a list of validation images, or `--keep-best test`".to_owned(),
-            }),
-            (Some(Self::Val), Some(images)) => Ok(Some(images)),
-            _ => Ok(None),
-        }
-    }
-}
-
-/// Why an epoch was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Selected {
-    /// The split that chose it.
-    pub by: Judge,
-    /// Its mean of per-class accuracies on that split.
-    pub accuracy: f64,
-}
 
 /// The best epoch so far, on disk.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! One safetensors file with everything that a run needs to go on, and everything that a dump needs to know.
 
-use super::{best::Selected, head::Head, loss::LossKind, recipe::Recipe};
+use super::{head::Head, judge::Selected, loss::LossKind, recipe::Recipe};
 use crate::{
     ExtractError,
     backbones::{Backbone, Compute},

@@ -2,10 +2,11 @@
 
 use super::{
     accuracy::Accuracy,
-    best::{Best, Judge},
+    best::Best,
     cadence::Cadence,
     checkpoint::{self, CheckpointInfo, Position},
     head::Head,
+    judge::Judge,
     log::{self, EpochRecord, LOG_FILE},
     loss::Loss,
     recipe::Recipe,

@@ -1,7 +1,7 @@
 //! torchvision's `ColorJitter` without hue, with Pillow's arithmetic.
 
-use super::photo::{below, uniform};
 use crate::images::Rgb;
+use longtail::random::{below, uniform_in};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -36,7 +36,7 @@ impl Jitter {
     }
 
     fn draw(&self, rng: &mut ChaCha8Rng) -> [(Step, f64); 3] {
-        let mut factor = |change: f64| uniform(rng, [(1.0 - change).max(0.0), 1.0 + change]);
+        let mut factor = |change: f64| uniform_in(rng, [(1.0 - change).max(0.0), 1.0 + change]);
         let mut steps = [
             (Step::Brightness, factor(self.brightness)),
             (Step::Contrast, factor(self.contrast)),

@@ -7,6 +7,7 @@ use fast_image_resize::{
     images::{TypedCroppedImage, TypedImage, TypedImageRef},
     pixels::U8x3,
 };
+use longtail::random::{below, uniform_in};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use serde::{Deserialize, Serialize};
 use std::{cell::RefCell, fmt};
@@ -99,17 +100,6 @@ impl fmt::Display for Photo {
     }
 }
 
-/// A number in `low..high`.
-pub(super) fn uniform(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {
-    // 53 bits: all that an f64 in 0..1 has.
-    low + (high - low) * ((rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)
-}
-
-/// A whole number in `0..n`; bias below 1e-4 for images of up to 65,535 pixels a side.
-pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
-    usize::try_from((u64::from(rng.next_u32()) * n as u64) >> 32).unwrap_or(0)
-}
-
 /// Sides after torchvision's `Resize(short)`: the longer one truncated.
 fn short_side(width: usize, height: usize, short: usize) -> (usize, usize) {
     let long = |long: usize, other: usize| short * long / other.max(1);
@@ -168,8 +158,8 @@ fn round_half(n: usize) -> usize {
 fn random_window(width: usize, height: usize, rng: &mut ChaCha8Rng) -> Window {
     let area = (width * height) as f64;
     for _ in 0..ATTEMPTS {
-        let target = area * uniform(rng, SCALE);
-        let ratio = uniform(rng, RATIO.map(f64::ln)).exp();
+        let target = area * uniform_in(rng, SCALE);
+        let ratio = uniform_in(rng, RATIO.map(f64::ln)).exp();
         let (w, h) = (whole((target * ratio).sqrt()), whole((target / ratio).sqrt()));
         if (1..=width).contains(&w) && (1..=height).contains(&h) {
             let top = below(rng, height - h + 1);

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use longtail::random;
-use rand_chacha::{ChaCha8Rng, rand_core::Rng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -84,24 +84,19 @@ impl Init {
 /// U(−1/√fan, 1/√fan).
 fn uniform(rng: &mut ChaCha8Rng, fan: f64, elements: usize) -> Vec<f32> {
     let bound = 1.0 / fan.max(1.0).sqrt();
-    (0..elements).map(|_| narrow(bound * (2.0 * unit(rng) - 1.0))).collect()
+    (0..elements).map(|_| narrow(bound * (2.0 * random::uniform(rng) - 1.0))).collect()
 }
 
 /// Box–Muller: two normal numbers from two uniform ones.
 fn normal(rng: &mut ChaCha8Rng, std: f64, elements: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(elements + 1);
     while values.len() < elements {
-        let radius = std * (-2.0 * (1.0 - unit(rng)).ln()).sqrt(); // 1 − u is never 0
-        let (sin, cos) = (TAU * unit(rng)).sin_cos();
+        let radius = std * (-2.0 * (1.0 - random::uniform(rng)).ln()).sqrt(); // 1 − u is never 0
+        let (sin, cos) = (TAU * random::uniform(rng)).sin_cos();
         values.extend([narrow(radius * cos), narrow(radius * sin)]);
     }
     values.truncate(elements);
     values
-}
-
-/// A uniform number in [0, 1) with 53 random bits.
-fn unit(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32; the draws are small numbers")]

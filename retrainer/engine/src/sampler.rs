@@ -4,8 +4,8 @@
 
 use cache::ClassId;
 use experiment::methods::Sampler;
-use longtail::random::{permutation, stream};
-use rand_chacha::{ChaCha8Rng, rand_core::Rng};
+use longtail::random::{permutation, stream, uniform};
+use rand_chacha::ChaCha8Rng;
 
 /// Samples of one class that a class-aware sampler takes in a row.
 ///
@@ -149,11 +149,6 @@ impl Cycle {
         self.position += 1;
         self.order.get(self.position - 1).copied().unwrap_or(0) as usize
     }
-}
-
-/// Uniform in [0, 1), every multiple of 2⁻⁵³.
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length, floored")]

@@ -1,8 +1,8 @@
 //! `retrainer completions` and `retrainer man`: what the command line says, for shells and for `man`.
 
 use super::{End, say};
-use crate::{cli::Cli, error::RetrainError};
-use clap::{Args, CommandFactory};
+use crate::error::RetrainError;
+use clap::{Args, Command};
 use files::output;
 use program::manual::{self, Shell};
 use std::path::PathBuf;
@@ -27,14 +27,14 @@ pub struct ManArgs {
 }
 
 /// Prints the script.
-pub(super) fn completions(args: &CompletionsArgs) -> Result<End, RetrainError> {
-    output::print(&manual::completions(Cli::command(), args.shell))?;
+pub(crate) fn completions(command: Command, args: &CompletionsArgs) -> Result<End, RetrainError> {
+    output::print(&manual::completions(command, args.shell))?;
     Ok(End::Done)
 }
 
 /// Writes the pages.
-pub(super) fn man(args: &ManArgs) -> Result<End, RetrainError> {
-    let pages = manual::man_pages(Cli::command(), &args.out)?;
+pub(crate) fn man(command: Command, args: &ManArgs) -> Result<End, RetrainError> {
+    let pages = manual::man_pages(command, &args.out)?;
     say(&format!("{pages} pages lie in {}", args.out.display()));
     Ok(End::Done)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::CacheError,
-    manifest::{FileInfo, ShardInfo, ViewInfo},
+    manifest::{FileInfo, Manifest, ShardInfo, ViewInfo},
     view::ViewId,
 };
 use files::regular;
@@ -41,6 +41,11 @@ pub(crate) fn text(view: &ViewInfo) -> String {
         "weight_map": weight_map,
     });
     format!("{index:#}\n")
+}
+
+/// The indices of all views, which follow from the manifest, as files of the cache.
+pub fn indices(manifest: &Manifest) -> impl Iterator<Item = FileInfo> + '_ {
+    manifest.views.iter().map(|(&id, view)| info(id, view))
 }
 
 /// The index as a file of the cache.

@@ -45,7 +45,7 @@ mod writer;
 pub use classes::{ClassCounts, ClassId, Shot};
 pub use dtype::Dtype;
 pub use error::CacheError;
-pub use index::{INDEX_FILE, index_path};
+pub use index::{INDEX_FILE, index_path, indices};
 pub use manifest::{
     BackboneInfo, BatchNormMode, CAUTION, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, LeftOut,
     MANIFEST_FILE, Manifest, Overlap, ProgramInfo, ShardInfo, ViewInfo, numbered,

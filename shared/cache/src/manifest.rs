@@ -5,7 +5,6 @@ use crate::{
     difference,
     dtype::Dtype,
     error::CacheError,
-    index,
     seal::{self, Seal},
     view::{Split, View, ViewId},
 };
@@ -150,7 +149,10 @@ impl fmt::Display for Overlap {
         let Self { split, other, shared, of, first } = self;
         let (split, other, first) = (split.adjective(), other.adjective(), first.join(", "));
         if self.split == self.other {
-            return write!(f, "{shared} of {of} {split} samples repeat other {split} samples ({first}{more})");
+            return write!(
+                f,
+                "{shared} of {of} {split} samples repeat other {split} samples ({first}{more})"
+            );
         }
         if shared == of {
             return write!(f, "all {of} {split} samples are the same as {other} samples ({first}{more})");
@@ -322,11 +324,6 @@ impl Manifest {
         let invalid = |reason| CacheError::InvalidManifest { path: path.to_owned(), reason };
         manifest.check().map_err(invalid)?;
         Ok(manifest)
-    }
-
-    /// The views' indices in the Hugging Face convention, which follow from the manifest, as files of the cache.
-    pub fn indices(&self) -> impl Iterator<Item = FileInfo> + '_ {
-        self.views.iter().map(|(&id, view)| index::info(id, view))
     }
 
     /// Reads the text of a manifest; `path` is for messages. Every path in it stays inside the cache.

@@ -1,6 +1,6 @@
 //! Files that are whole or absent: write beside, fsync, rename.
 
-use crate::{error::FileError, output::folder_of};
+use crate::error::FileError;
 use std::{
     ffi::OsStr,
     fs::{File, OpenOptions, Permissions},
@@ -189,6 +189,11 @@ pub fn append_line(path: &Path, line: &str) -> Result<(), FileError> {
     let fail = |source| FileError::io("append to", path, source);
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
     file.write_all(format!("{line}\n").as_bytes()).map_err(fail)
+}
+
+/// The folder of a path; the current one of a name alone.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Where results go: stdout, a file that is whole or absent, or whatever else a path leads to.
 
-use crate::{atomic, error::FileError};
+use crate::{
+    atomic::{self, folder_of},
+    error::FileError,
+};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write},
@@ -156,11 +159,6 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many links"))
-}
-
-/// The folder of a path; the current one of a name alone.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether a place stands for a file that a process has open: renaming over what it leads to would miss that process.

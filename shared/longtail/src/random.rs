@@ -1,7 +1,10 @@
 //! One seed, one stream: every random draw is a function of (seed, purpose, index), on every device.
 
 use rand::seq::SliceRandom;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 
 /// The random stream of a purpose, for example `("permutation", epoch)`.
 ///
@@ -21,10 +24,24 @@ pub fn permutation(rng: &mut ChaCha8Rng, n: usize) -> Vec<u32> {
     order
 }
 
+/// Uniform in [0, 1), every multiple of 2⁻⁵³: all that an f64 there has.
+pub fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Uniform in `low..high`.
+pub fn uniform_in(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {
+    low + (high - low) * uniform(rng)
+}
+
+/// A whole number in `0..n`; bias below 1e-4 for n up to 65,535.
+pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    usize::try_from((u64::from(rng.next_u32()) * n as u64) >> 32).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::rand_core::Rng;
 
     #[test]
     fn a_permutation_holds_every_index_once() {
