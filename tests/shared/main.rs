@@ -12,5 +12,6 @@
 mod corrupt;
 mod damage;
 mod fuzz;
+mod house;
 mod laws;
 mod resume;

@@ -19,6 +19,7 @@ pub(crate) mod overlap;
 mod source_files;
 mod splits;
 pub mod subset;
+mod subset_spec;
 pub(crate) mod text;
 
 pub use glance::Glance;

@@ -59,6 +59,11 @@ fn replace(_: &mut Command) -> std::io::Error {
     std::io::ErrorKind::Unsupported.into()
 }
 
+/// Has libtorch use one thread from now on: cores are kept busy by workers, and barriers between threads cost more than they give.
+pub fn one_thread() {
+    tch::set_num_threads(1);
+}
+
 /// Free bytes of a CUDA device, where `nvidia-smi` tells.
 pub fn free_memory(device: Device) -> Option<u64> {
     let Device::Cuda(index) = device else { return None };

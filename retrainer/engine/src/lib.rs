@@ -46,7 +46,7 @@ mod weights;
 
 pub use bench::{Measured, Products, Steps, copy_rate, matmul_rate, measure, step_bytes};
 pub use data::Data;
-pub use device::{Device, free_memory, resolve as resolve_device, restart_for};
+pub use device::{Device, free_memory, one_thread, resolve as resolve_device, restart_for};
 pub use error::TrainError;
 pub use fit::{FittedHead, State, StateKind, run as run_work};
 pub use states::EpochScores;

@@ -64,9 +64,8 @@ impl Sweep<'_> {
                 let (cache, device, tta) = (self.cache, self.device, self.plan.test_time_augmentation);
                 let protocols = self.plan.protocols;
                 let spawned = thread::Builder::new().spawn_scoped(scope, move || {
-                    // One thread each: cores are kept busy by workers, and barriers between threads cost more than they give.
                     if device == Device::Cpu {
-                        tch::set_num_threads(1);
+                        crate::device::one_thread();
                     }
                     let result = Data::new(cache, device, tta, augmented).and_then(|data| {
                         let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());

@@ -321,7 +321,7 @@ pub(crate) fn possible(precision: Precision, device: Device) -> Precision {
 
 fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
     if device == Device::Cpu {
-        tch::set_num_threads(1);
+        engine::one_thread();
     }
     let heads = plan.resources.heads_per_group(plan.shape);
     let columns = heads * plan.shape.classes;

@@ -24,13 +24,16 @@
 //! - No input file makes this crate panic, overflow or allocate more than the file's own size.
 
 mod classes;
+mod dataset_info;
 mod difference;
+mod digest;
 mod dtype;
 pub mod error;
 pub mod head_file;
 pub mod head_names;
 mod index;
 mod manifest;
+mod mapped_view;
 mod plan;
 mod reader;
 mod seal;
@@ -43,12 +46,13 @@ mod view;
 mod writer;
 
 pub use classes::{ClassCounts, ClassId, Shot};
+pub use dataset_info::{DatasetInfo, LeftOut, Overlap, numbered};
 pub use dtype::Dtype;
 pub use error::CacheError;
 pub use index::{INDEX_FILE, index_path, indices};
 pub use manifest::{
-    BackboneInfo, BatchNormMode, CAUTION, DatasetInfo, FORMAT_VERSION, FileInfo, HeadKind, LeftOut,
-    MANIFEST_FILE, Manifest, Overlap, ProgramInfo, ShardInfo, ViewInfo, numbered,
+    BackboneInfo, BatchNormMode, CAUTION, FORMAT_VERSION, FileInfo, HeadKind, MANIFEST_FILE, Manifest,
+    ProgramInfo, ShardInfo, ViewInfo,
 };
 pub use plan::ViewPlan;
 pub use reader::{Damage, FeatureCache, FeatureView};

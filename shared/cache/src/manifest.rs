@@ -2,7 +2,9 @@
 
 use crate::{
     classes::ClassCounts,
+    dataset_info::{DatasetInfo, numbered},
     difference,
+    digest::canonical_json,
     dtype::Dtype,
     error::CacheError,
     seal::{self, Seal},
@@ -11,7 +13,7 @@ use crate::{
 use files::regular;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, io::ErrorKind, path::Path};
+use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 
 /// The cache format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -65,100 +67,6 @@ pub struct Manifest {
     /// The views.
     #[serde(default)]
     pub views: BTreeMap<ViewId, ViewInfo>,
-}
-
-/// Where the images came from and which of them are the training split.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DatasetInfo {
-    /// Name on the command line: `cifar100`, …
-    pub name: String,
-    /// BLAKE3 over the source files' bytes, in name order.
-    pub root_digest: String,
-    /// The rule that picked the training subset: `first-n`, `ldam-seed0`, …
-    pub subset: String,
-    /// Largest over smallest class count asked for.
-    pub imbalance_ratio: Option<f64>,
-    /// Samples of the largest class.
-    pub n_max: Option<u64>,
-    /// Validation samples of each class.
-    pub val_per_class: Option<u64>,
-    /// Seed of the rule, where it has one.
-    pub seed: Option<u64>,
-    /// SHA-256 of the training indices in row order, little-endian u32.
-    pub index_digest: String,
-    /// Names of images that could not be read and were left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub skipped: Vec<String>,
-    /// BLAKE3 over names and labels of the image files, whatever their sizes and whether they could be read. Like the two
-    /// fields below it is not part of the cache key.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub names_digest: String,
-    /// Files beside the samples that were found and not taken, images that could not be read among them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
-    /// Samples that two splits share.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub overlaps: Vec<Overlap>,
-}
-
-/// Files of one kind that were found and not taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// What they are: `images that could not be read` …
-    pub what: String,
-    /// How many.
-    pub count: u64,
-    /// Names of the first few.
-    pub first: Vec<String>,
-}
-
-impl LeftOut {
-    /// Names that are kept of each kind.
-    pub const NAMES: usize = 3;
-}
-
-impl fmt::Display for LeftOut {
-    /// `2 files of other kinds (train/a/x.txt, train/b/y.txt)`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = if self.count > self.first.len() as u64 { " …" } else { "" };
-        let (noun, rest) = self.what.split_once(' ').unwrap_or((&self.what, ""));
-        let noun = if self.count == 1 { noun.trim_end_matches('s') } else { noun };
-        write!(f, "{} {noun} {rest} ({}{more})", self.count, self.first.join(", "))
-    }
-}
-
-/// Samples of a split that another split holds, too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overlap {
-    /// The split.
-    pub split: Split,
-    /// The other one; the split itself where it repeats its own samples.
-    pub other: Split,
-    /// Samples of the split that the other one holds.
-    pub shared: u64,
-    /// All samples of the split.
-    pub of: u64,
-    /// The first few, as `name` or `row 3`.
-    pub first: Vec<String>,
-}
-
-impl fmt::Display for Overlap {
-    /// `3 of 200 test samples are training samples, too (a.png, b.png, c.png)`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = if self.shared > self.first.len() as u64 { " …" } else { "" };
-        let Self { split, other, shared, of, first } = self;
-        let (split, other, first) = (split.adjective(), other.adjective(), first.join(", "));
-        if self.split == self.other {
-            return write!(
-                f,
-                "{shared} of {of} {split} samples repeat other {split} samples ({first}{more})"
-            );
-        }
-        if shared == of {
-            return write!(f, "all {of} {split} samples are the same as {other} samples ({first}{more})");
-        }
-        write!(f, "{shared} of {of} {split} samples are {other} samples, too ({first}{more})")
-    }
 }
 
 /// The network and how it was trained.
@@ -398,25 +306,6 @@ fn is_plain_path(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// JSON with sorted keys and no spaces: equal values have equal text.
-pub(crate) fn canonical_json(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => {
-            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
-            let parts: Vec<String> = sorted
-                .into_iter()
-                .map(|(name, field)| format!("{}:{}", Value::String(name.clone()), canonical_json(field)))
-                .collect();
-            format!("{{{}}}", parts.join(","))
-        }
-        Value::Array(items) => {
-            let parts: Vec<String> = items.iter().map(canonical_json).collect();
-            format!("[{}]", parts.join(","))
-        }
-        scalar => scalar.to_string(),
-    }
-}
-
 fn strip(value: &mut Value, names: &[&str]) {
     match value {
         Value::Object(fields) => {
@@ -439,45 +328,9 @@ fn forget_remarks(value: &mut Value) {
     }
 }
 
-/// Whether classes are called `0`, `1`, `2` …: nobody knew their names.
-pub fn numbered(class_names: &[String]) -> bool {
-    class_names.iter().enumerate().all(|(class, name)| *name == class.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn canonical_text_is_independent_of_key_order() {
-        let one: Value = serde_json::from_str(r#"{"b": [1, {"y": 0.1, "x": 2}], "a": "q"}"#).unwrap();
-        let two: Value = serde_json::from_str(r#"{"a": "q", "b": [1, {"x": 2, "y": 0.1}]}"#).unwrap();
-        assert_eq!(canonical_json(&one), r#"{"a":"q","b":[1,{"x":2,"y":0.1}]}"#);
-        assert_eq!(canonical_json(&one), canonical_json(&two));
-    }
-
-    #[test]
-    fn remarks_read_as_sentences() {
-        let left_out = |count| LeftOut {
-            what: "images that could not be read".to_owned(),
-            count,
-            first: vec!["a.png".to_owned()],
-        };
-        assert_eq!(left_out(1).to_string(), "1 image that could not be read (a.png)");
-        assert_eq!(left_out(9).to_string(), "9 images that could not be read (a.png …)");
-        let overlap = |shared| Overlap {
-            split: Split::Test,
-            other: Split::Val,
-            shared,
-            of: 20,
-            first: vec!["row 3".to_owned()],
-        };
-        assert_eq!(overlap(1).to_string(), "1 of 20 test samples are validation samples, too (row 3)");
-        assert_eq!(
-            overlap(20).to_string(),
-            "all 20 test samples are the same as validation samples (row 3 …)"
-        );
-    }
 
     #[test]
     fn paths_that_leave_the_cache_are_no_plain_paths() {

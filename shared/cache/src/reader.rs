@@ -4,15 +4,15 @@ use crate::{
     classes::{ClassCounts, ClassId},
     error::CacheError,
     index,
-    manifest::{FileInfo, MANIFEST_FILE, Manifest, ViewInfo},
+    manifest::{FileInfo, MANIFEST_FILE, Manifest},
+    mapped_view::{MappedView, check_size},
     seal::Seal,
-    shard::{Expected, Shard},
+    shard::Shard,
     stage1_head::Stage1Head,
     stamp::Stamps,
     view::{Split, View, ViewId},
     writer::PARTIAL_FILE,
 };
-use files::regular;
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -37,14 +37,6 @@ pub struct FeatureCache {
     stage1_head: Option<Stage1Head>,
     stamps: Stamps,
     sealed: bool,
-}
-
-#[derive(Debug)]
-struct MappedView {
-    shards: Vec<Shard>,
-    /// First row of each shard.
-    starts: Vec<usize>,
-    rows: usize,
 }
 
 /// A file whose bytes are not those that were written.
@@ -74,7 +66,7 @@ impl FeatureCache {
         // The first view of a split gives its rows; the others must hold the same bytes.
         let mut first: BTreeMap<Split, ViewId> = BTreeMap::new();
         for (&id, info) in &manifest.views {
-            let view = open_view(path, &manifest, info)?;
+            let view = MappedView::open(path, &manifest, info)?;
             match first.get(&id.split).and_then(|other| Some((*other, views.get(other)?))) {
                 None => {
                     first.insert(id.split, id);
@@ -325,70 +317,6 @@ fn read_manifest(path: &Path) -> Result<(Manifest, Seal), CacheError> {
     Ok((manifest, seal))
 }
 
-fn open_view(path: &Path, manifest: &Manifest, info: &ViewInfo) -> Result<MappedView, CacheError> {
-    let mut view = MappedView { shards: Vec::new(), starts: Vec::new(), rows: 0 };
-    for shard in &info.shards {
-        let file = path.join(&shard.file.file);
-        check_size(&file, shard.file.bytes)?;
-        let expected = Expected {
-            // More rows than the address space holds cannot pass the size check of the header.
-            rows: usize::try_from(shard.rows).unwrap_or(usize::MAX),
-            dim: manifest.feature_dim,
-            dtype: manifest.dtype,
-        };
-        let shard = Shard::open(&file, expected)?;
-        view.starts.push(view.rows);
-        view.rows += shard.rows;
-        view.shards.push(shard);
-    }
-    Ok(view)
-}
-
-impl MappedView {
-    fn labels(&self, classes: usize) -> Result<Vec<ClassId>, CacheError> {
-        let mut shards = self.shards.iter().map(|shard| shard.labels(classes));
-        // Nearly always there is one shard, whose labels need no copy.
-        let mut labels = shards.next().unwrap_or_else(|| Ok(Vec::new()))?;
-        for shard in shards {
-            labels.extend(shard?);
-        }
-        Ok(labels)
-    }
-
-    /// How this view's rows differ from those of another view of the split.
-    fn disagreement(&self, other: &Self) -> Option<String> {
-        if self.rows != other.rows {
-            return Some(format!("{} rows against {}", self.rows, other.rows));
-        }
-        let labels = first_difference(&self.shards, &other.shards, Shard::label_bytes);
-        let ids = first_difference(&self.shards, &other.shards, Shard::sample_id_bytes);
-        let byte = labels.into_iter().chain(ids).min()?;
-        Some(format!("row {} is another sample", byte / 8))
-    }
-}
-
-/// The first byte in which two views differ, whatever shards they are cut into.
-fn first_difference(one: &[Shard], two: &[Shard], part: fn(&Shard) -> &[u8]) -> Option<usize> {
-    let (mut ones, mut twos) = (one.iter().map(part), two.iter().map(part));
-    let (mut left, mut right): (&[u8], &[u8]) = (&[], &[]);
-    let mut position = 0;
-    loop {
-        while left.is_empty() {
-            left = ones.next()?;
-        }
-        while right.is_empty() {
-            right = twos.next()?;
-        }
-        let length = left.len().min(right.len());
-        let ((head, left_rest), (other, right_rest)) = (left.split_at(length), right.split_at(length));
-        if head != other {
-            let within = head.iter().zip(other).position(|(one, two)| one != two);
-            return Some(position + within.unwrap_or(0));
-        }
-        (left, right, position) = (left_rest, right_rest, position + length);
-    }
-}
-
 fn open_head(path: &Path, manifest: &Manifest, file: &FileInfo) -> Result<Stage1Head, CacheError> {
     let full = path.join(&file.file);
     check_size(&full, file.bytes)?;
@@ -402,21 +330,10 @@ fn open_head(path: &Path, manifest: &Manifest, file: &FileInfo) -> Result<Stage1
     })
 }
 
-fn check_size(path: &Path, expected: u64) -> Result<(), CacheError> {
-    match regular::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.len() == expected => Ok(()),
-        Ok(metadata) => Err(CacheError::WrongSize { path: path.to_owned(), expected, got: metadata.len() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(CacheError::MissingShard { path: path.to_owned() })
-        }
-        Err(error) => Err(CacheError::io("open", path, error)),
-    }
-}
-
 fn check_file(root: &Path, file: &FileInfo) -> Result<(), CacheError> {
     let path = root.join(&file.file);
     check_size(&path, file.bytes)?;
-    let got = crate::writer::digest(&path)?;
+    let got = crate::digest::of_file(&path)?;
     if got == file.blake3 {
         Ok(())
     } else {

@@ -4,9 +4,10 @@
 
 use crate::{
     classes::{ClassCounts, ClassId},
+    dataset_info::DatasetInfo,
     dtype::Dtype,
     error::CacheError,
-    manifest::{BackboneInfo, BatchNormMode, DatasetInfo, FORMAT_VERSION, HeadKind, Manifest, ProgramInfo},
+    manifest::{BackboneInfo, BatchNormMode, FORMAT_VERSION, HeadKind, Manifest, ProgramInfo},
     plan::ViewPlan,
     stage1_head::Stage1Head,
     view::{Split, View, ViewId},

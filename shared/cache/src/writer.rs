@@ -8,6 +8,7 @@ mod anew;
 mod takeover;
 
 use crate::{
+    digest,
     error::CacheError,
     index,
     manifest::{FileInfo, MANIFEST_FILE, Manifest, ShardInfo, ViewInfo},
@@ -17,7 +18,7 @@ use crate::{
     stage1_head::{HEAD_FILE, Stage1Head},
     view::ViewId,
 };
-use files::{FileError, atomic, regular};
+use files::{FileError, atomic};
 use std::{
     collections::BTreeMap,
     fs::{File, TryLockError},
@@ -375,21 +376,13 @@ impl CacheWriter {
     fn file_info(&self, file: String) -> Result<FileInfo, CacheError> {
         let path = self.path.join(&file);
         let bytes = std::fs::metadata(&path).map_err(|source| CacheError::io("read", &path, source))?.len();
-        let blake3 = self.digests.of(&path).map_or_else(|| digest(&path), Ok)?;
+        let blake3 = self.digests.of(&path).map_or_else(|| digest::of_file(&path), Ok)?;
         Ok(FileInfo { file, bytes, blake3 })
     }
 
     fn write_index(&self, id: ViewId, view: &ViewInfo) -> Result<(), CacheError> {
         Ok(atomic::write_atomic(&self.path.join(index::index_path(id)), index::text(view).as_bytes())?)
     }
-}
-
-/// BLAKE3 of a file, in hexadecimal.
-pub(crate) fn digest(path: &Path) -> Result<String, CacheError> {
-    let fail = |source| CacheError::io("read", path, source);
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(regular::open(path).map_err(fail)?).map_err(fail)?;
-    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// The manifest of a finished or unfinished dump, where there is one.

@@ -1,0 +1,229 @@
+//! The plan of the house, held by tests: which crate may know which, where tensors are, that modules know each other one way, and
+//! that the page that leads newcomers tells the truth.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The crates of the workspace, each with those that it knows; arrows point from a program to what it is made of.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("shared/longtail", &[]),
+    ("shared/files", &[]),
+    ("shared/cache", &["files", "longtail"]),
+    ("shared/program", &["files"]),
+    ("retrainer/experiment", &["cache", "files", "longtail"]),
+    ("retrainer/engine", &["cache", "experiment", "files", "longtail", "program"]),
+    ("retrainer", &["cache", "engine", "experiment", "files", "program"]),
+    ("extractor", &["cache", "files", "longtail", "program"]),
+];
+
+/// The crates that touch tensors.
+const TENSORS: &[&str] = &["engine", "extractor"];
+
+/// Circles of files that are still there, by crate: this list only ever gets shorter.
+const CIRCLES: &[(&str, &[&str])] = &[
+    ("retrainer/experiment", &["records::curve", "records::record", "records::sealed"]),
+    ("retrainer/engine", &["closed_form", "data", "fit", "states"]),
+    ("extractor", &["weights::prefixes", "weights::state_dict"]),
+];
+
+/// Files with more lines that are still there; as above.
+const LONG: &[&str] = &[
+    "extractor/src/backbones/mod.rs",
+    "retrainer/engine/src/golden.rs",
+    "retrainer/experiment/src/metrics/evaluation.rs",
+    "retrainer/experiment/src/plan/grid.rs",
+    "retrainer/experiment/src/records/store.rs",
+    "retrainer/experiment/src/report/figures/input.rs",
+    "retrainer/experiment/src/select/selected.rs",
+    "retrainer/src/commands/sweep.rs",
+];
+const LINES: usize = 400;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Names of the crates that a manifest depends on, without those for tests.
+fn dependencies(manifest: &str) -> BTreeSet<&str> {
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    lines
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .collect()
+}
+
+#[test]
+fn crates_know_those_below_them_and_no_other() {
+    let names: BTreeSet<&str> = ARROWS.iter().filter_map(|(folder, _)| folder.rsplit('/').next()).collect();
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for (folder, known) in ARROWS {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        let all = dependencies(&manifest);
+        let ours: BTreeSet<&str> = all.intersection(&names).copied().collect();
+        assert_eq!(ours, known.iter().copied().collect(), "{folder}");
+        let name = folder.rsplit('/').next().unwrap();
+        assert_eq!(all.contains("tch"), TENSORS.contains(&name), "tch in {folder}");
+        assert!(workspace.contains(&format!("\"{folder}\"")), "{folder} is a member of the workspace");
+    }
+    assert_eq!(
+        workspace.lines().find(|line| line.starts_with("members")).unwrap().matches('"').count() / 2,
+        ARROWS.len()
+    );
+}
+
+/// The source files of a crate by their module, `a::b`, without what only tests see.
+fn modules(crate_folder: &Path) -> BTreeMap<String, String> {
+    let source = crate_folder.join("src");
+    let mut found = BTreeMap::new();
+    let mut folders = vec![source.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&source).unwrap().with_extension("");
+                let parts = name.iter().map(|part| part.to_str().unwrap());
+                let parts: Vec<&str> = parts.filter(|part| !["mod", "lib", "main"].contains(part)).collect();
+                let text = fs::read_to_string(&path).unwrap();
+                let text = text.split("\n#[cfg(test)]\n").next().unwrap_or_default();
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                found.insert(parts.join("::"), code.collect::<Vec<_>>().join("\n"));
+            }
+        }
+    }
+    found
+}
+
+/// The paths of a `use` tree that begins at the start of `text`, and what follows it.
+fn paths(text: &str) -> (Vec<Vec<String>>, &str) {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        let mut all = Vec::new();
+        loop {
+            rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+            if rest.is_empty() || rest.starts_with('}') {
+                return (all, rest.strip_prefix('}').unwrap_or_default());
+            }
+            let (some, after) = paths(rest);
+            assert!(after.len() < rest.len(), "{rest}");
+            all.extend(some);
+            rest = after;
+        }
+    }
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '*')).unwrap_or(text.len());
+    let (name, after) = text.split_at(end);
+    if let Some(below) = after.strip_prefix("::") {
+        let (some, after) = paths(below);
+        return (some.into_iter().map(|path| [vec![name.to_owned()], path].concat()).collect(), after);
+    }
+    let after = after
+        .strip_prefix(" as ")
+        .map_or(after, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+    (vec![vec![name.to_owned()]], if end == 0 { after.get(1..).unwrap_or_default() } else { after })
+}
+
+/// The modules that a module of these names by `crate::` or `super::`, itself and those around it left out.
+fn known(module: &str, text: &str, modules: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let here: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
+    let starts = ["crate::", "super::"].iter().flat_map(|word| text.match_indices(word));
+    let begins = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+    let mut found = BTreeSet::new();
+    for (at, _) in starts.filter(|(at, _)| begins(*at)) {
+        for path in paths(&text[at..]).0 {
+            let ups = path.iter().take_while(|part| *part == "super").count();
+            let base = if path[0] == "crate" { &[][..] } else { &here[..here.len().saturating_sub(ups)] };
+            let below = path.iter().skip(ups.max(1)).map(String::as_str);
+            let mut whole: Vec<&str> = base.iter().copied().chain(below).collect();
+            while !whole.is_empty() && !modules.contains_key(&whole.join("::")) {
+                whole.pop();
+            }
+            found.insert(whole.join("::"));
+        }
+    }
+    let around =
+        |one: &str, other: &str| one.is_empty() || other == one || other.starts_with(&format!("{one}::"));
+    found.into_iter().filter(|other| !around(other, module) && !around(module, other)).collect()
+}
+
+/// Every module from which some path leads back to itself.
+fn in_circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let reached = |from: &String| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = next.pop() {
+            for other in arrows.get(module).into_iter().flatten() {
+                if seen.insert(other.clone()) {
+                    next.push(other);
+                }
+            }
+        }
+        seen
+    };
+    arrows.keys().filter(|module| reached(module).contains(*module)).cloned().collect()
+}
+
+#[test]
+fn modules_know_each_other_one_way() {
+    for (folder, _) in ARROWS {
+        let modules = modules(&root().join(folder));
+        let arrows = modules.iter().map(|(name, text)| (name.clone(), known(name, text, &modules))).collect();
+        let allowed = CIRCLES.iter().find(|(name, _)| name == folder).map_or(&[][..], |(_, some)| some);
+        let allowed: BTreeSet<String> = allowed.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(in_circles(&arrows), allowed, "modules of {folder} that reach themselves");
+    }
+}
+
+#[test]
+fn a_circle_is_found_whichever_way_it_is_written() {
+    let modules = BTreeMap::from([
+        ("a".to_owned(), "use crate::{\n    b::{C, d as e},\n    f,\n};".to_owned()),
+        ("b".to_owned(), "fn g() { super::h::i() }".to_owned()),
+        ("h".to_owned(), "use super::{a::{self, J}, k};".to_owned()),
+        ("h::inner".to_owned(), "use super::L;\nuse crate::h;".to_owned()),
+    ]);
+    let arrows: BTreeMap<_, _> =
+        modules.iter().map(|(name, text)| (name.clone(), known(name, text, &modules))).collect();
+    assert_eq!(arrows["a"], BTreeSet::from(["b".to_owned()]));
+    assert!(arrows["h::inner"].is_empty(), "what is around a module is no arrow");
+    assert_eq!(in_circles(&arrows), ["a", "b", "h"].map(str::to_owned).into());
+}
+
+#[test]
+fn no_source_file_is_long() {
+    let mut long = BTreeSet::new();
+    for (folder, _) in ARROWS {
+        let source = root().join(folder).join("src");
+        let mut folders = vec![source];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if fs::read_to_string(&path).is_ok_and(|text| text.lines().count() > LINES) {
+                    long.insert(path.strip_prefix(root()).unwrap().display().to_string());
+                }
+            }
+        }
+    }
+    assert_eq!(long, LONG.iter().map(|&name| name.to_owned()).collect(), "files of more than {LINES} lines");
+}
+
+#[test]
+fn the_page_for_newcomers_names_what_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let page = readme.split("\n## Where things are\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let names: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|name| name.contains('/')).collect();
+    assert!(
+        names.len() >= 10 && page.lines().count() <= 27,
+        "{} names, {} lines",
+        names.len(),
+        page.lines().count()
+    );
+    for name in names {
+        let path = name.split('*').next().unwrap_or_default();
+        assert!(root().join(path).exists(), "`{name}` is not there");
+    }
+}
