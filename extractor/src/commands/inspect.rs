@@ -38,10 +38,10 @@ fn document(cache: &FeatureCache) -> Value {
     })
 }
 
+/// Adds a line to a summary.
+type Line<'a> = &'a mut dyn FnMut(&str, &str);
+
 fn summary(cache: &FeatureCache) -> String {
-    let manifest = cache.manifest();
-    let counts = cache.class_counts();
-    let dataset = &manifest.dataset;
     let mut summary = String::new();
     let mut line = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -49,6 +49,15 @@ fn summary(cache: &FeatureCache) -> String {
     };
     line("cache", &text::path(cache.path()));
     line("cache key", &cache.cache_key());
+    samples(cache, &mut line);
+    features(cache, &mut line);
+    views(cache, &mut line);
+    line("total", &HumanBytes(bytes(cache)).to_string());
+    summary
+}
+
+fn samples(cache: &FeatureCache, line: Line<'_>) {
+    let (dataset, counts) = (&cache.manifest().dataset, cache.class_counts());
     line("dataset", &format!("{} ({})", dataset.name, dataset.subset));
     for left_out in &dataset.left_out {
         line("left out", &left_out.to_string());
@@ -71,6 +80,10 @@ fn summary(cache: &FeatureCache) -> String {
     );
     let shots = Shot::ALL.map(|shot| format!("{} {}", counts.classes_of(shot).len(), shot.name()));
     line("class groups", &shots.join(" / "));
+}
+
+fn features(cache: &FeatureCache, line: Line<'_>) {
+    let manifest = cache.manifest();
     line(
         "features",
         &format!("{} x {}, batch norm {}", manifest.feature_dim, manifest.dtype, plain(&manifest.batch_norm)),
@@ -93,6 +106,10 @@ fn summary(cache: &FeatureCache) -> String {
     if let Some(images) = &manifest.images {
         line("image files", &format!("{} (`zstd -dc {0}` shows them)", images.file));
     }
+}
+
+fn views(cache: &FeatureCache, line: Line<'_>) {
+    let manifest = cache.manifest();
     let program = &manifest.program;
     line("written by", &format!("{} {} ({})", program.name, program.version, program.commit));
     for (id, view) in &manifest.views {
@@ -104,8 +121,6 @@ fn summary(cache: &FeatureCache) -> String {
         };
         line(&id.to_string(), &format!("{} rows, {}, {shards}", HumanCount(view.rows), HumanBytes(size)));
     }
-    line("total", &HumanBytes(bytes(cache)).to_string());
-    summary
 }
 
 /// Two decimals at most.

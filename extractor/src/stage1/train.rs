@@ -195,29 +195,33 @@ impl Run {
         let mut batches = source.batches(look, &order, cuts.skip(first as usize))?;
         let mut progress = Progress::new(&format!("epoch {}/{}", epoch + 1, recipe.epochs), u64::from(steps));
         progress.advance(u64::from(first));
+        let time = |before: f64| before + started.elapsed().as_secs_f64();
         for step in first..steps {
             if stop(epoch, step) {
-                let seconds = before + started.elapsed().as_secs_f64();
-                self.info.position = Position { epochs: epoch, steps: step, seconds };
+                self.info.position = Position { epochs: epoch, steps: step, seconds: time(before) };
                 self.save(folder)?;
-                return Err(ExtractError::Interrupted {
-                    state: format!(
-                        "{epoch} of {} epochs and {step} of {steps} steps are in `{}`",
-                        recipe.epochs,
-                        folder.display()
-                    ),
-                });
+                let (epochs, folder) = (recipe.epochs, folder.display());
+                let state =
+                    format!("{epoch} of {epochs} epochs and {step} of {steps} steps are in `{folder}`");
+                return Err(ExtractError::Interrupted { state });
             }
             let Some(batch) = batches.next() else { break };
             self.step(&batch?, epoch, lr).map_err(ExtractError::torch("make a training step"))?;
             progress.advance(1);
         }
+        let record = self.record(epoch, lr, time(before))?;
+        progress.note(&summary(&record));
+        progress.finish();
+        self.end_epoch(folder, &record)
+    }
+
+    /// What an epoch came to.
+    fn record(&self, epoch: u32, lr: f64, seconds: f64) -> Result<EpochRecord, ExtractError> {
         let [loss, train_accuracy] = self.means()?;
-        let seconds = before + started.elapsed().as_secs_f64();
         if !loss.is_finite() {
             return Err(ExtractError::Diverged { epoch: epoch + 1, lr });
         }
-        let done = epoch + 1;
+        let (done, recipe, n) = (epoch + 1, &self.info.recipe, self.train.len());
         let measured = done == recipe.epochs || done % self.options.eval_every == 0;
         let measure = |source: &Source| {
             measured
@@ -225,7 +229,7 @@ impl Run {
                 .transpose()
         };
         let (test, val) = (measure(&self.test)?, self.val.as_ref().map_or(Ok(None), measure)?);
-        let record = EpochRecord {
+        Ok(EpochRecord {
             epoch: done,
             loss,
             lr,
@@ -234,13 +238,15 @@ impl Run {
             val,
             seconds,
             images_per_second: n as f64 / seconds,
-        };
-        progress.note(&summary(&record));
-        progress.finish();
-        self.keep_if_best(&record)?;
+        })
+    }
+
+    /// Stores the result of an epoch, and the weights where it is time.
+    fn end_epoch(&mut self, folder: &Path, record: &EpochRecord) -> Result<(), ExtractError> {
+        self.keep_if_best(record)?;
         // The log first: a line without a checkpoint is cut back on resume, a checkpoint without a line would be a gap.
-        log::append(folder, &record)?;
-        self.info.position = Position { epochs: done, steps: 0, seconds: 0.0 };
+        log::append(folder, record)?;
+        self.info.position = Position { epochs: record.epoch, steps: 0, seconds: 0.0 };
         let _ = self.sums.f_zero_().map_err(ExtractError::torch("clear the sums of an epoch"))?;
         if self.info.finished() || self.cadence.is_worth_another() { self.save(folder) } else { Ok(()) }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     data::Data,
-    device::Device,
+    device::{Device, one_thread},
     error::TrainError,
     fit::{self, FittedHead},
 };
@@ -63,12 +63,12 @@ impl Sweep<'_> {
                 let (messages, queue, stop) = (sender.clone(), &queue, stop.clone());
                 let (cache, device, tta) = (self.cache, self.device, self.plan.test_time_augmentation);
                 let protocols = self.plan.protocols;
+                let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
                 let spawned = thread::Builder::new().spawn_scoped(scope, move || {
                     if device == Device::Cpu {
-                        crate::device::one_thread();
+                        one_thread();
                     }
                     let result = Data::new(cache, device, tta, augmented).and_then(|data| {
-                        let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
                         while let Some(work) = next().filter(|_| !stop.requested()) {
                             let advance = |count| drop(messages.send(Message::HeadEpochs(count)));
                             let work = work.prepare(cache.class_counts());
@@ -87,35 +87,42 @@ impl Sweep<'_> {
                 }
             }
             drop(sender);
-            let mut end = Ok(SweepEnd::Complete);
-            loop {
-                let message = match messages.recv_timeout(std::time::Duration::from_millis(100)) {
-                    Ok(message) => Some(message),
-                    Err(mpsc::RecvTimeoutError::Timeout) => None,
-                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                };
-                if interrupt.requested() && end.is_ok() {
-                    end = Ok(SweepEnd::Interrupted);
-                    stop.request();
-                }
-                let failure = match message {
-                    None | Some(Message::Failed(TrainError::Interrupted)) => None,
-                    Some(Message::HeadEpochs(count)) => {
-                        advance(count);
-                        None
-                    }
-                    Some(Message::Done(fitted)) => done(fitted).err(),
-                    Some(Message::Failed(error)) => Some(E::from(error)),
-                };
-                if let (Some(failure), true) = (failure, end.is_ok()) {
-                    end = Err(failure);
-                    stop.request();
-                    if let Ok(mut queue) = queue.lock() {
-                        queue.clear();
-                    }
-                }
-            }
-            end
+            collect(&messages, interrupt, &stop, &mut advance, &mut done)
         })
+    }
+}
+
+/// Hears the workers out; the first failure and the user's wish stop them.
+fn collect<E: From<TrainError>>(
+    messages: &mpsc::Receiver<Message>,
+    interrupt: &Interrupt,
+    stop: &Interrupt,
+    advance: &mut dyn FnMut(u64),
+    done: &mut dyn FnMut(Vec<FittedHead>) -> Result<(), E>,
+) -> Result<SweepEnd, E> {
+    let mut end = Ok(SweepEnd::Complete);
+    loop {
+        let message = match messages.recv_timeout(std::time::Duration::from_millis(100)) {
+            Ok(message) => Some(message),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return end,
+        };
+        if interrupt.requested() && end.is_ok() {
+            end = Ok(SweepEnd::Interrupted);
+            stop.request();
+        }
+        let failure = match message {
+            None | Some(Message::Failed(TrainError::Interrupted)) => None,
+            Some(Message::HeadEpochs(count)) => {
+                advance(count);
+                None
+            }
+            Some(Message::Done(fitted)) => done(fitted).err(),
+            Some(Message::Failed(error)) => Some(E::from(error)),
+        };
+        if let (Some(failure), true) = (failure, end.is_ok()) {
+            end = Err(failure);
+            stop.request();
+        }
     }
 }

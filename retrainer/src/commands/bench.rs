@@ -4,7 +4,7 @@ use super::{End, print, resources, say, sweep};
 use crate::error::RetrainError;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use engine::Device;
+use engine::{Device, Measured};
 use experiment::plan::{CacheShape, Grid, Precision, Resources, SweepPlan, Work};
 use files::FileError;
 use program::device::DeviceChoice;
@@ -70,42 +70,10 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
             say(&format!("{} heads in a group: measured", heads.len()));
         }
     }
-    let best = measured.iter().map(|row| row.matmul_rate).fold(0.0, f64::max);
     let shape = CacheShape::of(&cache);
-    let head_epoch = 4.0 * shape.samples as f64 * shape.dim as f64 * shape.classes as f64;
     // A GPU's groups are larger than its caches: a step cannot be faster than its weights come and go.
     let copy_rate = (device != Device::Cpu).then(|| engine::copy_rate(device, budget)).transpose()?;
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    let header = [
-        "heads in a group",
-        "products GFLOP/s",
-        "training GFLOP/s",
-        "s/head-epoch",
-        "time / products",
-        "time / best products",
-    ];
-    table.set_header(header.into_iter().chain(copy_rate.map(|_| "time / floor")));
-    for row in &measured {
-        let columns = row.heads * shape.classes;
-        let step = 4.0 * (args.batch_size * shape.dim * columns) as f64; // floating-point operations
-        let floor = copy_rate.map(|rate| {
-            let floor = (step / best).max(engine::step_bytes(shape.dim, columns) / rate);
-            format!("{:.2}", step / row.training_rate / floor)
-        });
-        let cells = [
-            row.heads.to_string(),
-            format!("{:.1}", row.matmul_rate / 1e9),
-            format!("{:.1}", row.training_rate / 1e9),
-            format!("{:.6}", head_epoch / row.training_rate),
-            format!("{:.2}", row.matmul_rate / row.training_rate),
-            format!("{:.2}", best / row.training_rate),
-        ];
-        table.add_row(cells.into_iter().chain(floor));
-    }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let table = table(&measured, shape, args.batch_size, copy_rate);
     print(&format!(
         "N = {}, D = {}, C = {}, batch {}, {workers} workers, {}\n{table}",
         shape.samples,
@@ -125,9 +93,51 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     }
     let rate = measured.iter().map(|row| row.training_rate).fold(0.0, f64::max);
     match &args.peer {
-        Some(python) => peer(python, args, device, head_epoch / rate),
+        Some(python) => peer(python, args, device, head_epoch(shape) / rate),
         None => Ok(End::Done),
     }
+}
+
+/// Floating-point operations in the products of one head and epoch.
+fn head_epoch(shape: CacheShape) -> f64 {
+    4.0 * shape.samples as f64 * shape.dim as f64 * shape.classes as f64
+}
+
+/// A row for each group; `copy_rate` (bytes a second) adds what no step can be faster than.
+fn table(measured: &[Measured], shape: CacheShape, batch: usize, copy_rate: Option<f64>) -> Table {
+    let best = measured.iter().map(|row| row.matmul_rate).fold(0.0, f64::max);
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    let header = [
+        "heads in a group",
+        "products GFLOP/s",
+        "training GFLOP/s",
+        "s/head-epoch",
+        "time / products",
+        "time / best products",
+    ];
+    table.set_header(header.into_iter().chain(copy_rate.map(|_| "time / floor")));
+    for row in measured {
+        let columns = row.heads * shape.classes;
+        let step = 4.0 * (batch * shape.dim * columns) as f64; // floating-point operations
+        let floor = copy_rate.map(|rate| {
+            let floor = (step / best).max(engine::step_bytes(shape.dim, columns) / rate);
+            format!("{:.2}", step / row.training_rate / floor)
+        });
+        let cells = [
+            row.heads.to_string(),
+            format!("{:.1}", row.matmul_rate / 1e9),
+            format!("{:.1}", row.training_rate / 1e9),
+            format!("{:.6}", head_epoch(shape) / row.training_rate),
+            format!("{:.2}", row.matmul_rate / row.training_rate),
+            format!("{:.2}", best / row.training_rate),
+        ];
+        table.add_row(cells.into_iter().chain(floor));
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 /// One group of LORT heads, each with its own δ.

@@ -61,36 +61,10 @@ impl HeadParts<'_> {
     /// # Errors
     /// [`CacheError::MalformedHead`].
     pub fn weights(&self, dim: usize, classes: Option<usize>) -> Result<HeadWeights, CacheError> {
-        let (stored, tensor) = &self.weight;
-        let mut shape = tensor.shape();
-        while let [kept @ .., 1] = shape
-            && kept.len() >= 2
-        {
-            shape = kept;
-        }
-        let wanted = classes.map_or("C".to_owned(), |classes| classes.to_string());
-        let expected = format!("`{stored}` [{wanted}, {dim}]");
-        let refuse = |hint: &str| {
-            let got = format!("{:?}", tensor.shape());
-            Err(malformed(self.path, &expected, got, hint))
-        };
-        let other = "the head belongs to another backbone or data set: give that of these features";
-        let &[rows, columns] = shape else { return refuse("a head is the weight of one linear layer") };
-        let fits = |c: usize, d: usize| c > 0 && d > 0 && d == dim && classes.is_none_or(|known| known == c);
-        let alone = self.bias.is_none() && self.columns == Columns::Unknown;
-        let transposed = match (fits(rows, columns), fits(columns, rows)) {
-            (true, _) => false,
-            (false, true) if alone => {
-                return refuse(
-                    "[D, C] without bias may be a linear layer or the `NormedLinear` of LDAM: save [C, D], \
-                     `weight.T.contiguous()`, and for the latter the metadata `kind`: `cosine`",
-                );
-            }
-            (false, true) => true,
-            (false, false) => return refuse(other),
-        };
+        let transposed = self.transposed(dim, classes)?;
+        let (stored, path) = (self.weight.0, text::path(self.path));
+        let [rows, columns] = self.sides().unwrap_or_default();
         let (classes, mut notes) = (if transposed { columns } else { rows }, Vec::new());
-        let path = text::path(self.path);
         if transposed {
             notes.push(format!("`{stored}` of `{path}` is [D, C] and was transposed"));
         } else if rows == columns && self.columns == Columns::Unknown {
@@ -122,6 +96,46 @@ impl HeadParts<'_> {
         let cosine = scale.or(normed.then_some(1.0));
         finite(self.path, stored, &weight, dim)?;
         Ok(HeadWeights { classes, dim, weight, bias, cosine, notes })
+    }
+
+    /// Rows and columns of the weight, whatever dimensions of one element follow them.
+    fn sides(&self) -> Option<[usize; 2]> {
+        let mut shape = self.weight.1.shape();
+        while let [kept @ .., 1] = shape
+            && kept.len() >= 2
+        {
+            shape = kept;
+        }
+        shape.try_into().ok()
+    }
+
+    /// Whether the weight is `[D, C]`, and not as PyTorch stores it.
+    ///
+    /// # Errors
+    /// [`CacheError::MalformedHead`] where it is neither, or could be something else.
+    fn transposed(&self, dim: usize, classes: Option<usize>) -> Result<bool, CacheError> {
+        let (stored, tensor) = &self.weight;
+        let wanted = classes.map_or("C".to_owned(), |classes| classes.to_string());
+        let expected = format!("`{stored}` [{wanted}, {dim}]");
+        let refuse = |hint: &str| {
+            let got = format!("{:?}", tensor.shape());
+            Err(malformed(self.path, &expected, got, hint))
+        };
+        let other = "the head belongs to another backbone or data set: give that of these features";
+        let Some([rows, columns]) = self.sides() else {
+            return refuse("a head is the weight of one linear layer");
+        };
+        let fits = |c: usize, d: usize| c > 0 && d > 0 && d == dim && classes.is_none_or(|known| known == c);
+        let alone = self.bias.is_none() && self.columns == Columns::Unknown;
+        match (fits(rows, columns), fits(columns, rows)) {
+            (true, _) => Ok(false),
+            (false, true) if alone => refuse(
+                "[D, C] without bias may be a linear layer or the `NormedLinear` of LDAM: save [C, D], \
+                     `weight.T.contiguous()`, and for the latter the metadata `kind`: `cosine`",
+            ),
+            (false, true) => Ok(true),
+            (false, false) => refuse(other),
+        }
     }
 }
 
