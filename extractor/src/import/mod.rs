@@ -3,11 +3,10 @@
 //! One file of numbers is a [`matrix::Matrix`]; the files of one split are a [`split::ImportedSplit`]; [`write()`] checks
 //! that the splits fit together and writes them as the views of a cache.
 
+mod formats;
 mod identity;
 mod leavings;
 pub mod matrix;
-mod npy;
-mod safetensors_file;
 pub mod split;
 
 use crate::{

@@ -1,8 +1,8 @@
 //! The files of one split, read and checked against each other.
 
 use super::{
+    formats::{npy, safetensors_file},
     matrix::{Array, Matrix, integers, labels},
-    npy, safetensors_file,
 };
 use crate::error::ExtractError;
 use cache::{ClassId, View};

@@ -3,8 +3,10 @@
 //! # Source
 //! `numpy/lib/format.py`: magic, version, length of the header, a Python dictionary as text, the array's bytes.
 
-use super::matrix::{Array, Number};
-use crate::error::ExtractError;
+use crate::{
+    error::ExtractError,
+    import::matrix::{Array, Number},
+};
 use files::content::Content;
 use std::path::Path;
 

@@ -1,7 +1,9 @@
 //! Named arrays of a safetensors file.
 
-use super::matrix::{Array, Number};
-use crate::error::ExtractError;
+use crate::{
+    error::ExtractError,
+    import::matrix::{Array, Number},
+};
 use files::content::Content;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
