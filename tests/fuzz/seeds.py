@@ -116,8 +116,8 @@ def imports():
     train = split([1, 2, 3, 4, 5, 6], [0, 1, 0], sample_ids=("I64", [3], integers(4, 5, 6)))
     test = split([7, 8, 9, 10], [1, 0], features_flipped=("F32", [2, 2], floats(8, 7, 10, 9)))
     head = safetensors({"weight": ("F32", [2, 2], floats(1, 2, 3, 4)), "bias": ("F32", [2], floats(0, 1))})
-    save("import_safetensors", "ok", parts(train, test))
-    save("import_safetensors", "ok-head", parts(train, test, head))
+    save("import_file", "ok", parts(train, test))
+    save("import_file", "ok-head", parts(train, test, head))
 
 
 def networks():
@@ -159,8 +159,8 @@ def former_failures():
     endless = safetensors({"weight": ("F32", [1 << 40, 0], b"")})
     for target in ("stage1_head", "head"):
         save(target, "classes-without-features", bytes(2) + endless, "regressions")
-    ok = (ROOT / "seeds" / "import_safetensors" / "ok").read_bytes()
-    save("import_safetensors", "head-of-classes-without-features", ok + parts(endless), "regressions")
+    ok = (ROOT / "seeds" / "import_file" / "ok").read_bytes()
+    save("import_file", "head-of-classes-without-features", ok + parts(endless), "regressions")
 
     # A JPEG of 65,500² pixels and a PNG of 22,000² in a few hundred bytes.
     picture = bytearray((ROOT / "seeds" / "image" / "ok.jpg").read_bytes())

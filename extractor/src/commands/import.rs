@@ -22,7 +22,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
         (Split::Test, &args.test, &args.test_npy()),
     ] {
         if let Some(path) = file {
-            splits.insert(split, ImportedSplit::from_safetensors(path)?);
+            splits.insert(split, ImportedSplit::from_file(path)?);
         } else if let Some((features, labels, flipped)) = pair {
             splits.insert(split, ImportedSplit::from_npy(features, labels, *flipped)?);
         }

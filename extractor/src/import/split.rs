@@ -1,7 +1,7 @@
 //! The files of one split, read and checked against each other.
 
 use super::{
-    formats::{npy, safetensors_file},
+    formats::{NamedArrays, npy},
     matrix::{Array, Matrix, integers, labels},
 };
 use crate::error::ExtractError;
@@ -29,27 +29,17 @@ pub struct ImportedSplit {
 }
 
 impl ImportedSplit {
-    /// Reads a safetensors file with `features` `[N, D]`, `labels` `[N]`, optionally `features_flipped`
-    /// `[N, D]` and `sample_ids` `[N]`.
+    /// Reads a file with arrays `features` `[N, D]`, `labels` `[N]`, optionally `features_flipped` `[N, D]` and `sample_ids`
+    /// `[N]`.
     ///
     /// # Errors
     /// [`ExtractError::File`]; [`ExtractError::Malformed`] for anything but such a file.
-    pub fn from_safetensors(path: &Path) -> Result<Self, ExtractError> {
-        let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
-        let optional = |name: &str| safetensors_file::array(path, &bytes, name);
-        let required = |name: &str| {
-            optional(name)?.ok_or_else(|| ExtractError::Malformed {
-                path: path.to_owned(),
-                expected: "tensors `features` and `labels`".to_owned(),
-                got: format!("no `{name}`"),
-                hint: "rename the tensors before saving".to_owned(),
-            })
-        };
-        let (features, label_array) = (required("features")?, required("labels")?);
-        let flipped = optional("features_flipped")?.map(|array| (path, array));
-        let ids = optional("sample_ids")?;
-        let digest = blake3::hash(&bytes).to_hex().to_string();
-        Self::checked((path, features), (path, label_array), flipped, ids, digest)
+    pub fn from_file(path: &Path) -> Result<Self, ExtractError> {
+        let file = NamedArrays::read(path)?;
+        let (features, labels) = (file.required("features")?, file.required("labels")?);
+        let flipped = file.array("features_flipped")?.map(|array| (path, array));
+        let ids = file.array("sample_ids")?;
+        Self::checked((path, features), (path, labels), flipped, ids, file.digest())
     }
 
     /// Reads NumPy files: features `[N, D]`, labels `[N]`, optionally the flipped view's features `[N, D]`.
@@ -58,21 +48,14 @@ impl ImportedSplit {
     /// [`ExtractError::File`]; [`ExtractError::Malformed`] for anything but such files.
     pub fn from_npy(features: &Path, labels: &Path, flipped: Option<&Path>) -> Result<Self, ExtractError> {
         let mut digest = blake3::Hasher::new();
-        for path in [features, labels].into_iter().chain(flipped) {
-            digest
-                .update_reader(files::regular::open(path).map_err(ExtractError::io("read", path))?)
-                .map_err(ExtractError::io("read", path))?;
-        }
-        let flipped_array =
-            flipped.map(|path| Ok::<_, ExtractError>((path, npy::read(path)?))).transpose()?;
-        let digest = digest.finalize().to_hex().to_string();
-        Self::checked(
-            (features, npy::read(features)?),
-            (labels, npy::read(labels)?),
-            flipped_array,
-            None,
-            digest,
-        )
+        let mut read = |path| {
+            let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
+            digest.update(&bytes);
+            Ok::<_, ExtractError>((path, npy::array(path, bytes)?))
+        };
+        let (features, labels) = (read(features)?, read(labels)?);
+        let flipped = flipped.map(read).transpose()?;
+        Self::checked(features, labels, flipped, None, digest.finalize().to_hex().to_string())
     }
 
     fn checked(

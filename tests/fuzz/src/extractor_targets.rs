@@ -25,7 +25,7 @@ pub const TARGETS: &[Target] = &[
     ("weights", weights),
     ("checkpoint", checkpoint),
     ("import_npy", import_npy),
-    ("import_safetensors", import_safetensors),
+    ("import_file", import_file),
     ("cifar", cifar),
     ("lists", lists),
     ("inaturalist", inaturalist),
@@ -75,13 +75,13 @@ pub fn import_npy(bytes: &[u8]) -> bool {
     write(train, test, None, &folder)
 }
 
-/// Safetensors files of training and test features and of a head, in parts.
-pub fn import_safetensors(bytes: &[u8]) -> bool {
-    const FILES: [&str; 3] = ["train.safetensors", "test.safetensors", "head.safetensors"];
+/// Files of training and test features, each of any format, and of a head, in parts.
+pub fn import_file(bytes: &[u8]) -> bool {
+    const FILES: [&str; 3] = ["train", "test", "head.safetensors"];
     let Ok(folder) = Folder::of_parts(bytes, &FILES) else { return false };
     let [train, test, head] = FILES.map(|name| folder.join(name));
-    let Ok(train) = ImportedSplit::from_safetensors(&train) else { return false };
-    let Ok(test) = ImportedSplit::from_safetensors(&test) else { return false };
+    let Ok(train) = ImportedSplit::from_file(&train) else { return false };
+    let Ok(test) = ImportedSplit::from_file(&test) else { return false };
     write(train, test, head.exists().then_some(head), &folder)
 }
 

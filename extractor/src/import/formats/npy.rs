@@ -10,12 +10,11 @@ use crate::{
 use files::content::Content;
 use std::path::Path;
 
-/// Reads the array of a file.
+/// The array in the bytes of the file at a path.
 ///
 /// # Errors
-/// [`ExtractError::File`]; [`ExtractError::Malformed`] for a damaged file and for types that are not read here.
-pub(crate) fn read(path: &Path) -> Result<Array, ExtractError> {
-    let mut bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
+/// [`ExtractError::Malformed`] for a damaged file and for types that are not read here.
+pub(in crate::import) fn array(path: &Path, mut bytes: Vec<u8>) -> Result<Array, ExtractError> {
     let malformed = |expected: &str, got: String, hint: &str| ExtractError::Malformed {
         path: path.to_owned(),
         expected: expected.to_owned(),
@@ -172,10 +171,7 @@ mod tests {
     }
 
     fn read_bytes(bytes: &[u8]) -> Result<Array, ExtractError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.npy");
-        std::fs::write(&path, bytes).unwrap();
-        read(&path)
+        array(Path::new("a.npy"), bytes.to_vec())
     }
 
     /// `numpy.save(f, numpy.array([[1, 2, 3], [4, 5, 6.5]], "<f4"))`, NumPy 2.4: the file byte for byte.

@@ -1,18 +1,23 @@
-//! Named arrays of a safetensors file.
+//! Safetensors files.
 
+use super::{Format, Found};
 use crate::{
     error::ExtractError,
     import::matrix::{Array, Number},
 };
-use files::content::Content;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
-/// Copies the named array out of the bytes of a file; `None` where there is no such tensor.
-///
-/// # Errors
-/// [`ExtractError::Malformed`] for bytes that are no safetensors file and for number formats that are not read here.
-pub(crate) fn array(path: &Path, bytes: &[u8], name: &str) -> Result<Option<Array>, ExtractError> {
+/// A length of eight bytes, then a header of JSON.
+pub(super) const SAFETENSORS: Format = Format {
+    name: "a safetensors file",
+    arrays: "tensors",
+    naming: "rename the tensors before saving",
+    begins: |bytes| bytes.get(8..).is_some_and(|header| header.trim_ascii_start().starts_with(b"{")),
+    array,
+};
+
+fn array(path: &Path, bytes: &[u8], name: &str) -> Found {
     let malformed = |expected: String, got: String, hint: &str| ExtractError::Malformed {
         path: path.to_owned(),
         expected,
@@ -20,22 +25,8 @@ pub(crate) fn array(path: &Path, bytes: &[u8], name: &str) -> Result<Option<Arra
         hint: hint.to_owned(),
     };
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
-        let (got, hint) = match Content::of(bytes) {
-            Some(content @ Content::Npy) => (
-                content.name().to_owned(),
-                "NumPy files go to `--train-features` and `--train-labels`, and so on".to_owned(),
-            ),
-            // Features, not weights: the converter is for the latter.
-            Some(content @ (Content::TorchSave | Content::Pickle | Content::TorchScript)) => {
-                (content.name().to_owned(), "save the tensors with `safetensors.torch.save_file`".to_owned())
-            }
-            Some(content) => (content.name().to_owned(), content.hint(path)),
-            None => (
-                error.to_string(),
-                "the file is damaged, or none of `safetensors.torch.save_file`: save it again".to_owned(),
-            ),
-        };
-        malformed("a safetensors file".to_owned(), got, &hint)
+        let hint = "the file is damaged: save it again";
+        malformed("a safetensors file".to_owned(), error.to_string(), hint)
     })?;
     let Ok(tensor) = tensors.tensor(name) else { return Ok(None) };
     let number = match tensor.dtype() {

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    fuzz::extractor_targets::import_safetensors(bytes);
+    fuzz::extractor_targets::import_file(bytes);
 });
