@@ -27,5 +27,6 @@ pub mod stage1;
 pub mod threads;
 pub mod transform;
 pub mod weights;
+mod zip;
 
 pub use error::ExtractError;
