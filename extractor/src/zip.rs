@@ -1,4 +1,4 @@
-//! Zip archives as PyTorch writes them: files that are stored as they are or deflated, also beyond 4 GB.
+//! Zip archives as PyTorch and NumPy write them: files that are stored as they are or deflated, also beyond 4 GB.
 //!
 //! Nothing that an archive declares is believed before it is compared with the bytes that are there.
 //!
@@ -46,7 +46,7 @@ impl Entry {
         (to <= bytes.len()).then_some(from..to)
     }
 
-    /// The content, of the declared size and checksum; else what is wrong, in words that follow "got".
+    /// The content, of the declared size and checksum; else what is wrong, as a sentence.
     pub(crate) fn content<'bytes>(&self, bytes: &'bytes [u8]) -> Result<Cow<'bytes, [u8]>, String> {
         let Self { name, size, .. } = self;
         let data = self.data(bytes).and_then(|range| bytes.get(range));
@@ -73,7 +73,7 @@ impl Entry {
         let mut out = Vec::new();
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         out.try_reserve_exact(size)
-            .map_err(|_| format!("`{}` of {size} bytes, for which memory is short", self.name))?;
+            .map_err(|_| format!("`{}` needs {size} bytes, more memory than there is", self.name))?;
         // One byte more shows that it does not end there.
         let unpacked = DeflateDecoder::new(data).take(self.size.saturating_add(1)).read_to_end(&mut out);
         match unpacked {
@@ -98,6 +98,12 @@ impl Entry {
         }
         Some(())
     }
+}
+
+/// The name in the first local header, where the bytes begin with one.
+pub(crate) fn first_name(bytes: &[u8]) -> Option<&[u8]> {
+    let local = bytes.strip_prefix(b"PK\x03\x04")?;
+    local.get(26..)?.get(..usize::from(u16_at(local, 22)?))
 }
 
 /// The files of an archive; `None` where their list is damaged.
@@ -201,6 +207,7 @@ mod tests {
     #[test]
     fn sizes_and_places_of_64_bits_are_read() {
         let bytes = wide(b"content");
+        assert_eq!(first_name(&bytes), Some(&b"a"[..]));
         let entries = entries(&bytes).unwrap();
         let read: Vec<_> =
             entries.iter().map(|entry| (entry.name.as_str(), entry.content(&bytes).unwrap())).collect();

@@ -160,8 +160,8 @@ fn imports_that_do_not_fit_together() {
     place.write("text.safetensors", "no safetensors file at all");
     insta::assert_snapshot!(refused("--train text.safetensors"), @"
     exit 2
-    error: `text.safetensors`: expected a safetensors file, got another file
-    hint: the file is damaged, or none of `safetensors.torch.save_file`: save it again
+    error: `text.safetensors`: expected a safetensors file or a NumPy archive (npz), got another file
+    hint: the file is damaged, or none of these: save it again
     ");
     let mut short = rows(10, 0);
     short.labels[4] = -1;

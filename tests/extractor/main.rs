@@ -14,6 +14,7 @@ mod image_layouts;
 mod imagenet_backbones;
 mod images;
 mod import;
+mod import_npz;
 mod inspect;
 mod kills;
 mod layers;

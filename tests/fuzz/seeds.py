@@ -9,6 +9,7 @@ import json
 import pathlib
 import struct
 import tarfile
+import zipfile
 import zlib
 
 ROOT = pathlib.Path("tests/fuzz")
@@ -118,6 +119,18 @@ def imports():
     head = safetensors({"weight": ("F32", [2, 2], floats(1, 2, 3, 4)), "bias": ("F32", [2], floats(0, 1))})
     save("import_file", "ok", parts(train, test))
     save("import_file", "ok-head", parts(train, test, head))
+
+    def npz(compression, **arrays):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", compression) as archive:
+            for name, array in arrays.items():
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array, compression)
+        return packed.getvalue()
+
+    train = npy("<f4", (3, 2), floats(1, 2, 3, 4, 5, 6)), npy("<i8", (3,), integers(0, 1, 0))
+    test = npy("<f4", (2, 2), floats(7, 8, 9, 10)), npy("|u1", (2,), b"\1\0")
+    train, test = (npz(zipfile.ZIP_STORED, features=train[0], labels=train[1]), npz(zipfile.ZIP_DEFLATED, features=test[0], labels=test[1]))
+    save("import_file", "ok-npz", parts(train, test))
 
 
 def networks():

@@ -10,9 +10,9 @@ use std::{
 /// `extractor import`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-A safetensors FILE has `features` [N, D] and `labels` [N], optionally `features_flipped` [N, D] and `sample_ids` [N];
-a head has `weight` [C, D] and optionally `bias` [C], also as `fc.weight` and so on, or transposed. Labels are whole numbers
-from 0 on. NumPy files come in pairs.
+A safetensors or NumPy archive (npz) FILE has `features` [N, D] and `labels` [N], optionally `features_flipped` [N, D] and
+`sample_ids` [N]; a head is safetensors with `weight` [C, D] and optionally `bias` [C], also as `fc.weight` and so on, or transposed. Labels are whole numbers
+from 0 on. Single NumPy files (npy) come in pairs.
 
 Examples:
   extractor import --train train.safetensors --test test.safetensors --head fc.safetensors --out caches/mine

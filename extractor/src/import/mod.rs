@@ -1,4 +1,4 @@
-//! Features of another program become a feature cache: safetensors files, or pairs of NumPy files.
+//! Features of another program become a feature cache: safetensors files, NumPy archives, or pairs of NumPy files.
 //!
 //! One file of numbers is a [`matrix::Matrix`]; the files of one split are a [`split::ImportedSplit`]; [`write()`] checks
 //! that the splits fit together and writes them as the views of a cache.

@@ -4,6 +4,7 @@
 //! of them: a file is one array, and the command line says which.
 
 pub(super) mod npy;
+mod npz;
 mod safetensors_file;
 
 use super::matrix::Array;
@@ -12,7 +13,7 @@ use files::content::Content;
 use std::path::Path;
 
 /// Every format of named arrays.
-static FORMATS: &[Format] = &[safetensors_file::SAFETENSORS];
+static FORMATS: &[Format] = &[safetensors_file::SAFETENSORS, npz::NPZ];
 
 /// An array, where there is one.
 type Found = Result<Option<Array>, ExtractError>;
@@ -90,7 +91,7 @@ fn another(path: &Path, content: Option<Content>) -> ExtractError {
             "save the tensors with `safetensors.torch.save_file`".to_owned()
         }
         Some(content) => content.hint(path),
-        None => "the file is damaged, or none of `safetensors.torch.save_file`: save it again".to_owned(),
+        None => "the file is damaged, or none of these: save it again".to_owned(),
     };
     ExtractError::Malformed {
         path: path.to_owned(),
