@@ -62,7 +62,7 @@ fn lists_name_every_dataset_and_backbone() {
     folder         a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file; --test-split val and the like name other folders
     ");
     let backbones = place.ok("backbones").stdout;
-    for kind in extractor::backbones::BACKBONES {
+    for kind in extractor::backbones::all() {
         assert!(
             backbones.lines().any(|line| line.starts_with(kind.name) && line.contains(kind.about)),
             "{backbones}"

@@ -1,52 +1,63 @@
 //! Networks that turn images into features.
 //!
-//! To add one: a file here with its [`BackboneKind`], and one line in [`BACKBONES`]. Parameter names are torchvision's.
-//! A network that is not listed comes as a TorchScript module ([`torchscript`]).
+//! To add one: a variant in the file of its family. To add a family: a file here with its `Family`, and its lines in the lists of
+//! modules and `FAMILIES`. Parameter names are torchvision's. A network that is not listed comes as a TorchScript module
+//! ([`torchscript`]).
 
-mod block;
-mod imagenet_resnet10;
-mod imagenet_resnet101;
-mod imagenet_resnet152;
-mod imagenet_resnet18;
-mod imagenet_resnet34;
-mod imagenet_resnet50;
-mod imagenet_resnext50_32x4d;
 mod layers;
 pub mod pretrained;
 mod readout;
 #[cfg(test)]
 pub(crate) mod recorded;
 mod resnet;
-mod resnet18;
-mod resnet32;
-mod resnet34;
 pub mod torchscript;
 
 pub use readout::{Layer, Pooling, Readout};
-pub use resnet::Stem;
 
 use crate::{
     ExtractError,
     config::Precision,
-    weights::{Initialisation, Layout, ParameterBuilder, Parameters},
+    weights::{Initialisation, Layout, ParameterBuilder, Parameters, WeightNames},
 };
 use cache::BatchNormMode;
 use std::fmt;
 use tch::{Device, Kind, TchError, Tensor};
 
+/// Every family of backbones that the extractor can build.
+static FAMILIES: &[&Family] = &[&resnet::FAMILY];
+
+/// Backbones of the same layers, and how files name their weights.
+struct Family {
+    variants: &'static [BackboneKind],
+    names: WeightNames,
+}
+
+impl Family {
+    /// The family of a backbone, and the backbone.
+    fn of(name: &str) -> Result<(&'static Self, &'static BackboneKind), ExtractError> {
+        let variants =
+            FAMILIES.iter().flat_map(|family| family.variants.iter().map(move |kind| (*family, kind)));
+        variants.clone().find(|(_, kind)| kind.name == name).ok_or_else(|| ExtractError::UnknownName {
+            kind: "backbone",
+            name: name.to_owned(),
+            known: variants.map(|(_, kind)| kind.name.to_owned()).collect(),
+        })
+    }
+}
+
 /// Every backbone that the extractor can build.
-pub static BACKBONES: &[BackboneKind] = &[
-    resnet18::RESNET18,
-    resnet34::RESNET34,
-    resnet32::RESNET32,
-    imagenet_resnet10::IMAGENET_RESNET10,
-    imagenet_resnet18::IMAGENET_RESNET18,
-    imagenet_resnet34::IMAGENET_RESNET34,
-    imagenet_resnet50::IMAGENET_RESNET50,
-    imagenet_resnet101::IMAGENET_RESNET101,
-    imagenet_resnet152::IMAGENET_RESNET152,
-    imagenet_resnext50_32x4d::IMAGENET_RESNEXT50_32X4D,
-];
+pub fn all() -> impl Iterator<Item = &'static BackboneKind> {
+    FAMILIES.iter().flat_map(|family| family.variants)
+}
+
+/// For which images a backbone is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageSize {
+    /// 32×32, as CIFAR's.
+    Small,
+    /// 224×224, as of ImageNet.
+    Large,
+}
 
 /// An architecture with a name.
 #[derive(Debug)]
@@ -55,8 +66,10 @@ pub struct BackboneKind {
     pub name: &'static str,
     /// What it is and where it comes from, in one line.
     pub about: &'static str,
-    /// What comes before the first block: for which images it is made.
-    pub stem: Stem,
+    /// For which images it is made.
+    pub images: ImageSize,
+    /// What comes before the first block, in a few characters.
+    pub stem: &'static str,
     /// The values of `--width` that it takes.
     pub widths: &'static [f64],
     build: fn(&mut ParameterBuilder, width: f64) -> Built,
@@ -68,11 +81,7 @@ impl BackboneKind {
     /// # Errors
     /// [`ExtractError::UnknownName`].
     pub fn named(name: &str) -> Result<&'static Self, ExtractError> {
-        BACKBONES.iter().find(|kind| kind.name == name).ok_or_else(|| ExtractError::UnknownName {
-            kind: "backbone",
-            name: name.to_owned(),
-            known: BACKBONES.iter().map(|kind| kind.name.to_owned()).collect(),
-        })
+        Family::of(name).map(|(_, kind)| kind)
     }
 
     /// Number of features D, and names and shapes of the parameters, whose values are not set.
@@ -277,20 +286,17 @@ impl Backbone {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        recorded::{NETWORKS, Recorded},
-        *,
-    };
+    use super::*;
 
     pub(super) const PLAIN: Compute =
         Compute { device: Device::Cpu, precision: Precision::F32, layout: Layout::ChannelsFirst };
 
     #[test]
     fn names_are_different_and_every_small_backbone_builds_at_its_smallest_width() {
-        for kind in BACKBONES {
+        for kind in all() {
             assert_eq!(BackboneKind::named(kind.name).unwrap().about, kind.about);
             let width = kind.widths.iter().copied().fold(f64::INFINITY, f64::min);
-            if kind.stem == Stem::ImageNet {
+            if kind.images == ImageSize::Large {
                 continue; // `features_of_large_images_are_those_of_torchvision` builds them
             }
             let backbone = Backbone::build(kind.name, width, 0, PLAIN).unwrap();
@@ -309,137 +315,6 @@ mod tests {
                 Backbone::build(name, width, 0, PLAIN),
                 Err(ExtractError::InvalidSetting { .. })
             ));
-        }
-    }
-
-    /// Root mean square of a weight by its name, outputs and inputs of one position.
-    type Spread<'a> = &'a dyn Fn(&str, f64, f64) -> f64;
-
-    /// Root mean square of each convolution, against Kaiming normal by fan-out (LTWB's, but its stem), by fan-in (LDAM-DRW's
-    /// network) and PyTorch's default; at least 432 draws each: 15 %. The start before there was a choice stays bit for bit.
-    #[test]
-    fn convolutions_start_as_published() {
-        let measured = |name, width, initialisation: Initialisation| {
-            let backbone = Backbone::initialised(name, width, 3, initialisation, PLAIN).unwrap();
-            let rms = |(name, tensor): (&str, &Tensor)| {
-                let &[outputs, inputs, height, width] = tensor.size().as_slice() else { return None };
-                let rms = tensor.square().mean(Kind::Double).sqrt().double_value(&[]);
-                Some((
-                    name.to_owned(),
-                    (outputs * height * width) as f64,
-                    (inputs * height * width) as f64,
-                    rms,
-                ))
-            };
-            backbone.parameters().weights().filter_map(rms).collect::<Vec<_>>()
-        };
-        let fan_out = |_: &str, out: f64, _: f64| (2.0 / out).sqrt();
-        let fan_in = |_: &str, _: f64, inputs: f64| (2.0 / inputs).sqrt();
-        let pytorch = |_: &str, _: f64, inputs: f64| (1.0 / (3.0 * inputs)).sqrt();
-        let ltwb = |name: &str, out: f64, inputs: f64| {
-            if name == "conv1.weight" { pytorch(name, out, inputs) } else { fan_out(name, out, inputs) }
-        };
-        let cases: [(&str, f64, Initialisation, Spread<'_>); 5] = [
-            ("resnet34", 0.25, Initialisation::Architecture, &fan_out),
-            ("resnet34", 0.25, Initialisation::Ltwb, &ltwb),
-            ("resnet34", 0.25, Initialisation::Pytorch, &pytorch),
-            ("resnet32", 1.0, Initialisation::Architecture, &fan_in),
-            ("imagenet-resnet10", 1.0, Initialisation::Ltwb, &fan_out),
-        ];
-        for (name, width, initialisation, expected) in cases {
-            for (parameter, out, inputs, rms) in measured(name, width, initialisation) {
-                let ratio = rms / expected(&parameter, out, inputs);
-                assert!((ratio - 1.0).abs() < 0.15, "{name} {initialisation:?} {parameter}: {ratio}");
-            }
-        }
-    }
-
-    /// Counted by hand from the layers: published as 21.3 M (with its head of 51,300) and 0.46 M parameters.
-    #[test]
-    fn parameter_counts_are_the_published_ones() {
-        let count = |name| Backbone::build(name, 1.0, 0, PLAIN).unwrap().parameters().weight_count();
-        assert_eq!(count("resnet34") + 51_300, 21_328_292);
-        assert_eq!(count("resnet32"), 463_504);
-    }
-
-    /// torchvision's published counts, `sum(p.numel() for p in model.parameters())`, with their head of 1,000 classes.
-    #[test]
-    fn parameter_counts_for_large_images_are_those_of_torchvision() {
-        for (name, published) in [
-            ("imagenet-resnet18", 11_689_512),
-            ("imagenet-resnet34", 21_797_672),
-            ("imagenet-resnet50", 25_557_032),
-            ("imagenet-resnet101", 44_549_160),
-            ("imagenet-resnet152", 60_192_808),
-            ("imagenet-resnext50-32x4d", 25_028_904),
-        ] {
-            let (dim, parameters) = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
-            assert_eq!(parameters.weight_count() + 1_000 * (dim + 1), published, "{name}");
-        }
-    }
-
-    /// torchvision's float64 features on the same weights and images, `fixtures/backbones/record_imagenet.py`; f32 rounding
-    /// through 152 layers: 1e-4 of the largest feature.
-    #[test]
-    fn features_of_large_images_are_those_of_torchvision() {
-        for kind in BACKBONES.iter().filter(|kind| kind.stem == Stem::ImageNet) {
-            recorded::check_imagenet(kind.name, PLAIN, 1e-4);
-        }
-        for name in ["imagenet-resnet10", "imagenet-resnext50-32x4d"] {
-            recorded::check_imagenet(name, Compute { layout: Layout::ChannelsLast, ..PLAIN }, 1e-4);
-        }
-    }
-
-    /// Every name and shape of torchvision's and timm's state dicts is one of ours: `fixtures/backbones/names.txt`.
-    #[test]
-    fn names_are_those_of_torchvision_and_timm() {
-        let recorded = include_str!("../../../fixtures/backbones/names.txt");
-        for (model, name) in
-            [("resnet18", "imagenet-resnet18"), ("resnext50_32x4d", "imagenet-resnext50-32x4d")]
-        {
-            let (_, parameters) = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
-            let mut ours: Vec<String> = parameters
-                .named()
-                .map(|(name, tensor)| {
-                    let shape: Vec<String> = tensor.size().iter().map(i64::to_string).collect();
-                    format!("{name} {}", shape.join(","))
-                })
-                .collect();
-            ours.sort_unstable();
-            for library in ["torchvision", "timm"] {
-                let prefix = format!("{library} {model} ");
-                let mut theirs: Vec<&str> = recorded
-                    .lines()
-                    .filter_map(|line| line.strip_prefix(&prefix))
-                    .filter(|line| !line.starts_with("fc.") && !line.contains("num_batches_tracked"))
-                    .collect();
-                theirs.sort_unstable();
-                assert_eq!(ours, theirs, "{library}");
-            }
-        }
-    }
-
-    /// PyTorch's float64 features on the same weights, with perturbed statistics and with those of the batch:
-    /// `fixtures/backbones/record.py`. f32 rounding through 34 layers: 1e-4 of the largest feature or statistic.
-    #[test]
-    fn features_and_running_statistics_are_those_of_pytorch() {
-        let _guard = tch::no_grad_guard();
-        for (name, width) in NETWORKS {
-            for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
-                let recorded = Recorded::load(name, width, Compute { layout, ..PLAIN });
-                for (mode, expected) in
-                    [(BatchNormMode::Eval, "eval.features"), (BatchNormMode::Train, "train.features")]
-                {
-                    let features = recorded.backbone.features(&recorded.images, mode).unwrap();
-                    recorded.check(expected, &features, 1e-4);
-                }
-                let named = recorded.backbone.parameters().named();
-                let statistics: Vec<_> = named.filter(|(name, _)| name.contains("running")).collect();
-                assert!(statistics.len() >= 40);
-                for (name, tensor) in statistics {
-                    recorded.check(&format!("train.{name}"), tensor, 1e-4);
-                }
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A backbone with the weights of a file.
 
-use super::{BACKBONES, Backbone, Compute};
+use super::{Backbone, Compute, FAMILIES, Family};
 use crate::{ExtractError, weights::StateDict};
 use cache::Stage1Head;
 use std::path::Path;
@@ -23,9 +23,10 @@ pub struct Pretrained {
 /// backbone of the list that would fit as hint.
 pub fn load(path: &Path, name: &str, width: f64, compute: Compute) -> Result<Pretrained, ExtractError> {
     let backbone = Backbone::unset(name, width, compute)?;
-    let file = StateDict::read(path)?;
+    let (family, _) = Family::of(name)?;
+    let file = StateDict::read(path, &family.names)?;
     file.copy_into(backbone.parameters(), &backbone.architecture(), || {
-        fitting(&file).or_else(|| file.choice(backbone.parameters())).unwrap_or_else(|| {
+        fitting(path).or_else(|| file.choice(backbone.parameters())).unwrap_or_else(|| {
             "`extractor backbones` lists what can be built; others come by `--torchscript`".to_owned()
         })
     })?;
@@ -35,11 +36,15 @@ pub fn load(path: &Path, name: &str, width: f64, compute: Compute) -> Result<Pre
 }
 
 /// The backbone that has exactly the tensors of the file, as advice.
-fn fitting(file: &StateDict) -> Option<String> {
-    let candidates = BACKBONES.iter().flat_map(|kind| kind.widths.iter().map(move |&width| (kind, width)));
-    candidates.into_iter().find_map(|(kind, width)| {
-        let (_, parameters) = kind.outline(width).ok()?;
-        let width = if width == 1.0 { String::new() } else { format!(" --width {width}") };
-        file.fits(&parameters).then(|| format!("the file fits `--backbone {}{width}`", kind.name))
+fn fitting(path: &Path) -> Option<String> {
+    FAMILIES.iter().find_map(|family| {
+        let file = StateDict::read(path, &family.names).ok()?;
+        let candidates =
+            family.variants.iter().flat_map(|kind| kind.widths.iter().map(move |&width| (kind, width)));
+        candidates.into_iter().find_map(|(kind, width)| {
+            let (_, parameters) = kind.outline(width).ok()?;
+            let width = if width == 1.0 { String::new() } else { format!(" --width {width}") };
+            file.fits(&parameters).then(|| format!("the file fits `--backbone {}{width}`", kind.name))
+        })
     })
 }

@@ -1,37 +1,99 @@
 //! Residual networks: a stem for small or for large images, stages of blocks, average pooling at the end.
+//!
+//! # Source
+//! He et al. 2016 (arXiv 1512.03385), Xie et al. 2017 (arXiv 1611.05431) for the groups of ResNeXt; layers, names and starting values as
+//! torchvision's `models/resnet.py`. ResNet-34 for 32×32 images is that of Alshammari et al. 2022 (arXiv 2203.14197), the backbone of most
+//! CIFAR-100-LT numbers called "ResNet-32", whose code LORT's follows; [`Initialisation`](crate::weights::Initialisation) has the
+//! published starts. ResNet-32 is He et al.'s for CIFAR, as in LDAM-DRW (Cao et al. 2019): 16, 32 and 64 channels, shortcuts without
+//! parameters.
+
+mod block;
+#[cfg(test)]
+mod tests;
 
 use super::{
-    Built, Network,
-    block::{Block, ShortcutKind},
+    BackboneKind, Built, Family, ImageSize, Network,
     layers::{BatchNorm, Conv, ConvShape},
     readout::{Layer, Readout},
 };
-use crate::weights::{Init, ParameterBuilder};
-use cache::BatchNormMode;
-use std::fmt;
+use crate::weights::{Init, ParameterBuilder, WeightNames};
+use block::{Block, ShortcutKind};
+use cache::{BatchNormMode, head_names::HEADS};
 use tch::{TchError, Tensor};
+
+/// ResNets and ResNeXts, their weights named as torchvision's, timm's or those of long-tail code.
+pub(super) static FAMILY: Family = Family {
+    variants: &[
+        small("resnet18", "ResNet-18 for CIFAR", &[1.0, 0.5, 0.25], |builder, width| {
+            ResNet::build(builder, &Shape::basic(Stem::Small, &[2, 2, 2, 2], width))
+        }),
+        small("resnet34", "ResNet-34 for CIFAR, as LORT uses", &[1.0, 0.5, 0.25], |builder, width| {
+            ResNet::build(builder, &Shape::basic(Stem::Small, &[3, 4, 6, 3], width))
+        }),
+        small("resnet32", "CIFAR ResNet-32 of LDAM-DRW", &[1.0], |builder, _| {
+            ResNet::build(
+                builder,
+                &Shape {
+                    blocks: &[5, 5, 5],
+                    channels: vec![16, 32, 64],
+                    shortcut: ShortcutKind::PadChannels,
+                    init: Init::KaimingNormalFanIn,
+                    ..Shape::basic(Stem::Small, &[], 1.0)
+                },
+            )
+        }),
+        large("imagenet-resnet10", "ResNet-10 for ImageNet-LT, as OLTR and cRT use", |builder, width| {
+            ResNet::build(builder, &Shape::basic(Stem::ImageNet, &[1, 1, 1, 1], width))
+        }),
+        large("imagenet-resnet18", "torchvision ResNet-18", |builder, width| {
+            ResNet::build(builder, &Shape::basic(Stem::ImageNet, &[2, 2, 2, 2], width))
+        }),
+        large("imagenet-resnet34", "torchvision ResNet-34", |builder, width| {
+            ResNet::build(builder, &Shape::basic(Stem::ImageNet, &[3, 4, 6, 3], width))
+        }),
+        large("imagenet-resnet50", "torchvision ResNet-50", |builder, _| {
+            ResNet::build(builder, &Shape::bottleneck(&[3, 4, 6, 3], 1, 64))
+        }),
+        large("imagenet-resnet101", "torchvision ResNet-101", |builder, _| {
+            ResNet::build(builder, &Shape::bottleneck(&[3, 4, 23, 3], 1, 64))
+        }),
+        large("imagenet-resnet152", "torchvision ResNet-152", |builder, _| {
+            ResNet::build(builder, &Shape::bottleneck(&[3, 8, 36, 3], 1, 64))
+        }),
+        large("imagenet-resnext50-32x4d", "torchvision ResNeXt-50 32x4d", |builder, _| {
+            ResNet::build(builder, &Shape::bottleneck(&[3, 4, 6, 3], 32, 4))
+        }),
+    ],
+    names: WeightNames { layers: &[], renamed: &[(".shortcut.", ".downsample.")], heads: &HEADS },
+};
+
+type Build = fn(&mut ParameterBuilder, f64) -> Built;
+
+const fn small(
+    name: &'static str,
+    about: &'static str,
+    widths: &'static [f64],
+    build: Build,
+) -> BackboneKind {
+    BackboneKind { name, about, images: ImageSize::Small, stem: "3×3", widths, build }
+}
+
+const fn large(name: &'static str, about: &'static str, build: Build) -> BackboneKind {
+    BackboneKind { name, about, images: ImageSize::Large, stem: "7×7, max-pool", widths: &[1.0], build }
+}
 
 /// What comes before the first block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stem {
+enum Stem {
     /// A 3×3 convolution: 32×32 images keep their size.
     Small,
     /// A strided 7×7 convolution and a strided max-pool: 224×224 images become 56×56 maps.
     ImageNet,
 }
 
-impl fmt::Display for Stem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Small => "3×3",
-            Self::ImageNet => "7×7, max-pool",
-        })
-    }
-}
-
 /// What a block computes beside its shortcut.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum BlockKind {
+enum BlockKind {
     /// Two 3×3 convolutions.
     Basic,
     /// 1×1, strided 3×3 in groups, and 1×1 to four times the stage's channels.
@@ -63,21 +125,21 @@ impl BlockKind {
 
 /// What distinguishes one network of the family from another.
 #[derive(Debug)]
-pub(super) struct Shape {
-    pub(super) stem: Stem,
-    pub(super) block: BlockKind,
+struct Shape {
+    stem: Stem,
+    block: BlockKind,
     /// Blocks of each stage; every stage but the first halves the map.
-    pub(super) blocks: &'static [usize],
+    blocks: &'static [usize],
     /// Channels of each stage.
-    pub(super) channels: Vec<i64>,
-    pub(super) shortcut: ShortcutKind,
+    channels: Vec<i64>,
+    shortcut: ShortcutKind,
     /// How the architecture's own code starts convolutions.
-    pub(super) init: Init,
+    init: Init,
 }
 
 impl Shape {
     /// torchvision's stages of 64, 128, 256 and 512 channels times `width`, with its initialisation.
-    pub(super) fn basic(stem: Stem, blocks: &'static [usize], width: f64) -> Self {
+    fn basic(stem: Stem, blocks: &'static [usize], width: f64) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the widths of the list make whole numbers up to 512"
@@ -94,7 +156,7 @@ impl Shape {
     }
 
     /// torchvision's bottleneck networks for large images; `groups` × `group_width` is 1 × 64 for a plain ResNet.
-    pub(super) fn bottleneck(blocks: &'static [usize], groups: i64, group_width: i64) -> Self {
+    fn bottleneck(blocks: &'static [usize], groups: i64, group_width: i64) -> Self {
         Self {
             block: BlockKind::Bottleneck { groups, group_width },
             ..Self::basic(Stem::ImageNet, blocks, 1.0)
@@ -104,7 +166,7 @@ impl Shape {
 
 /// A stem, the stages of blocks in order, and the pooling.
 #[derive(Debug)]
-pub(super) struct ResNet {
+struct ResNet {
     stem: Stem,
     conv1: Conv,
     bn1: BatchNorm,
@@ -114,7 +176,7 @@ pub(super) struct ResNet {
 }
 
 impl ResNet {
-    pub(super) fn build(builder: &mut ParameterBuilder, shape: &Shape) -> Built {
+    fn build(builder: &mut ParameterBuilder, shape: &Shape) -> Built {
         let channels = shape.channels.first().copied().unwrap_or(1);
         let conv1 = match shape.stem {
             Stem::Small => ConvShape::new(3, 3, channels),

@@ -3,7 +3,7 @@
 use super::{clock, images, images::Photographs, peak_memory};
 use crate::{
     ExtractError,
-    backbones::{Backbone, BackboneKind, Compute, Stem},
+    backbones::{Backbone, BackboneKind, Compute, ImageSize},
     batches::{Look, Source},
     cli::RecipeArgs,
     config::Precision,
@@ -58,7 +58,7 @@ impl fmt::Display for Task {
 /// What is measured, and where.
 #[derive(Clone, Debug)]
 pub struct BenchSettings {
-    /// A name of [`crate::backbones::BACKBONES`].
+    /// A name of [`crate::backbones::all`].
     pub backbone: String,
     /// Multiplies the channels of every layer.
     pub width: f64,
@@ -77,7 +77,7 @@ pub struct Bench {
     folder: tempfile::TempDir,
     photographs: Photographs,
     /// Which images the backbone takes.
-    stem: Stem,
+    images: ImageSize,
     interrupt: Interrupt,
     /// Dumps so far: each has a folder of its own.
     dumps: u32,
@@ -91,7 +91,7 @@ impl Bench {
     /// # Errors
     /// [`ExtractError::UnknownName`], [`ExtractError::InvalidSetting`], [`ExtractError::File`].
     pub fn new(settings: BenchSettings, interrupt: Interrupt) -> Result<Self, ExtractError> {
-        let stem = BackboneKind::named(&settings.backbone)?.stem;
+        let size = BackboneKind::named(&settings.backbone)?.images;
         let folder = tempfile::Builder::new()
             .prefix("extractor-bench-")
             .tempdir()
@@ -99,7 +99,7 @@ impl Bench {
         let images = folder.path().join("images");
         std::fs::create_dir(&images).map_err(ExtractError::io("create", &images))?;
         let photographs = Photographs::write(&images)?;
-        let bench = Self { settings, folder, photographs, stem, interrupt, dumps: 0, forward: 0.0 };
+        let bench = Self { settings, folder, photographs, images: size, interrupt, dumps: 0, forward: 0.0 };
         bench.recipe(Precision::F32)?.check()?;
         Ok(bench)
     }
@@ -112,9 +112,9 @@ impl Bench {
 
     /// Side of the images that the backbone sees.
     pub fn side(&self) -> usize {
-        match self.stem {
-            Stem::Small => 32,
-            Stem::ImageNet => 224,
+        match self.images {
+            ImageSize::Small => 32,
+            ImageSize::Large => 224,
         }
     }
 
@@ -233,9 +233,9 @@ impl Bench {
 
     /// `n` training images of the size that the backbone takes.
     fn dataset(&self, n: usize) -> Dataset {
-        match self.stem {
-            Stem::Small => images::small(n),
-            Stem::ImageNet => self.photographs.dataset(n),
+        match self.images {
+            ImageSize::Small => images::small(n),
+            ImageSize::Large => self.photographs.dataset(n),
         }
     }
 
@@ -247,12 +247,12 @@ impl Bench {
     }
 
     fn transform(&self) -> Transform {
-        match self.stem {
+        match self.images {
             // Photographs, too, become small: for the comparison of memory.
-            Stem::Small => {
+            ImageSize::Small => {
                 Transform { photo: Some(Photo { resize: 36, crop: 32, jitter: None }), ..Transform::CIFAR }
             }
-            Stem::ImageNet => Transform::PHOTOGRAPHS,
+            ImageSize::Large => Transform::PHOTOGRAPHS,
         }
     }
 

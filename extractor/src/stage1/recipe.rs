@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 /// The settings of a stage-1 run; stored in its checkpoint, and compared when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// A name of [`crate::backbones::BACKBONES`].
+    /// A name of [`crate::backbones::all`].
     pub backbone: String,
     /// Multiplies the channels of every layer.
     pub width: f64,

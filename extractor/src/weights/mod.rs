@@ -14,4 +14,5 @@ pub use bridge::{ByteTables, tensor_by_tables, tensor_bytes, tensor_from_bytes};
 pub use file::{TensorFile, encode};
 pub use init::{Init, Initialisation};
 pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};
+pub use prefixes::WeightNames;
 pub use state_dict::StateDict;

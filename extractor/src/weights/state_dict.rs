@@ -1,25 +1,28 @@
-//! A network's tensors as another program named them: prefixes, shortcuts and heads of torchvision, timm and long-tail code.
+//! A network's tensors as another program named them, by the [`WeightNames`] of its family.
 //!
 //! | there | here |
 //! |---|---|
-//! | `module.`, `_orig_mod.`, `backbone.`, `model.`, `encoder.` … ([`without_wrappers`]), in any nesting | – |
+//! | `module.`, `_orig_mod.`, `backbone.`, `model.`, `encoder.` …, in any nesting, but its own layers | – |
 //! | one prefix of all tensors but the head's: `encoder_q.` | – |
 //! | `….num_batches_tracked`, `n_averaged` … ([`is_book_keeping`]) | left out, and said |
-//! | `layer1.0.shortcut.0.weight` | `layer1.0.downsample.0.weight` |
-//! | `fc`, `linear`, `classifier`, `head` … ([`HEADS`]) | the head |
+//! | its renamed parts: `layer1.0.shortcut.0.weight` | `layer1.0.downsample.0.weight` |
+//! | its heads: `fc`, `linear`, `classifier`, `head` … | the head |
 //! | `learned_norm`, `scales`: factors of the logits (MiSLAS, LWS) | in the head's weight and bias |
 //! | `momentum.…`, `epoch.…` in a checkpoint of `extractor train` | left out |
+
+#[cfg(test)]
+mod tests;
 
 use super::{
     file::TensorFile,
     parameters::Parameters,
-    prefixes::{choose, convert, is_head_part, prefix, without_common_prefix},
+    prefixes::{WeightNames, choose, convert, is_head_part, prefix, without_common_prefix},
 };
 use crate::ExtractError;
 use cache::{
     CacheError, HeadKind, Stage1Head,
     head_file::{Columns, HeadParts, HeadWeights, Named},
-    head_names::{FACTORS, HEADS, SCALES, is_book_keeping, without_wrappers},
+    head_names::{FACTORS, SCALES, is_book_keeping},
 };
 use files::text;
 use std::{
@@ -40,6 +43,7 @@ pub(super) type Stored = BTreeMap<String, (String, Vec<i64>)>;
 #[derive(Debug)]
 pub struct StateDict {
     file: TensorFile,
+    names: &'static WeightNames,
     tensors: Stored,
     /// `weight`, `bias`, `scale` … of the head.
     head: Stored,
@@ -50,12 +54,12 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// Reads a safetensors file and translates its names.
+    /// Reads a safetensors file and translates its names to those of a family.
     ///
     /// # Errors
     /// [`ExtractError::File`]; [`ExtractError::Malformed`] unless it is a safetensors file in which every tensor has a name of
     /// its own, prefixes aside.
-    pub fn read(path: &Path) -> Result<Self, ExtractError> {
+    pub fn read(path: &Path, names: &'static WeightNames) -> Result<Self, ExtractError> {
         let file = TensorFile::read(path)?;
         let ours = file.metadata()?.is_some();
         let (mut all, mut left_out) = (Stored::new(), BTreeMap::new());
@@ -68,7 +72,7 @@ impl StateDict {
                 *left_out.entry(last.to_owned()).or_insert(0) += 1;
                 continue;
             }
-            let name = without_wrappers(&stored).replace(".shortcut.", ".downsample.");
+            let name = names.plain(&stored);
             if let Some((other, _)) = all.insert(name.clone(), (stored.clone(), shape)) {
                 return Err(ExtractError::Malformed {
                     path: path.to_owned(),
@@ -78,8 +82,8 @@ impl StateDict {
                 });
             }
         }
-        let all = without_common_prefix(all);
-        let stem = HEADS.into_iter().find(|stem| all.contains_key(&format!("{stem}.weight")));
+        let all = without_common_prefix(all, names.heads);
+        let stem = names.heads.iter().copied().find(|stem| all.contains_key(&format!("{stem}.weight")));
         let part = |name: &str| {
             let part = match name.strip_prefix(stem?).and_then(|rest| rest.strip_prefix('.')) {
                 Some(part) => part,
@@ -94,7 +98,7 @@ impl StateDict {
                 None => tensors.insert(name, stored),
             };
         }
-        Ok(Self { file, tensors, head, left_out, ours })
+        Ok(Self { file, names, tensors, head, left_out, ours })
     }
 
     /// What was left out because it is no weight; `None` for nothing, and for what `extractor train` writes.
@@ -272,110 +276,7 @@ impl StateDict {
     }
 
     fn head_prefix(&self) -> String {
-        let stored = self.head.get("weight").map(|(stored, _)| without_wrappers(stored)).unwrap_or_default();
+        let stored = self.head.get("weight").map(|(stored, _)| self.names.plain(stored)).unwrap_or_default();
         stored.strip_suffix("weight").unwrap_or(&stored).to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::weights::{Layout, ParameterBuilder, Role, encode, init::Init};
-    use tch::Device;
-
-    fn state_dict(tensors: &[(&str, &[i64])]) -> Result<StateDict, ExtractError> {
-        let owned: Vec<(String, Tensor)> = tensors
-            .iter()
-            .map(|(name, shape)| {
-                let count = shape.iter().product::<i64>();
-                ((*name).to_owned(), Tensor::arange(count, (Kind::Float, Device::Cpu)).reshape(*shape))
-            })
-            .collect();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), encode(&owned, String::new()).unwrap()).unwrap();
-        StateDict::read(file.path())
-    }
-
-    fn network() -> Parameters {
-        let mut builder = ParameterBuilder::unset(Device::Cpu, Layout::ChannelsLast);
-        let _ = builder.add("conv1.weight", &[2, 3, 1, 1], Init::Zeros, Role::Weight).unwrap();
-        let _ = builder.add("layer1.0.downsample.1.weight", &[4], Init::Zeros, Role::Weight).unwrap();
-        builder.finish()
-    }
-
-    #[test]
-    fn values_arrive_whatever_the_names_and_the_head_is_apart() {
-        for (prefix, shortcut, head) in [
-            ("", "downsample", "fc"),
-            ("module.encoder.", "shortcut", "linear"),
-            ("model.", "downsample", "head.fc"),
-        ] {
-            let names = [
-                format!("{prefix}conv1.weight"),
-                format!("{prefix}layer1.0.{shortcut}.1.weight"),
-                format!("{prefix}bn1.num_batches_tracked"),
-                format!("{head}.weight"),
-                format!("{head}.bias"),
-                "momentum.conv1.weight".to_owned(),
-                "epoch.sums".to_owned(),
-            ];
-            let shapes: [&[i64]; 7] = [&[2, 3, 1, 1], &[4], &[1], &[5, 4], &[5], &[1], &[2]];
-            let tensors: Vec<(&str, &[i64])> = names.iter().map(String::as_str).zip(shapes).collect();
-            let (dict, network) = (state_dict(&tensors).unwrap(), network());
-            dict.copy_into(&network, "test", String::new).unwrap();
-            for (_, tensor) in network.named() {
-                let count = i64::try_from(tensor.numel()).unwrap();
-                assert_eq!(
-                    Vec::<f32>::try_from(tensor.contiguous().reshape([-1])).unwrap(),
-                    Vec::<f32>::try_from(Tensor::arange(count, (Kind::Float, Device::Cpu))).unwrap()
-                );
-            }
-            let (head, _) = dict.head(4).unwrap().unwrap();
-            assert_eq!((head.classes, head.dim, head.kind), (5, 4, HeadKind::Linear));
-            assert_eq!((head.weight[7], head.bias[3]), (7.0, 3.0));
-        }
-    }
-
-    #[test]
-    fn cosine_heads_are_recognised_and_heads_of_other_features_refused() {
-        let head = |tensors: &[(&str, &[i64])], dim| {
-            state_dict(tensors).unwrap().head(dim).map(|head| head.map(|(head, _)| head))
-        };
-        let normed = head(&[("linear.weight", &[2, 3])], 2).unwrap().unwrap();
-        assert_eq!((normed.classes, normed.dim, normed.kind), (3, 2, HeadKind::Cosine));
-        assert_eq!(normed.weight, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-        let scaled = head(&[("fc.weight", &[3, 2]), ("fc.scale", &[1])], 2).unwrap().unwrap();
-        assert_eq!((scaled.classes, scaled.kind), (3, HeadKind::Cosine));
-        let ours = head(&[("fc.weight", &[3, 2])], 2).unwrap().unwrap();
-        assert_eq!((ours.classes, ours.kind), (3, HeadKind::Cosine));
-        assert!(head(&[], 2).unwrap().is_none());
-        let columns = head(&[("fc.weight", &[2, 3]), ("fc.bias", &[3])], 2).unwrap().unwrap();
-        assert_eq!((columns.classes, columns.kind), (3, HeadKind::Linear));
-        for tensors in [
-            [("fc.weight", [3_i64, 4].as_slice()), ("fc.bias", &[3])],
-            [("fc.weight", &[3, 2]), ("fc.bias", &[2])],
-        ] {
-            assert!(matches!(head(&tensors, 2), Err(ExtractError::Malformed { .. })), "{tensors:?}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_listed_and_nothing_is_copied() {
-        let dict =
-            state_dict(&[("module.conv1.weight", &[2, 3, 3, 3]), ("module.conv9.weight", &[1])]).unwrap();
-        let mut error = dict.copy_into(&network(), "test", || "hint".to_owned()).unwrap_err();
-        if let ExtractError::Malformed { path, .. } = &mut error {
-            *path = "file".into();
-        }
-        insta::assert_snapshot!(
-            error.to_string(),
-            @"`file`: expected the tensors of `test`, got 1 missing: `layer1.0.downsample.1.weight`; 1 unexpected: `module.conv9.weight`; 1 of another shape: `module.conv1.weight` [2, 3, 3, 3] instead of [2, 3, 1, 1]"
-        );
-    }
-
-    #[test]
-    fn two_networks_in_one_file_are_refused() {
-        let error = state_dict(&[("model.conv1.weight", &[1]), ("encoder.conv1.weight", &[1])]).unwrap_err();
-        assert!(error.to_string().contains("`encoder.conv1.weight` and `model.conv1.weight`"), "{error}");
     }
 }

@@ -46,9 +46,14 @@ const BOOK_KEEPING: [&str; 5] = ["num_batches_tracked", "n_averaged", "num_updat
 
 /// A tensor's name without wrappers, in any nesting.
 pub fn without_wrappers(name: &str) -> String {
+    without_wrappers_but(name, &[])
+}
+
+/// [`without_wrappers`], for a network some of whose own `layers` are called as wrappers are.
+pub fn without_wrappers_but(name: &str, layers: &[&str]) -> String {
     let mut parts: Vec<&str> = name.split('.').collect();
     let last = parts.pop().unwrap_or_default();
-    let leading = parts.iter().take_while(|part| WRAPPERS.contains(part)).count();
+    let leading = parts.iter().take_while(|part| WRAPPERS.contains(part) && !layers.contains(part)).count();
     let kept = parts.iter().skip(leading).filter(|part| !WITHIN.contains(part));
     kept.copied().chain([last]).collect::<Vec<_>>().join(".")
 }

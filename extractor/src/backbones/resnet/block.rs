@@ -1,7 +1,9 @@
 //! The residual block: a chain of convolutions beside a shortcut.
 
-use super::layers::{BatchNorm, Conv, ConvShape};
-use crate::weights::{Init, ParameterBuilder};
+use crate::{
+    backbones::layers::{BatchNorm, Conv, ConvShape},
+    weights::{Init, ParameterBuilder},
+};
 use cache::BatchNormMode;
 use tch::{TchError, Tensor};
 
