@@ -8,7 +8,7 @@
 use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use experiment::{
     methods::METHODS,
-    metrics::{Evaluation, Metrics},
+    metrics::{Evaluation, Metrics, TOP1},
     records::{
         Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
         Status, Versions, keep_manifest, run_id,
@@ -50,7 +50,7 @@ fn measure(class_counts: &ClassCounts, random: &mut ChaCha8Rng) -> Result<Metric
 
 /// A state with another validation score: its test metrics are those of its per-class numbers.
 fn state(metrics: &Metrics, epoch: u32, random: &mut ChaCha8Rng) -> StateMetrics {
-    let val = metrics.values.get("top1.all").map(|top1| top1 + random.random_range(-0.05..0.05));
+    let val = metrics.values.get(TOP1.all).map(|top1| top1 + random.random_range(-0.05..0.05));
     StateMetrics::new(epoch, val, metrics.values)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::readme::{Row, check, number, plain, report, rows, store, value};
 use experiment::{
+    metrics::TOP1,
     records::{Params, Run},
     select::{Protocol, select},
 };
@@ -19,7 +20,7 @@ fn best(runs: &str, method: &str, keep: impl Fn(&Run) -> bool) -> Option<f64> {
     let runs: Vec<&Run> = store.runs().iter().filter(|run| *run.method == *method && keep(run)).collect();
     let selected = select(&runs, Protocol::BestOnTest).unwrap();
     assert!(selected.len() < 2, "{method}: runs of several caches");
-    Some(100.0 * selected.first()?.summary("top1.all")?.mean)
+    Some(100.0 * selected.first()?.summary(TOP1.all)?.mean)
 }
 
 fn view(run: &Run) -> Option<&str> {

@@ -5,7 +5,7 @@ use cache::{ClassId, FeatureCache, HeadKind, Split, View};
 use engine::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work};
 use experiment::{
     methods::{METHODS, Training},
-    metrics::{Evaluation, MetricValues},
+    metrics::{Evaluation, LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, MetricValues, NLL, TOP1},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
 };
 use program::interrupt::Interrupt;
@@ -38,7 +38,7 @@ fn linear(head: &FittedHead) -> &LinearHead {
 }
 
 fn top1(head: &FittedHead) -> f64 {
-    head.state(StateKind::Last).unwrap().test.values.get("top1.all").unwrap()
+    head.state(StateKind::Last).unwrap().test.values.get(TOP1.all).unwrap()
 }
 
 fn weights(head: &FittedHead) -> Vec<f64> {
@@ -214,13 +214,13 @@ fn the_chosen_epochs_are_the_best_of_their_splits() {
         .map(|epochs| train(&cache, &grid.replace("epochs = 6", &format!("epochs = {epochs}")), 64).remove(0))
         .collect();
     let val = |head: &FittedHead| head.state(StateKind::Last).unwrap().val_top1.unwrap();
-    let test = |head: &FittedHead| head.state(StateKind::Last).unwrap().test.values.get("top1.all").unwrap();
+    let test = |head: &FittedHead| head.state(StateKind::Last).unwrap().test.values.get(TOP1.all).unwrap();
     let best = |score: &dyn Fn(&FittedHead) -> f64| stopped.iter().map(score).fold(0.0, f64::max);
     let selected = head.state(StateKind::ValSelected).unwrap();
     assert!((selected.val_top1.unwrap() - best(&val)).abs() < 1e-6);
     assert!((val(&stopped[selected.epoch - 1]) - best(&val)).abs() < 1e-6);
     let on_test = head.state(StateKind::BestOnTest).unwrap();
-    assert!((on_test.test.values.get("top1.all").unwrap() - best(&test)).abs() < 1e-6);
+    assert!((on_test.test.values.get(TOP1.all).unwrap() - best(&test)).abs() < 1e-6);
     assert!((test(&stopped[on_test.epoch - 1]) - best(&test)).abs() < 1e-6);
 }
 
@@ -245,7 +245,7 @@ fn accuracies_after_epochs_are_exact_fractions_and_the_earliest_of_equal_epochs_
             ties += scores.iter().filter(|&&score| score == best).count() - 1;
         }
         let on_test = head.state(StateKind::BestOnTest).unwrap();
-        assert_eq!(on_test.test.values.get("top1.all"), head.curve.test.get(on_test.epoch - 1).copied());
+        assert_eq!(on_test.test.values.get(TOP1.all), head.curve.test.get(on_test.epoch - 1).copied());
     }
     assert!(ties > 0, "no two epochs are equal");
 }
@@ -423,20 +423,23 @@ fn nearest_class_means_are_nearest_in_each_distance() {
     };
     let metrics = metrics(&cache, &|row| plain.iter().map(|mean| distance(row, mean)).collect::<Vec<f64>>());
     let measured = &heads[0].state(StateKind::Last).unwrap().test.values;
-    for (name, tolerance) in
-        [("logits_magnitude.all", 1e-4), ("logits_magnitude.spread", 1e-4), ("nll", 1e-4), ("top1.all", 1e-9)]
+    for (metric, tolerance) in
+        [(LOGITS_MAGNITUDE.all, 1e-4), (MAGNITUDE_SPREAD, 1e-4), (NLL, 1e-4), (TOP1.all, 1e-9)]
     {
-        let (got, expected) = (measured.get(name).unwrap(), metrics.get(name).unwrap());
-        assert!((got - expected).abs() < tolerance * expected.abs().max(1.0), "{name}: {got} {expected}");
+        let (got, expected) = (measured.get(metric).unwrap(), metrics.get(metric).unwrap());
+        assert!(
+            (got - expected).abs() < tolerance * expected.abs().max(1.0),
+            "{}: {got} {expected}",
+            metric.name
+        );
     }
     let head = linear(&heads[0]);
     assert_eq!(head.form, HeadForm::Distance);
     let without = LinearHead { form: HeadForm::Linear, ..head.clone() };
     // The mean over classes of one size does not see it; its spread does.
-    let spread = |head: &LinearHead| {
-        self::metrics(&cache, &|row| head.logits(row)).get("logits_magnitude.spread").unwrap()
-    };
-    assert!((spread(head) - metrics.get("logits_magnitude.spread").unwrap()).abs() < 1e-4);
+    let spread =
+        |head: &LinearHead| self::metrics(&cache, &|row| head.logits(row)).get(MAGNITUDE_SPREAD).unwrap();
+    assert!((spread(head) - metrics.get(MAGNITUDE_SPREAD).unwrap()).abs() < 1e-4);
     assert!((spread(&without) - spread(head)).abs() > 1e-3);
 }
 

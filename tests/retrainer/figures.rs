@@ -2,7 +2,7 @@
 
 use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use experiment::{
-    metrics::{Evaluation, Metrics},
+    metrics::{ECE, Evaluation, Metric, Metrics, TOP1},
     records::{
         Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
         Status, Versions, keep_manifest, run_id,
@@ -39,7 +39,7 @@ fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord 
 
 fn record_of(cache: &str, method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
     let params: Params = serde_json::from_str(params).unwrap();
-    let val = metrics.values.get("top1.all");
+    let val = metrics.values.get(TOP1.all);
     let (chosen, last) =
         (StateMetrics::new(3, val, metrics.values), StateMetrics::new(4, val, metrics.values));
     let top1 = val.unwrap();
@@ -261,12 +261,12 @@ fn a_figure_shows_the_state_whose_number_it_names() {
         let [chosen, last] = write_two_states(&runs, old);
         let (shown, other) = if old { (&last, &chosen) } else { (&chosen, &last) };
         let percent =
-            |metrics: &Metrics, name: &str| format!("{:.1}", 100.0 * metrics.values.get(name).unwrap());
-        assert_ne!(percent(shown, "top1.all"), percent(other, "top1.all"));
+            |metrics: &Metrics, metric: Metric| format!("{:.1}", 100.0 * metrics.values.get(metric).unwrap());
+        assert_ne!(percent(shown, TOP1.all), percent(other, TOP1.all));
         for name in ["fig1", "fig2a", "fig2b", "fig3", "class-size", "reliability"] {
             let svg = draw(&runs, name);
-            assert!(svg.contains(&format!("lort  {}", percent(shown, "top1.all"))), "{name}: {svg}");
-            assert!(!svg.contains(&format!("lort  {}", percent(other, "top1.all"))), "{name}: {svg}");
+            assert!(svg.contains(&format!("lort  {}", percent(shown, TOP1.all))), "{name}: {svg}");
+            assert!(!svg.contains(&format!("lort  {}", percent(other, TOP1.all))), "{name}: {svg}");
             let state = if old {
                 "after the last epoch and with its accuracy, since"
             } else {
@@ -282,16 +282,16 @@ fn a_figure_shows_the_state_whose_number_it_names() {
         }
         // The data too: calibration, accuracy of the first class, the place of a method.
         let reliability = draw(&runs, "reliability");
-        assert!(reliability.contains(&format!("ECE {} %", percent(shown, "ece"))), "{reliability}");
+        assert!(reliability.contains(&format!("ECE {} %", percent(shown, ECE))), "{reliability}");
         let first = 100.0 * shown_accuracy(shown);
         assert!(draw(&runs, "class-size").contains(&format!("class 0 (500 training samples): {first:.1} %")));
         let predictors = draw(&runs, "predictors");
-        let top1 = 100.0 * shown.values.get("top1.all").unwrap();
+        let top1 = 100.0 * shown.values.get(TOP1.all).unwrap();
         assert!(predictors.contains(&format!("accuracy {top1:.2} %")), "{predictors}");
         // With the last epoch asked for, both are the same.
         let output = report(&runs, &["--figure", "reliability", "--select", "last"]);
         let svg = String::from_utf8(output.stdout).unwrap();
-        assert!(svg.contains(&format!("ECE {} %", percent(&last, "ece"))), "{svg}");
+        assert!(svg.contains(&format!("ECE {} %", percent(&last, ECE))), "{svg}");
         assert!(svg.contains("after the last epoch; last epoch of every grid point"), "{svg}");
     }
 }
@@ -366,7 +366,7 @@ fn spans_with_an_epoch_chosen_for_each_point_stand_beside_those_of_the_last_epoc
     }
     writer.finish().unwrap();
     keep(&runs, "cache", &COUNTS);
-    let percent = |metrics: &Metrics| format!("{:.1}", 100.0 * metrics.values.get("top1.all").unwrap());
+    let percent = |metrics: &Metrics| format!("{:.1}", 100.0 * metrics.values.get(TOP1.all).unwrap());
     let (chosen, low, middle, high) =
         (measure(2.0, 0.2), measure(0.5, 0.1), measure(1.5, 0.1), measure(2.5, 0.1));
     let expected = format!(

@@ -2,6 +2,7 @@
 
 use crate::distance::distance;
 use experiment::{
+    metrics::TOP1,
     records::{Params, Run, RunStore},
     select::{Protocol, select},
 };
@@ -222,8 +223,7 @@ fn by_setting<K: PartialEq>(
             None => groups.push((key, vec![run])),
         }
     }
-    let accuracy =
-        |runs: &[&Run]| 100.0 * select(runs, protocol).unwrap()[0].summary("top1.all").unwrap().mean;
+    let accuracy = |runs: &[&Run]| 100.0 * select(runs, protocol).unwrap()[0].summary(TOP1.all).unwrap().mean;
     groups.into_iter().map(|(key, runs)| (key, accuracy(&runs))).collect()
 }
 

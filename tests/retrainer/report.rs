@@ -1,7 +1,7 @@
 //! `retrainer report` on records written by the library, as a user sees it.
 
 use experiment::{
-    metrics::MetricValues,
+    metrics::{MetricValues, TOP1},
     records::{
         FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions, run_id,
     },
@@ -18,8 +18,8 @@ use std::{
 fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) -> RunRecord {
     let params: Params = serde_json::from_str(params).unwrap();
     let mut test = MetricValues::EMPTY;
-    test.set("top1.all", Some(top1));
-    test.set("top1.few", Some(top1 / 2.0));
+    test.set(TOP1.all, Some(top1));
+    test.set(TOP1.few, Some(top1 / 2.0));
     let last = Some(StateMetrics::new(20, val, test));
     RunRecord {
         run_id: run_id("cache", method, &params, seed, "f32"),

@@ -70,13 +70,12 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
     match args.format {
         EvaluateFormat::Json => {
             let values: serde_json::Map<_, _> =
-                metrics.iter().map(|(name, value)| (name.into(), value.into())).collect();
+                metrics.iter().map(|(metric, value)| (metric.name.into(), value.into())).collect();
             print(&format!("{:#}", serde_json::Value::Object(values)))?;
         }
         EvaluateFormat::Table => {
-            for metric in METRICS {
-                let value = metrics.iter().find(|(name, _)| *name == metric.name).map(|(_, value)| value);
-                let text = match (value, metric.unit) {
+            for &metric in METRICS {
+                let text = match (metrics.get(metric), metric.unit) {
                     (None, _) => "-".to_owned(),
                     (Some(value), Unit::Fraction) => format!("{:.2} %", 100.0 * value),
                     (Some(value), _) => format!("{value:.4}"),

@@ -8,6 +8,7 @@ use engine::head_file;
 use engine::{Device, FittedHead, StateKind, Sweep, SweepEnd};
 use experiment::{
     methods::{Given, Method, Params, Training},
+    metrics::TOP1,
     plan::{Grid, Point, Precision, Resources, SweepPlan},
     records::{PRECISION, REVISION, RunRecord, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision},
     select::Protocols,
@@ -105,7 +106,7 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
         return Err(refuse(&record, "it gave no weights".to_owned(), OTHER_VERSION));
     };
     output.write(&head_file::bytes(&state.head, &args.out)?)?;
-    let top1 = state.test.values.get("top1.all").unwrap_or(f64::NAN);
+    let top1 = state.test.values.get(TOP1.all).unwrap_or(f64::NAN);
     say(&format!(
         "{} after epoch {}: top-1 {:.2} % → {}",
         record.method,

@@ -1,64 +1,34 @@
 //! Top-1 accuracy per class, balanced error and macro-F1.
 
 use super::{
-    class_sizes::ClassSizes,
+    accumulator::{Accumulator, NotFinite, Sample},
+    class_hits::ClassHits,
+    evaluation::Metrics,
     groups::{Groups, mean},
-    values::MetricValues,
+    metric::{ByGroup, Metric, by_group, metric},
+    per_class::PerClass,
 };
-use cache::{ClassCounts, Shot};
+
+/// Mean of the per-class accuracies.
+pub const TOP1: ByGroup = by_group!("top1", Fraction, Higher);
+/// 1 − `top1.all`.
+pub const BALANCED_ERROR: Metric = metric!("balanced_error", Fraction, Lower);
+/// Mean over classes of 2 TP / (2 TP + FP + FN).
+pub const MACRO_F1: Metric = metric!("macro_f1", Fraction, Higher);
 
 /// Counts of samples, hits and predictions per class.
 ///
 /// Ties go to the lower class; a row with a logit that is not finite is wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Accuracy {
-    groups: Groups,
-    samples: Vec<u64>,
-    hits: Vec<u64>,
+    classes: ClassHits,
     predictions: Vec<u64>,
 }
 
 impl Accuracy {
-    /// Nothing seen yet; `class_counts` are those of the training split and decide many, medium and few.
-    pub(super) fn new(class_counts: &ClassCounts) -> Self {
-        let zeros = vec![0; class_counts.classes()];
-        let groups = Groups::new(class_counts);
-        Self { groups, samples: zeros.clone(), hits: zeros.clone(), predictions: zeros }
-    }
-
-    /// One sample; `None` is a prediction that could not be made.
-    pub(super) fn add(&mut self, label: usize, predicted: Option<usize>) {
-        increment(&mut self.samples, Some(label));
-        increment(&mut self.predictions, predicted);
-        if predicted == Some(label) {
-            increment(&mut self.hits, predicted);
-        }
-    }
-
-    /// Accuracy of every class; `None` for a class without sample.
-    pub(super) fn per_class(&self) -> Vec<Option<f64>> {
-        let ratio = |(&hits, &samples): (&u64, &u64)| (samples > 0).then(|| hits as f64 / samples as f64);
-        self.hits.iter().zip(&self.samples).map(ratio).collect()
-    }
-
-    /// Mean of the per-class accuracies of some groups of classes; `None` without a sample.
-    fn top1(&self, member: impl Fn(Shot) -> bool) -> Option<f64> {
-        let samples = self.samples.iter().zip(self.groups.shots());
-        let samples: Vec<u64> = samples.map(|(&n, &shot)| if member(shot) { n } else { 0 }).collect();
-        ClassSizes::new(&samples).mean_of_classes(&self.hits)
-    }
-
-    pub(super) fn report(&self, values: &mut MetricValues) {
-        let all = self.top1(|_| true);
-        let [many, medium, few] = Shot::ALL.map(|shot| self.top1(|other| other == shot));
-        values.set_groups("top1", [all, many, medium, few]);
-        values.set("balanced_error", all.map(|accuracy| 1.0 - accuracy));
-        values.set("macro_f1", self.macro_f1());
-    }
-
     /// Mean over classes with samples of 2 TP / (2 TP + FP + FN) = 2 hits / (samples + predictions).
     fn macro_f1(&self) -> Option<f64> {
-        let classes = self.hits.iter().zip(&self.samples).zip(&self.predictions);
+        let classes = self.classes.hits().iter().zip(self.classes.samples()).zip(&self.predictions);
         mean(
             classes
                 .filter(|((_, samples), _)| **samples > 0)
@@ -67,33 +37,58 @@ impl Accuracy {
     }
 }
 
-fn increment(counts: &mut [u64], class: Option<usize>) {
-    if let Some(count) = class.and_then(|class| counts.get_mut(class)) {
-        *count += 1;
+impl Accumulator for Accuracy {
+    const METRICS: &'static [Metric] =
+        &[TOP1.all, TOP1.many, TOP1.medium, TOP1.few, BALANCED_ERROR, MACRO_F1];
+    const NOT_FINITE: NotFinite = NotFinite::Wrong;
+
+    fn new(groups: &Groups) -> Self {
+        let classes = groups.shots().len();
+        Self { classes: ClassHits::new(classes), predictions: vec![0; classes] }
+    }
+
+    #[inline]
+    fn add(&mut self, sample: &Sample<'_>) {
+        self.classes.add(sample.label, sample.right());
+        let predicted = sample.prediction.and_then(|prediction| self.predictions.get_mut(prediction.class));
+        if let Some(count) = predicted {
+            *count += 1;
+        }
+    }
+
+    fn report(&self, groups: &Groups, metrics: &mut Metrics) {
+        let top1 = self.classes.means(groups);
+        let [all, ..] = top1;
+        metrics.values.set_each(TOP1, top1);
+        metrics.values.set(BALANCED_ERROR, all.map(|accuracy| 1.0 - accuracy));
+        metrics.values.set(MACRO_F1, self.macro_f1());
+        metrics.per_class.accuracy = PerClass::column(&self.classes.rates());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Evaluation, testing::labels};
+    use cache::ClassCounts;
 
     #[test]
     fn group_accuracies_are_means_of_per_class_accuracies() {
         // Classes many, medium, few, and one without any sample.
-        let counts = ClassCounts::new(vec![200, 50, 5, 30]).unwrap();
-        let mut accuracy = Accuracy::new(&counts);
+        let mut evaluation = Evaluation::new(&ClassCounts::new(vec![200, 50, 5, 30]).unwrap());
         for (label, predicted) in [(0, 0), (0, 1), (1, 1), (2, 0), (2, 2), (2, 2), (2, 3)] {
-            accuracy.add(label, Some(predicted));
+            let mut row = [0.0; 4];
+            row[predicted] = 1.0;
+            evaluation.update(&row, &labels(&[label])).unwrap();
         }
-        let mut values = MetricValues::EMPTY;
-        accuracy.report(&mut values);
-        assert_eq!(values.get("top1.many"), Some(0.5));
-        assert_eq!(values.get("top1.medium"), Some(1.0));
-        assert_eq!(values.get("top1.few"), Some(0.5));
-        assert_eq!(values.get("top1.all"), Some(2.0 / 3.0));
-        assert_eq!(accuracy.per_class().last(), Some(&None));
+        let metrics = evaluation.finish();
+        assert_eq!(metrics.values.get(TOP1.many), Some(0.5));
+        assert_eq!(metrics.values.get(TOP1.medium), Some(1.0));
+        assert_eq!(metrics.values.get(TOP1.few), Some(0.5));
+        assert_eq!(metrics.values.get(TOP1.all), Some(2.0 / 3.0));
+        assert_eq!(metrics.per_class.accuracy.last(), Some(&None));
         // F1 per class: 2·1/(2+2), 2·1/(1+2), 2·2/(4+2).
         let f1 = (0.5 + 2.0 / 3.0 + 2.0 / 3.0) / 3.0;
-        assert!((values.get("macro_f1").unwrap() - f1).abs() < 1e-15);
+        assert!((metrics.values.get(MACRO_F1).unwrap() - f1).abs() < 1e-15);
     }
 }

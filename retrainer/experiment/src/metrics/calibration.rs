@@ -1,6 +1,18 @@
 //! Negative log-likelihood and expected calibration error.
 
-use super::{distributions::Reliability, per_class::short, values::MetricValues};
+use super::{
+    accumulator::{Accumulator, Sample},
+    distributions::Reliability,
+    evaluation::Metrics,
+    groups::Groups,
+    metric::{Metric, metric},
+    per_class::short,
+};
+
+/// Negative log-likelihood: mean of −log p_y over samples.
+pub const NLL: Metric = metric!("nll", Nats, Lower);
+/// Expected calibration error, 15 equal bins of the confidence.
+pub const ECE: Metric = metric!("ece", Fraction, Lower);
 
 /// Number of equal confidence bins ((m−1)/15, m/15].
 const BINS: usize = 15;
@@ -27,23 +39,6 @@ struct Bin {
 }
 
 impl Calibration {
-    /// One sample with its −log p_y, its largest probability, and whether that was the label.
-    pub(super) fn add(&mut self, nll: f64, confidence: f64, correct: bool) {
-        self.samples += 1;
-        self.nll += nll;
-        if let Some(bin) = self.bins.get_mut(bin(confidence)) {
-            bin.samples += 1;
-            bin.hits += u64::from(correct);
-            bin.confidence += confidence;
-        }
-    }
-
-    pub(super) fn report(&self, values: &mut MetricValues) {
-        let mean = |sum: f64| (self.samples > 0).then(|| sum / self.samples as f64);
-        values.set("nll", mean(self.nll));
-        values.set("ece", mean(self.bins.iter().map(Bin::gap).sum()));
-    }
-
     /// The bins themselves; `None` before the first sample.
     pub(super) fn reliability(&self) -> Option<Reliability> {
         let mean = |bin: &Bin, sum: f64| short(sum / bin.samples.max(1) as f64).unwrap_or_default();
@@ -52,6 +47,35 @@ impl Calibration {
             confidence: self.bins.iter().map(|bin| mean(bin, bin.confidence)).collect(),
             accuracy: self.bins.iter().map(|bin| mean(bin, bin.hits as f64)).collect(),
         })
+    }
+}
+
+impl Accumulator for Calibration {
+    const METRICS: &'static [Metric] = &[NLL, ECE];
+
+    fn new(_: &Groups) -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    fn add(&mut self, sample: &Sample<'_>) {
+        let Some(prediction) = sample.prediction else { return };
+        self.samples += 1;
+        self.nll += prediction.nll;
+        if let Some(bin) = self.bins.get_mut(bin(prediction.confidence)) {
+            bin.samples += 1;
+            bin.hits += u64::from(sample.right());
+            bin.confidence += prediction.confidence;
+        }
+    }
+
+    fn report(&self, _: &Groups, metrics: &mut Metrics) {
+        let mean = |sum: f64| (self.samples > 0).then(|| sum / self.samples as f64);
+        metrics.values.set(NLL, mean(self.nll));
+        metrics.values.set(ECE, mean(self.bins.iter().map(Bin::gap).sum()));
+        if let Some(reliability) = self.reliability() {
+            metrics.per_class.distributions.get_or_insert_default().reliability = Some(reliability);
+        }
     }
 }
 
@@ -74,6 +98,12 @@ fn bin(confidence: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{
+        TOP1,
+        accumulator::Prediction,
+        testing::{close, evaluate, labels},
+    };
+    use cache::ClassCounts;
 
     #[test]
     fn bins_are_open_below_and_closed_above() {
@@ -83,17 +113,29 @@ mod tests {
     #[test]
     fn ece_is_the_weighted_gap_of_each_bin() {
         // Bin of 0.9: confidences 0.9, 0.92, one hit: gap |1 − 1.82|; bin of 0.3: 0.3, a hit: gap 0.7; n = 3.
-        let mut calibration = Calibration::default();
-        calibration.add(1.0, 0.9, true);
-        calibration.add(2.0, 0.92, false);
-        calibration.add(0.5, 0.3, true);
-        let mut values = MetricValues::EMPTY;
-        calibration.report(&mut values);
-        assert!((values.get("ece").unwrap() - (0.82 + 0.7) / 3.0).abs() < 1e-15);
+        let counts = ClassCounts::new(vec![200, 50]).unwrap();
+        let mut calibration = Calibration::new(&Groups::new(&counts));
+        for (nll, confidence, class) in [(1.0, 0.9, 0), (2.0, 0.92, 1), (0.5, 0.3, 0)] {
+            let prediction = Some(Prediction { class, confidence, nll });
+            calibration.add(&Sample { row: &[], label: 0, prediction });
+        }
+        let mut metrics = Metrics::default();
+        calibration.report(&Groups::new(&counts), &mut metrics);
+        assert!((metrics.values.get(ECE).unwrap() - (0.82 + 0.7) / 3.0).abs() < 1e-15);
         let reliability = calibration.reliability().unwrap();
         let bin = |m: usize| (reliability.count[m], reliability.confidence[m], reliability.accuracy[m]);
         assert_eq!((bin(0), bin(4), bin(13)), ((0, 0.0, 0.0), (1, 0.3, 1.0), (2, 0.91, 0.5)));
         assert_eq!(Calibration::default().reliability(), None);
-        assert!((values.get("nll").unwrap() - 3.5 / 3.0).abs() < 1e-15);
+        assert!((metrics.values.get(NLL).unwrap() - 3.5 / 3.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn likelihood_is_the_cross_entropy_of_torch() {
+        // torch.nn.functional.cross_entropy(Z.double(), torch.tensor([0, 3, 4])) -> 1.0123983316
+        let logits = [2., 0.5, -1., 0., 0.3, 1.2, -0.7, 0.4, 0.9, -1.5, 0.1, 1.1, -0.2, 0.6, 0.8];
+        let metrics = evaluate(&[100, 50, 20, 10, 2], &logits, &labels(&[0, 3, 4]));
+        close(metrics.values.get(NLL), 1.012_398_331_6, 1e-7);
+        assert_eq!(metrics.values.get(TOP1.few), Some(0.0));
+        assert_eq!(metrics.values.get(TOP1.many), None);
     }
 }

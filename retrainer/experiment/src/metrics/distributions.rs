@@ -1,8 +1,11 @@
 //! How logits and confidences are distributed: what the figures show beside means.
 
 use super::{
+    accumulator::{Accumulator, Sample},
+    evaluation::Metrics,
     groups::Groups,
     histogram::{Histogram, StreamingHistogram},
+    metric::Metric,
 };
 use cache::Shot;
 use serde::{Deserialize, Serialize};
@@ -55,44 +58,49 @@ pub struct Reliability {
 pub(super) struct LogitHistograms {
     positive: [StreamingHistogram; 3],
     negative: [StreamingHistogram; 3],
+    /// The group of every class.
+    groups: Groups,
     stride: usize,
     samples: u64,
 }
 
-impl LogitHistograms {
-    pub(super) fn new(classes: usize) -> Self {
-        let stride = (classes / 6).clamp(1, 16);
-        Self { positive: Default::default(), negative: Default::default(), stride, samples: 0 }
+impl Accumulator for LogitHistograms {
+    const METRICS: &'static [Metric] = &[];
+
+    fn new(groups: &Groups) -> Self {
+        let stride = (groups.shots().len() / 6).clamp(1, 16);
+        let groups = groups.clone();
+        Self { positive: Default::default(), negative: Default::default(), groups, stride, samples: 0 }
     }
 
-    /// One sample; every logit is finite.
-    pub(super) fn add(&mut self, groups: &Groups, row: &[f32], label: usize) {
+    #[inline]
+    fn add(&mut self, &Sample { row, label, .. }: &Sample<'_>) {
         // Weyl's sequence: all starts equally often, in step with no order of the labels.
         let start = self.samples.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         self.samples += 1;
         let start = usize::try_from(start).unwrap_or_default() % self.stride;
         let mut class = start;
-        while let Some((&logit, &shot)) = row.get(class).zip(groups.shots().get(class)) {
+        while let Some((&logit, &shot)) = row.get(class).zip(self.groups.shots().get(class)) {
             if class != label {
                 add(&mut self.negative, shot, logit);
             }
             class += self.stride;
         }
-        if let Some((&logit, &shot)) = row.get(label).zip(groups.shots().get(label)) {
+        if let Some((&logit, &shot)) = row.get(label).zip(self.groups.shots().get(label)) {
             add(&mut self.positive, shot, logit);
         }
     }
 
-    pub(super) fn finish(&self) -> Distributions {
+    fn report(&self, _: &Groups, metrics: &mut Metrics) {
         let groups = |[many, medium, few]: &[StreamingHistogram; 3]| GroupHistograms {
             many: many.finish(),
             medium: medium.finish(),
             few: few.finish(),
         };
-        Distributions {
-            positive: groups(&self.positive),
-            negative: groups(&self.negative),
-            reliability: None,
+        if self.samples > 0 {
+            let distributions = metrics.per_class.distributions.get_or_insert_default();
+            distributions.positive = groups(&self.positive);
+            distributions.negative = groups(&self.negative);
         }
     }
 }
@@ -109,14 +117,20 @@ mod tests {
     use super::*;
     use cache::ClassCounts;
 
+    fn distributions(histograms: &LogitHistograms, groups: &Groups) -> Distributions {
+        let mut metrics = Metrics::default();
+        histograms.report(groups, &mut metrics);
+        metrics.per_class.distributions.unwrap()
+    }
+
     #[test]
     fn few_classes_are_counted_in_full() {
         let groups = Groups::new(&ClassCounts::new(vec![200, 50, 5]).unwrap());
-        let mut histograms = LogitHistograms::new(3);
+        let mut histograms = LogitHistograms::new(&groups);
         for (row, label) in [([2.0, 0.0, 1.0], 0), ([3.0, 1.0, 0.0], 0), ([0.0, 4.0, 1.0], 1)] {
-            histograms.add(&groups, &row, label);
+            histograms.add(&Sample { row: &row, label, prediction: None });
         }
-        let distributions = histograms.finish();
+        let distributions = distributions(&histograms, &groups);
         let totals = |groups: &GroupHistograms| {
             [&groups.many, &groups.medium, &groups.few]
                 .map(|group| group.as_ref().map_or(0, Histogram::total))
@@ -134,11 +148,11 @@ mod tests {
         let classes = 96;
         let groups = Groups::new(&ClassCounts::new(vec![200; classes]).unwrap());
         let row: Vec<f32> = (0..96_u8).map(f32::from).collect();
-        let mut histograms = LogitHistograms::new(classes);
+        let mut histograms = LogitHistograms::new(&groups);
         for sample in 0..9600 {
-            histograms.add(&groups, &row, sample % classes);
+            histograms.add(&Sample { row: &row, label: sample % classes, prediction: None });
         }
-        let negative = histograms.finish().negative.many.unwrap();
+        let negative = distributions(&histograms, &groups).negative.many.unwrap();
         assert_eq!((negative.width, negative.counts.len()), (2.0, 48));
         // 9,500 negatives of a column, one in sixteen of them, two columns to a bin.
         let expected = 2.0 * 9500.0 / 16.0;

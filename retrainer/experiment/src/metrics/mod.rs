@@ -4,12 +4,14 @@
 //! logits [n, C] chunk by chunk ─▶ Evaluation ─▶ Metrics { values: one number per METRICS entry, per_class }
 //! ```
 //!
-//! A metric is one entry of [`METRICS`] (name, unit, direction) and one accumulator that [`Evaluation`] feeds; keys of the
-//! records and columns of the tables follow from the list. Values are fractions and natural units inside; percent
-//! appears only when printed.
+//! A metric is one file, which declares its name, unit and direction and adds up what it needs of each sample, and one line of
+//! `list.rs`; [`METRICS`], keys of the records and columns of the tables follow from it. Values are fractions and natural
+//! units inside; percent appears only when printed.
 
+mod accumulator;
 mod accuracy;
 mod calibration;
+mod class_hits;
 mod class_sizes;
 mod distributions;
 mod evaluation;
@@ -18,15 +20,26 @@ mod histogram;
 mod hits;
 mod list;
 mod logits_magnitude;
+mod metric;
 mod per_class;
 mod softmax;
+#[cfg(test)]
+mod testing;
 mod values;
+mod weight_norm;
 
+pub use accuracy::{BALANCED_ERROR, MACRO_F1, TOP1};
+pub use calibration::{ECE, NLL};
 pub use class_sizes::ClassSizes;
 pub use distributions::{Distributions, GroupHistograms, Reliability};
 pub use evaluation::{Evaluation, EvaluationError, Metrics};
 pub use histogram::Histogram;
 pub use hits::{Hits, HitsError, PackedHits};
-pub use list::{Direction, METRICS, Metric, Unit};
+pub use list::METRICS;
+pub use logits_magnitude::{
+    LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, REGULARIZED_STD_ALL, REGULARIZED_STD_NEG, REGULARIZED_STD_POS,
+};
+pub use metric::{ByGroup, Direction, Metric, Unit};
 pub use per_class::PerClass;
 pub use values::MetricValues;
+pub use weight_norm::WEIGHT_NORM;

@@ -1,6 +1,9 @@
 //! One optional number per entry of the metric list, as flat JSON keys.
 
-use super::list::METRICS;
+use super::{
+    list::METRICS,
+    metric::{ByGroup, Metric},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, Visitor},
@@ -18,36 +21,40 @@ impl MetricValues {
     /// No metric has a value.
     pub const EMPTY: Self = Self([f64::NAN; METRICS.len()]);
 
-    /// The value of a metric; `None` when it is absent or unknown.
-    pub fn get(&self, name: &str) -> Option<f64> {
-        let index = METRICS.iter().position(|metric| metric.name == name)?;
-        self.0.get(index).copied().filter(|value| !value.is_nan())
+    /// The value of a metric; `None` when it is absent.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.0.get(place(metric)?).copied().filter(|value| !value.is_nan())
     }
 
-    /// Sets a metric of [`METRICS`]; a value that is not finite counts as absent.
-    pub fn set(&mut self, name: &str, value: Option<f64>) {
-        let index = METRICS.iter().position(|metric| metric.name == name);
-        debug_assert!(index.is_some(), "`{name}` is not in METRICS");
-        if let Some(slot) = index.and_then(|index| self.0.get_mut(index)) {
+    /// Sets a metric; a value that is not finite counts as absent.
+    pub fn set(&mut self, metric: Metric, value: Option<f64>) {
+        let place = place(metric);
+        debug_assert!(place.is_some(), "`{}` is not in METRICS", metric.name);
+        if let Some(slot) = place.and_then(|place| self.0.get_mut(place)) {
             *slot = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
         }
     }
 
-    /// Sets `family.all`, `family.many`, `family.medium` and `family.few`.
-    pub(super) fn set_groups(&mut self, family: &str, means: [Option<f64>; 4]) {
-        for (group, mean) in ["all", "many", "medium", "few"].into_iter().zip(means) {
-            self.set(&format!("{family}.{group}"), mean);
+    /// Sets those of all, many, medium and few classes.
+    pub(super) fn set_each(&mut self, metrics: ByGroup, means: [Option<f64>; 4]) {
+        for (metric, mean) in metrics.each().into_iter().zip(means) {
+            self.set(metric, mean);
         }
     }
 
     /// The metrics that have a value, in list order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        METRICS
-            .iter()
-            .zip(self.0)
-            .filter(|(_, value)| !value.is_nan())
-            .map(|(metric, value)| (metric.name, value))
+    pub fn iter(&self) -> impl Iterator<Item = (Metric, f64)> {
+        METRICS.iter().copied().zip(self.0).filter(|(_, value)| !value.is_nan())
     }
+
+    /// The same by name.
+    fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.iter().map(|(metric, value)| (metric.name, value))
+    }
+}
+
+fn place(metric: Metric) -> Option<usize> {
+    METRICS.iter().position(|other| other.name == metric.name)
 }
 
 impl Default for MetricValues {
@@ -64,13 +71,13 @@ impl PartialEq for MetricValues {
 
 impl fmt::Debug for MetricValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        f.debug_map().entries(self.named()).finish()
     }
 }
 
 impl Serialize for MetricValues {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        serializer.collect_map(self.named())
     }
 }
 
@@ -87,14 +94,14 @@ impl<'de> Deserialize<'de> for MetricValues {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MetricValues, A::Error> {
                 let mut values = MetricValues::EMPTY;
                 while let Some(name) = map.next_key::<String>()? {
-                    if values.get(&name).is_some() {
+                    let Some(metric) = Metric::find(&name) else {
+                        map.next_value::<serde::de::IgnoredAny>()?;
+                        continue;
+                    };
+                    if values.get(metric).is_some() {
                         return Err(A::Error::custom(format!("duplicate metric `{name}`")));
                     }
-                    if METRICS.iter().any(|metric| metric.name == name) {
-                        values.set(&name, map.next_value()?);
-                    } else {
-                        map.next_value::<serde::de::IgnoredAny>()?;
-                    }
+                    values.set(metric, map.next_value()?);
                 }
                 Ok(values)
             }
@@ -106,13 +113,14 @@ impl<'de> Deserialize<'de> for MetricValues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{NLL, TOP1};
 
     #[test]
     fn values_survive_json_exactly_and_absent_ones_are_left_out() {
         let mut values = MetricValues::EMPTY;
-        values.set("top1.all", Some(0.1 + 0.2));
-        values.set("top1.few", None);
-        values.set("nll", Some(f64::INFINITY));
+        values.set(TOP1.all, Some(0.1 + 0.2));
+        values.set(TOP1.few, None);
+        values.set(NLL, Some(f64::INFINITY));
         let json = serde_json::to_string(&values).unwrap();
         assert_eq!(json, r#"{"top1.all":0.30000000000000004}"#);
         assert_eq!(serde_json::from_str::<MetricValues>(&json).unwrap(), values);
@@ -122,7 +130,6 @@ mod tests {
     fn unknown_keys_and_nulls_are_ignored() {
         let values: MetricValues =
             serde_json::from_str(r#"{"top9.all": [1], "ece": null, "nll": 2.5}"#).unwrap();
-        assert_eq!(values.iter().collect::<Vec<_>>(), [("nll", 2.5)]);
-        assert_eq!(values.get("top9.all"), None);
+        assert_eq!(values.iter().collect::<Vec<_>>(), [(NLL, 2.5)]);
     }
 }

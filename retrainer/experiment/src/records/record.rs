@@ -2,7 +2,7 @@
 
 use super::{curve::Curve, params::Params, sealed::SealedPerClass};
 use crate::{
-    metrics::{METRICS, MetricValues, Unit},
+    metrics::{MetricValues, Unit},
     select::Permit,
 };
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct Versions {
 ///
 /// ```compile_fail,E0616
 /// fn peek(state: &experiment::records::StateMetrics) -> Option<f64> {
-///     state.test.get("top1.all")
+///     state.test.get(experiment::metrics::TOP1.all)
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,9 +68,8 @@ impl StateMetrics {
 
     /// Whether accuracies and other fractions are some.
     fn check(&self) -> Result<(), String> {
-        let fraction =
-            |name| METRICS.iter().any(|metric| metric.name == name && metric.unit == Unit::Fraction);
-        let test = self.test.iter().filter(|&(name, _)| fraction(name));
+        let test = self.test.iter().filter(|(metric, _)| metric.unit == Unit::Fraction);
+        let test = test.map(|(metric, value)| (metric.name, value));
         let mut fractions = test.chain(self.val_top1.map(|top1| ("val.top1.all", top1)));
         fractions.try_for_each(|(name, value)| check_fraction(name, value))
     }

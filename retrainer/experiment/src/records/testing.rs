@@ -3,15 +3,15 @@
 use super::{
     Params, Run, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions, run_id,
 };
-use crate::metrics::{Evaluation, MetricValues, Metrics, PerClass};
+use crate::metrics::{Evaluation, MetricValues, Metrics, PerClass, TOP1};
 use cache::{ClassCounts, ClassId};
 use std::collections::BTreeMap;
 
 /// Test metrics with these accuracies of all, many, medium and few classes.
 pub(crate) fn accuracies(top1: [f64; 4]) -> MetricValues {
     let mut values = MetricValues::EMPTY;
-    for (name, value) in ["top1.all", "top1.many", "top1.medium", "top1.few"].into_iter().zip(top1) {
-        values.set(name, Some(value));
+    for (metric, value) in TOP1.each().into_iter().zip(top1) {
+        values.set(metric, Some(value));
     }
     values
 }
@@ -65,7 +65,7 @@ pub(crate) fn with_hits(method: &str, seed: u64, epoch: u32, classes: u32, right
         row[label.index()] = if *right { 1.0 } else { -1.0 };
         evaluation.update(&row, std::slice::from_ref(label)).unwrap();
     }
-    let Metrics { values, per_class, .. } = evaluation.finish();
+    let Metrics { values, per_class } = evaluation.finish();
     let hits = evaluation.hits(&labels).unwrap().pack().unwrap();
     let mut record = record(method, "{}", seed, 0.0);
     record.metrics =

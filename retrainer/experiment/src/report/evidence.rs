@@ -1,7 +1,7 @@
 //! Whether a difference is more than chance: over seeds, and over test images.
 
 use crate::{
-    metrics::Hits,
+    metrics::{Hits, TOP1},
     records::{RecordError, RunStore},
     select::{SeedResult, Selected, selected_detail},
     statistics::{Summary, holm, mcnemar, paired_bootstrap, paired_t_test},
@@ -98,7 +98,7 @@ impl Evidence {
         let mut chances: Vec<Chance> = pairs
             .iter()
             .map(|(own, other)| Chance {
-                seeds: paired_t_test(&own.paired_differences(other, "top1.all")),
+                seeds: paired_t_test(&own.paired_differences(other, TOP1.all)),
                 images: None,
                 untrained: own.untrained() && other.untrained(),
             })

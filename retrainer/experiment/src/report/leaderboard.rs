@@ -7,7 +7,7 @@ use super::{
     table::{Cell, Column, Show, Table},
 };
 use crate::{
-    metrics::{METRICS, Unit},
+    metrics::{LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, METRICS, Metric, TOP1, Unit},
     records::{PRECISION, Params, REVISION},
     select::{Protocol, Selected},
 };
@@ -19,13 +19,13 @@ pub(super) const TABLE: TableKind = TableKind {
 };
 
 /// Metrics that people see, with their headings; programs see all of [`METRICS`].
-const SHOWN: [(&str, &str, Show); 6] = [
-    ("top1.all", "all", Show::Always),
-    ("top1.many", "many", Show::Always),
-    ("top1.medium", "medium", Show::Always),
-    ("top1.few", "few", Show::Always),
-    ("logits_magnitude.all", "magnitude", Show::Wide(5)),
-    ("logits_magnitude.spread", "spread", Show::Wide(6)),
+const SHOWN: [(Metric, &str, Show); 6] = [
+    (TOP1.all, "all", Show::Always),
+    (TOP1.many, "many", Show::Always),
+    (TOP1.medium, "medium", Show::Always),
+    (TOP1.few, "few", Show::Always),
+    (LOGITS_MAGNITUDE.all, "magnitude", Show::Wide(5)),
+    (MAGNITUDE_SPREAD, "spread", Show::Wide(6)),
 ];
 
 fn leaderboard(results: &Results) -> Table {
@@ -59,21 +59,21 @@ fn leaderboard(results: &Results) -> Table {
     push(Column::number("n_diverged", "diverged", Unit::Plain, Show::Data), &|row| {
         Cell::Count(row.diverged())
     });
-    for metric in METRICS {
-        let shown = SHOWN.iter().find(|(name, ..)| *name == metric.name);
+    for &metric in METRICS {
+        let shown = SHOWN.iter().find(|(shown, ..)| *shown == metric);
         let (title, show) = shown.map_or((metric.name, Show::Data), |&(_, title, show)| (title, show));
         push(Column::metric(metric, title, show), &|row| {
-            Cell::or_missing(row.summary(metric.name), Cell::Summary)
+            Cell::or_missing(row.summary(metric), Cell::Summary)
         });
-        if metric.name == "top1.few" {
+        if metric == TOP1.few {
             push(gain_column(results), &|row| Cell::or_missing(gain(row), Cell::Gain));
             push(best_of_n_column(results.protocol), &|row| {
-                Cell::or_missing(row.summary("top1.all"), |summary| Cell::Number(summary.max))
+                Cell::or_missing(row.summary(TOP1.all), |summary| Cell::Number(summary.max))
             });
         }
     }
     push(Column::number("interval_95", "95% ±", Unit::Fraction, Show::Wide(7)), &|row| {
-        Cell::or_missing(row.summary("top1.all").and_then(|summary| summary.half_width_95()), Cell::Number)
+        Cell::or_missing(row.summary(TOP1.all).and_then(|summary| summary.half_width_95()), Cell::Number)
     });
     push(Column::number("val.top1.all", "val", Unit::Fraction, Show::Data), &|row| {
         Cell::or_missing(row.val_top1(), Cell::Number)

@@ -6,6 +6,7 @@ use super::{
     table::Gain,
 };
 use crate::{
+    metrics::TOP1,
     records::{CacheSummary, Run, RunStore},
     select::{Protocol, Selected, select},
 };
@@ -125,8 +126,7 @@ impl Results {
     pub fn shown(&self) -> Vec<&Selected> {
         let wanted =
             |row: &&Selected| self.methods.is_empty() || self.methods.iter().any(|name| name == row.method());
-        let score =
-            |row: &Selected| row.summary("top1.all").map_or(f64::NEG_INFINITY, |summary| summary.mean);
+        let score = |row: &Selected| row.summary(TOP1.all).map_or(f64::NEG_INFINITY, |summary| summary.mean);
         let mut rows: Vec<_> = self.selected.iter().filter(wanted).collect();
         rows.sort_by(|a, b| score(b).total_cmp(&score(a)));
         rows
@@ -170,7 +170,7 @@ pub(super) fn gains(rows: &[(&Results, &Selected, Option<&Selected>)]) -> Vec<Op
     }
     let gain = |((pair, chance), corrected): ((Option<Pair<'_>>, _), _)| {
         let (own, other) = pair?;
-        let mean = own.summary("top1.all")?.mean - other.summary("top1.all")?.mean;
+        let mean = own.summary(TOP1.all)?.mean - other.summary(TOP1.all)?.mean;
         Some(Gain { mean, chance: Option::unwrap_or_default(chance), corrected })
     };
     let corrected = corrected(&chances);

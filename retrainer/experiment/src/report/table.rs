@@ -126,7 +126,7 @@ impl Column {
     }
 
     /// The column of a metric.
-    pub fn metric(metric: &Metric, title: &str, show: Show) -> Self {
+    pub fn metric(metric: Metric, title: &str, show: Show) -> Self {
         Self { direction: metric.direction, ..Self::number(metric.name, title, metric.unit, show) }
     }
 
@@ -299,6 +299,7 @@ impl Best {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use crate::metrics::{BALANCED_ERROR, LOGITS_MAGNITUDE, TOP1};
 
     /// Three rows with every kind of cell: a good one, one with text that formats must escape, one without result.
     pub(in crate::report) fn table() -> Table {
@@ -325,13 +326,12 @@ pub(super) mod testing {
         table.push(Column::text("params", "hyper-parameters", Show::Wide(1)), points.map(params));
         let seeds = [(3, 0), (1, 2), (0, 3)].map(|(finished, diverged)| Cell::Seeds { finished, diverged });
         table.push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(2)), seeds);
-        let metric = |name| Metric::find(name).unwrap();
         let top1 = [summary(&[0.53, 0.54, 0.55]), summary(&[0.5]), Cell::Missing];
-        table.push(Column::metric(metric("top1.all"), "all", Show::Always), top1);
+        table.push(Column::metric(TOP1.all, "all", Show::Always), top1);
         let error = [summary(&[0.47, 0.46, 0.45]), summary(&[0.4]), Cell::Missing];
-        table.push(Column::metric(metric("balanced_error"), "error", Show::Data), error);
+        table.push(Column::metric(BALANCED_ERROR, "error", Show::Data), error);
         let magnitude = [summary(&[1.5, 1.25]), summary(&[0.05]), Cell::Missing];
-        table.push(Column::metric(metric("logits_magnitude.all"), "magnitude", Show::Wide(3)), magnitude);
+        table.push(Column::metric(LOGITS_MAGNITUDE.all, "magnitude", Show::Wide(3)), magnitude);
         let gain = [(0.054, Some(0.01), Some(0.03)), (-0.001, None, None)].map(|(mean, seeds, corrected)| {
             let chance = Chance { seeds, images: seeds, untrained: false };
             Cell::Gain(Gain { mean, chance, corrected })
@@ -349,6 +349,7 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::TOP1;
 
     #[test]
     fn the_best_row_follows_the_direction_of_the_metric() {
@@ -361,11 +362,10 @@ mod tests {
 
     #[test]
     fn rows_that_print_alike_are_best_together() {
-        let metric = Metric::find("top1.all").unwrap();
         let cells = |means: [f64; 3]| {
             let mut table = Table::new(String::new(), 3);
             let cell = |mean| Cell::or_missing(Summary::of(&[mean]), Cell::Summary);
-            table.push(Column::metric(metric, "all", Show::Always), means.map(cell));
+            table.push(Column::metric(TOP1.all, "all", Show::Always), means.map(cell));
             let best = table.best();
             [0, 1, 2].map(|row| best.holds(row, 0))
         };

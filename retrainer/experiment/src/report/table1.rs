@@ -9,7 +9,7 @@ use super::{
     table::{Cell, Column, Show, Table},
 };
 use crate::{
-    metrics::{Metric, Unit},
+    metrics::{Metric, TOP1, Unit},
     select::Selected,
     statistics::Summary,
 };
@@ -72,11 +72,11 @@ pub(super) fn difference(paper: Option<f64>, ours: Option<Summary>) -> Cell {
     Cell::or_missing(both, |(paper, ours)| Cell::Difference(ours.mean - paper / 100.0))
 }
 
-const GROUPS: [(&str, &str, Option<Shot>); 4] = [
-    ("top1.all", "all", None),
-    ("top1.many", "many", Some(Shot::Many)),
-    ("top1.medium", "medium", Some(Shot::Medium)),
-    ("top1.few", "few", Some(Shot::Few)),
+const GROUPS: [(Metric, &str, Option<Shot>); 4] = [
+    (TOP1.all, "all", None),
+    (TOP1.many, "many", Some(Shot::Many)),
+    (TOP1.medium, "medium", Some(Shot::Medium)),
+    (TOP1.few, "few", Some(Shot::Few)),
 ];
 
 fn table1(results: &Results) -> Table {
@@ -107,32 +107,31 @@ fn table1(results: &Results) -> Table {
     push(Column::text("formulation", "formulation", Show::Wide(2)), &|paper, _| {
         Cell::Text(paper.formulation.to_owned())
     });
-    for (group, (key, title, shot)) in GROUPS.into_iter().enumerate() {
-        let name = format!("paper.{key}");
+    for (group, (metric, title, shot)) in GROUPS.into_iter().enumerate() {
+        let name = format!("paper.{}", metric.name);
         let show = beside_paper(Show::Wide(1));
         let column = Column::number(&name, &format!("{title} (paper)"), Unit::Fraction, show);
         push(column, &|paper, _| {
             Cell::or_missing(percent(paper, group), |percent| Cell::Number(percent / 100.0))
         });
-        let Some(metric) = Metric::find(key) else { continue };
         push(Column::metric(metric, title, Show::Always), &|_, own| {
-            Cell::or_missing(own.and_then(|own| own.summary(key)), Cell::Summary)
+            Cell::or_missing(own.and_then(|own| own.summary(metric)), Cell::Summary)
         });
-        let name = format!("difference.{key}");
+        let name = format!("difference.{}", metric.name);
         // The paper's groups, where ours are of other classes.
         let other = other_groups.zip(shot);
         let title = if other.is_some() { "difference (paper's classes)" } else { "difference" };
         let column = Column::number(&name, title, Unit::Fraction, beside_paper(Show::Wide(5)));
         push(column, &|paper, own| {
             let ours = |own: &Selected| match other {
-                None => own.summary(key),
+                None => own.summary(metric),
                 Some((groups, shot)) => groups.on_the_papers(own, shot),
             };
             difference(percent(paper, group), own.and_then(ours))
         });
     }
     push(best_of_n_column(results.protocol), &|_, own| {
-        Cell::or_missing(own.and_then(|own| own.summary("top1.all")), |summary| Cell::Number(summary.max))
+        Cell::or_missing(own.and_then(|own| own.summary(TOP1.all)), |summary| Cell::Number(summary.max))
     });
     push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(4)), &|_, own| {
         Cell::or_missing(own, |own| Cell::Seeds { finished: own.seeds().len(), diverged: own.diverged() })

@@ -10,7 +10,7 @@ use super::{
     table1::difference,
 };
 use crate::{
-    metrics::{Metric, Unit},
+    metrics::{TOP1, Unit},
     select::Selected,
 };
 
@@ -85,19 +85,18 @@ fn table2(results: &Results) -> Table {
         Column::number("paper.top1.all", "all (paper)", Unit::Fraction, beside_paper(Show::Always)),
         &|row, _| Cell::or_missing(paper(row), |percent| Cell::Number(percent / 100.0)),
     );
-    for (key, title) in
-        [("top1.all", "all"), ("top1.many", "many"), ("top1.medium", "medium"), ("top1.few", "few")]
+    for (metric, title) in
+        [(TOP1.all, "all"), (TOP1.many, "many"), (TOP1.medium, "medium"), (TOP1.few, "few")]
     {
-        let Some(metric) = Metric::find(key) else { continue };
         push(Column::metric(metric, title, Show::Always), &|_, own| {
-            Cell::or_missing(own.and_then(|own| own.summary(key)), Cell::Summary)
+            Cell::or_missing(own.and_then(|own| own.summary(metric)), Cell::Summary)
         });
-        if key == "top1.all" {
+        if metric == TOP1.all {
             let show = beside_paper(Show::Wide(1));
             let column = Column::number("difference.top1.all", "difference", Unit::Fraction, show);
-            push(column, &|row, own| difference(paper(row), own.and_then(|own| own.summary(key))));
+            push(column, &|row, own| difference(paper(row), own.and_then(|own| own.summary(metric))));
             push(best_of_n_column(results.protocol), &|_, own| {
-                Cell::or_missing(own.and_then(|own| own.summary(key)), |summary| Cell::Number(summary.max))
+                Cell::or_missing(own.and_then(|own| own.summary(metric)), |summary| Cell::Number(summary.max))
             });
         }
     }

@@ -10,7 +10,7 @@ use super::{
     table1::difference,
 };
 use crate::{
-    metrics::{Metric, Unit},
+    metrics::{TOP1, Unit},
     records::CacheSummary,
     select::Selected,
 };
@@ -76,11 +76,9 @@ fn table3(results: &[Results]) -> Table {
     push(Column::text("backbone", "backbone", Show::Always), &|row| Cell::Text(row.backbone.clone()));
     push(Column::text("title", "method", Show::Always), &|row| Cell::Text(row.title.to_owned()));
     push(Column::text("method", "name", Show::Wide(4)), &|row| Cell::Text(row.own.method().to_owned()));
-    if let Some(metric) = Metric::find("top1.all") {
-        push(Column::metric(metric, "all", Show::Always), &|row| {
-            Cell::or_missing(row.own.summary("top1.all"), Cell::Summary)
-        });
-    }
+    push(Column::metric(TOP1.all, "all", Show::Always), &|row| {
+        Cell::or_missing(row.own.summary(TOP1.all), Cell::Summary)
+    });
     table.push(
         Column::number("gain", "gain", Unit::Fraction, Show::Always),
         gains.iter().map(|&gain| Cell::or_missing(gain, Cell::Gain)),
@@ -98,10 +96,10 @@ fn table3(results: &[Results]) -> Table {
     });
     let show = beside_paper(Show::Wide(3));
     push(Column::number("difference.top1.all", "difference", Unit::Fraction, show), &|row| {
-        difference(row.paper.map(|(all, _)| all), row.own.summary("top1.all"))
+        difference(row.paper.map(|(all, _)| all), row.own.summary(TOP1.all))
     });
     push(Column::number("best_of_n", "best of n", Unit::Fraction, Show::Wide(5)), &|row| {
-        Cell::or_missing(row.own.summary("top1.all"), |summary| Cell::Number(summary.max))
+        Cell::or_missing(row.own.summary(TOP1.all), |summary| Cell::Number(summary.max))
     });
     push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(4)), &|row| Cell::Seeds {
         finished: row.own.seeds().len(),

@@ -2,7 +2,7 @@
 
 use super::{Permit, SeedResult};
 use crate::{
-    metrics::{Hits, HitsError, PerClass},
+    metrics::{Hits, HitsError, PerClass, TOP1},
     records::{RunRecord, SealedError},
 };
 use std::borrow::Cow;
@@ -50,7 +50,7 @@ pub fn selected_detail<'a>(
     record: &'a RunRecord,
     seed: &SeedResult,
 ) -> Result<Option<Detail<'a>>, DetailError> {
-    detail(record, seed.epoch, seed.values.get("top1.all"))
+    detail(record, seed.epoch, seed.values.get(TOP1.all))
 }
 
 /// The per-class numbers after the last epoch of a selected run: for figures of records that keep no others.
@@ -59,7 +59,7 @@ pub fn selected_detail<'a>(
 /// As [`selected_detail`].
 pub fn last_detail(record: &RunRecord) -> Result<Option<Detail<'_>>, DetailError> {
     let Some(last) = &record.metrics.last else { return Ok(None) };
-    detail(record, last.epoch, last.test(Permit(())).get("top1.all"))
+    detail(record, last.epoch, last.test(Permit(())).get(TOP1.all))
 }
 
 impl Detail<'_> {

@@ -2,7 +2,7 @@
 
 use super::Permit;
 use crate::{
-    metrics::MetricValues,
+    metrics::{MetricValues, TOP1},
     records::{Run, StateMetrics, Status},
 };
 use clap::ValueEnum;
@@ -70,7 +70,7 @@ impl Protocol {
         match self {
             Self::Last => None,
             Self::Val => state.val_top1,
-            Self::BestOnTest => state.test(Permit(())).get("top1.all"),
+            Self::BestOnTest => state.test(Permit(())).get(TOP1.all),
         }
     }
 

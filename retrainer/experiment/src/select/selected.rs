@@ -5,7 +5,7 @@ use super::{
     protocol::Protocol,
 };
 use crate::{
-    metrics::MetricValues,
+    metrics::{Metric, MetricValues, TOP1},
     records::{Params, Run, Status},
     statistics::Summary,
 };
@@ -166,14 +166,14 @@ impl Selected {
     }
 
     /// A metric over the seeds; `None` when no seed has it.
-    pub fn summary(&self, metric: &str) -> Option<Summary> {
+    pub fn summary(&self, metric: Metric) -> Option<Summary> {
         let values: Vec<f64> = self.seeds.iter().filter_map(|seed| seed.values.get(metric)).collect();
         Summary::of(&values)
     }
 
     /// Differences to another result on the seeds that both have; a head that is not trained has no seed and stands
     /// beside every one, whichever side it is on.
-    pub fn paired_differences(&self, other: &Self, metric: &str) -> Vec<f64> {
+    pub fn paired_differences(&self, other: &Self, metric: Metric) -> Vec<f64> {
         let of_seed = |row: &Self, seed: u64| match row.seeds.as_slice() {
             [only] if row.untrained() => only.values.get(metric),
             seeds => seeds.iter().find(|result| result.seed == seed)?.values.get(metric),
@@ -190,7 +190,7 @@ impl Selected {
             Some(SeedResult { run_id: run.run_id.clone(), seed: run.seed, epoch, values })
         };
         let mean = |values: Vec<f64>| Summary::of(&values).map(|summary| summary.mean);
-        let last = |run: &&Run| Protocol::Last.result(run)?.1.get("top1.all");
+        let last = |run: &&Run| Protocol::Last.result(run)?.1.get(TOP1.all);
         let most = points.iter().map(Point::seeds).max().unwrap_or(0);
         let chosen = protocol != Protocol::Last;
         Self {
@@ -285,7 +285,7 @@ mod tests {
 
     /// Method, parameters and mean test accuracy.
     fn rows(selected: &[Selected]) -> Vec<(&str, String, Option<f64>)> {
-        let mean = |row: &Selected| row.summary("top1.all").map(|summary| summary.mean);
+        let mean = |row: &Selected| row.summary(TOP1.all).map(|summary| summary.mean);
         selected.iter().map(|row| (row.method(), row.params().to_string(), mean(row))).collect()
     }
 
@@ -395,7 +395,7 @@ mod tests {
         let selected = run_protocol(&wild, Protocol::Val);
         assert_eq!((selected[0].seeds().len(), selected[0].diverged()), (1, 1));
         let selected = run_protocol(&[diverged("ce", low, 0), diverged("ce", high, 0)], Protocol::Val);
-        assert_eq!((selected[0].summary("top1.all"), selected[0].diverged()), (None, 1));
+        assert_eq!((selected[0].summary(TOP1.all), selected[0].diverged()), (None, 1));
     }
 
     #[test]
@@ -443,7 +443,7 @@ mod tests {
             record("lort", "{}", 2, 1.0),
         ];
         let selected = run_protocol(&records, Protocol::Last);
-        assert_eq!(selected[1].paired_differences(&selected[0], "top1.all"), [0.25]);
+        assert_eq!(selected[1].paired_differences(&selected[0], TOP1.all), [0.25]);
     }
 
     #[test]
@@ -452,9 +452,9 @@ mod tests {
         untrained.metrics.last = Some(StateMetrics::new(0, None, accuracies([0.5; 4])));
         let records = [record("lort", "{}", 0, 0.75), record("lort", "{}", 1, 1.0), untrained];
         let selected = run_protocol(&records, Protocol::Last);
-        assert_eq!(selected[0].paired_differences(&selected[1], "top1.all"), [0.25, 0.5]);
-        assert_eq!(selected[1].paired_differences(&selected[0], "top1.all"), [-0.25, -0.5]);
-        assert_eq!(selected[1].paired_differences(&selected[1], "top1.all"), [0.0]);
+        assert_eq!(selected[0].paired_differences(&selected[1], TOP1.all), [0.25, 0.5]);
+        assert_eq!(selected[1].paired_differences(&selected[0], TOP1.all), [-0.25, -0.5]);
+        assert_eq!(selected[1].paired_differences(&selected[1], TOP1.all), [0.0]);
     }
 
     #[test]
@@ -478,7 +478,7 @@ mod tests {
             again(record("ce", "{}", 1, 0.5), "00000000000000000000000000000002"),
         ];
         let selected = run_protocol(&records, Protocol::Last);
-        let values: Vec<_> = selected[0].seeds().iter().map(|seed| seed.values.get("top1.all")).collect();
+        let values: Vec<_> = selected[0].seeds().iter().map(|seed| seed.values.get(TOP1.all)).collect();
         assert_eq!(values, [Some(0.25), Some(0.5)]);
         assert_eq!((selected[0].diverged(), selected[0].repeated_runs()), (0, 2));
     }

@@ -1,7 +1,7 @@
 //! What figures are made of: the selected results of one cache with the records behind them.
 
 use crate::{
-    metrics::PerClass,
+    metrics::{PerClass, TOP1},
     records::{CacheSummary, PRECISION, Params, RecordError, Run, RunRecord, RunStore},
     report::Results,
     select::{Detail, DetailError, Protocol, SeedResult, Selected, last_detail, select, selected_detail},
@@ -386,7 +386,7 @@ pub(super) fn span(input: &FigureInput<'_>, rows: &[&Selected], noun: &str) -> O
         let span = Summary::of(&means.collect::<Vec<_>>())?;
         Some(format!("between {:.1} and {:.1} %", 100.0 * span.min, 100.0 * span.max))
     };
-    let chosen = format!("{} {noun} {}", rows.len(), between(&|row| row.summary("top1.all"))?);
+    let chosen = format!("{} {noun} {}", rows.len(), between(&|row| row.summary(TOP1.all))?);
     let last = between(&|row| row.last_epoch()).filter(|_| input.results.protocol != Protocol::Last);
     let last = last.map(|last| format!(" with an epoch chosen for each, {last} after the last epoch"));
     Some(chosen + &last.unwrap_or_default())

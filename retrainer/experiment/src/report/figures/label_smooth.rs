@@ -6,7 +6,7 @@ use super::{
     input::{points_by, series, span},
     svg::{Anchor, Svg},
 };
-use crate::{records::ParamText, statistics::Summary};
+use crate::{metrics::TOP1, records::ParamText, statistics::Summary};
 use cache::Shot;
 use serde_json::Value;
 
@@ -30,13 +30,12 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
     if points.len() < 3 || low < 0.0 || high >= 1.0 {
         return None;
     }
-    let lines: Vec<(&str, usize, Line)> = [("all", 4)]
+    let lines: Vec<(&str, usize, Line)> = [("all", 4, TOP1.all)]
         .into_iter()
-        .chain(Shot::ALL.map(|shot| (shot.name(), series(shot))))
-        .map(|(group, series)| {
-            let summary = |(delta, row): &(f64, crate::select::Selected)| {
-                Some((*delta, row.summary(&format!("top1.{group}"))?))
-            };
+        .chain(Shot::ALL.map(|shot| (shot.name(), series(shot), TOP1.of(shot))))
+        .map(|(group, series, metric)| {
+            let summary =
+                |(delta, row): &(f64, crate::select::Selected)| Some((*delta, row.summary(metric)?));
             (group, series, points.iter().filter_map(summary).collect())
         })
         .filter(|(_, _, line): &(_, _, Vec<_>)| !line.is_empty())

@@ -6,7 +6,7 @@ use super::{
     label_smooth::PUBLISHED,
     svg::{Anchor, Svg},
 };
-use crate::records::ParamText;
+use crate::{metrics::TOP1, records::ParamText};
 use serde_json::Value;
 
 pub(super) const FIGURE: FigureKind = FigureKind {
@@ -30,7 +30,7 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
     let cells: Vec<_> = points
         .iter()
         .filter_map(|(key, row)| match key.as_slice() {
-            &[lr, decay] => Some((lr, decay, row.summary("top1.all")?)),
+            &[lr, decay] => Some((lr, decay, row.summary(TOP1.all)?)),
             _ => None,
         })
         .collect();

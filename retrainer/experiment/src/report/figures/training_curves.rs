@@ -6,6 +6,7 @@ use super::{
     input::heading,
 };
 use crate::{
+    metrics::TOP1,
     records::RunRecord,
     select::{Protocol, Selected, test_curve},
     statistics::Summary,
@@ -88,7 +89,7 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
             if index + grid.columns >= panels.len() { "epoch" } else { "" },
             if index % grid.columns == 0 { "accuracy, %" } else { "" },
         );
-        let top1 = curves.row.summary("top1.all").map(|summary| summary.mean);
+        let top1 = curves.row.summary(TOP1.all).map(|summary| summary.mean);
         panel.frame(&mut svg, &heading(curves.row.method(), top1), x_label, y_label);
         for ((series, ..), curve) in
             SPLITS.into_iter().zip(&curves.splits).filter(|(_, curve)| !curve.is_empty())

@@ -2,6 +2,7 @@
 
 use super::{escaped, html_table::cautions};
 use crate::{
+    metrics::TOP1,
     report::{notes, results::Results},
     select::Selected,
 };
@@ -38,7 +39,7 @@ fn card(results: &Results) -> String {
 
 /// The best mean, with its interval, its gain, and whether the second one differs.
 fn winner(results: &Results, best: &Selected, rest: &[&Selected]) -> Option<String> {
-    let summary = best.summary("top1.all")?;
+    let summary = best.summary(TOP1.all)?;
     let percent = |value: f64| format!("{:.2}", 100.0 * value);
     let interval = match summary.half_width_95() {
         Some(half) => format!(
@@ -50,7 +51,7 @@ fn winner(results: &Results, best: &Selected, rest: &[&Selected]) -> Option<Stri
         None => format!(" ({} run, no interval)", summary.n),
     };
     let compared = |other: &Selected, words: &str| {
-        let gain = summary.mean - other.summary("top1.all")?.mean;
+        let gain = summary.mean - other.summary(TOP1.all)?.mean;
         let chance = results.evidence.chances(&[(best, other)]).first().copied().unwrap_or_default();
         let test = |over: &str, p_value: Option<f64>| match p_value {
             Some(p) if p < 0.001 => format!(", p &lt; 0.001 over {over}"),

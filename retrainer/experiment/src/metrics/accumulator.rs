@@ -1,0 +1,78 @@
+//! What a metric is: what it measures, what it adds up of each sample, and what comes out.
+
+use super::{evaluation::Metrics, groups::Groups, metric::Metric, softmax};
+use std::ops::Range;
+
+/// A metric, or a few that share their sums: one file of this module and one line of the list.
+///
+/// Everything but [`Accumulator::add`] and [`Accumulator::report`] may stay as it is.
+pub(super) trait Accumulator {
+    /// What it reports, in the order of the reports.
+    const METRICS: &'static [Metric];
+    /// What a sample with a logit that is not finite does.
+    const NOT_FINITE: NotFinite = NotFinite::NoValue;
+
+    /// Nothing seen yet.
+    fn new(groups: &Groups) -> Self;
+
+    /// Adds one sample.
+    fn add(&mut self, sample: &Sample<'_>);
+
+    /// Adds the same samples again, several rows of `stride` numbers of which `columns` are the head's, for sums that are
+    /// faster over columns.
+    #[inline]
+    fn add_rows(&mut self, rows: &[f32], columns: &Range<usize>, stride: usize) {
+        let _ = (rows, columns, stride);
+    }
+
+    /// Sets the values of its metrics, and the per-class numbers behind them.
+    fn report(&self, groups: &Groups, metrics: &mut Metrics);
+}
+
+/// What becomes of a metric where a logit is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotFinite {
+    /// The sample is added as one that is wrong.
+    Wrong,
+    /// The sample is not added, and the metric has no value.
+    NoValue,
+}
+
+/// One sample as the metrics see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample<'a> {
+    /// Logits `[C]`.
+    pub(super) row: &'a [f32],
+    /// Its class, below C.
+    pub(super) label: usize,
+    /// `None` where a logit is not finite.
+    pub(super) prediction: Option<Prediction>,
+}
+
+/// What the softmax of a row says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prediction {
+    /// The class of the largest logit, the lowest among equals.
+    pub(super) class: usize,
+    /// Its probability.
+    pub(super) confidence: f64,
+    /// −log p_y of the label.
+    pub(super) nll: f64,
+}
+
+impl<'a> Sample<'a> {
+    #[inline]
+    pub(super) fn new(row: &'a [f32], label: usize) -> Self {
+        let prediction = softmax::largest(row).zip(row.get(label)).map(|((class, max), &own)| {
+            // Σ exp(z − max) ≥ 1, so that the largest probability is its inverse.
+            let sum = softmax::sum_of_exponentials(row, max);
+            Prediction { class, confidence: 1.0 / sum, nll: sum.ln() + f64::from(max) - f64::from(own) }
+        });
+        Self { row, label, prediction }
+    }
+
+    /// Whether the predicted class is the label.
+    pub(super) fn right(&self) -> bool {
+        self.prediction.is_some_and(|prediction| prediction.class == self.label)
+    }
+}
