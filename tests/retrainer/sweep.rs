@@ -4,7 +4,7 @@ use crate::program::{Workplace, bytes, stderr, stdout, wait_until};
 use cache::{HeadKind, synthetic::SyntheticCache};
 use experiment::{
     methods::METHODS,
-    metrics::TOP1,
+    metrics::{TOP1, TOP5},
     records::{RunStore, run_id},
     select::{Protocol, select, selected_detail},
 };
@@ -338,6 +338,8 @@ fn every_state_that_a_protocol_selects_is_recorded_with_its_numbers_and_hits() {
             for seed in row.seeds() {
                 let record = &records[&*seed.run_id];
                 let top1 = seed.values.get(TOP1.all).unwrap();
+                // Of five classes all are among the five.
+                assert_eq!(seed.values.get(TOP5.all), Some(1.0));
                 let detail = selected_detail(record, seed).unwrap().unwrap();
                 assert_eq!((detail.top1, detail.per_class.accuracy.len()), (top1, 5));
                 let distributions = detail.per_class.distributions.as_ref().unwrap();

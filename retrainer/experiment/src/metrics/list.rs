@@ -9,6 +9,7 @@ use super::{
     groups::Groups,
     logits_magnitude::LogitsMagnitude,
     metric::Metric,
+    top5::Top5,
     weight_norm::WeightNorm,
 };
 use std::ops::Range;
@@ -63,6 +64,7 @@ macro_rules! accumulators {
 
 accumulators! {
     accuracy: Accuracy,
+    top5: Top5,
     calibration: Calibration,
     magnitude: LogitsMagnitude,
     histograms: LogitHistograms,

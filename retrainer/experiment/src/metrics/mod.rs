@@ -25,6 +25,7 @@ mod per_class;
 mod softmax;
 #[cfg(test)]
 mod testing;
+mod top5;
 mod values;
 mod weight_norm;
 
@@ -41,5 +42,6 @@ pub use logits_magnitude::{
 };
 pub use metric::{ByGroup, Direction, Metric, Unit};
 pub use per_class::PerClass;
+pub use top5::TOP5;
 pub use values::MetricValues;
 pub use weight_norm::WEIGHT_NORM;
