@@ -89,7 +89,7 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     let output = Output::open(args.out.as_deref())?;
     let store = open(&args.runs)?;
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
-    if format.name == "html" && args.table.is_none() {
+    if format.whole && args.table.is_none() {
         let page = whole_page(&results, tables(&results), figures(&store, &results)?);
         output.write(page.as_bytes())?;
         say(&store);
@@ -169,7 +169,7 @@ fn everything(args: &ReportArgs) -> Result<(), ReportError> {
     let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
     let tables = tables(&results);
     for (kind, tables) in &tables {
-        for format in FORMATS.iter().filter(|format| folder::TABLE_FORMATS.contains(&format.name)) {
+        for format in folder::table_formats() {
             let text = (format.render)(tables, Style::default())?;
             folder.write(&format!("{}.{}", kind.name, format.extension), text.as_bytes())?;
         }

@@ -12,7 +12,8 @@ use files::text;
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeMap};
 
-pub(super) const FORMAT: Format = Format { name: "csv", extension: "csv", cautions: false, render };
+pub(super) const FORMAT: Format =
+    Format { name: "csv", extension: "csv", cautions: false, in_folder: true, whole: false, render };
 
 /// Column of the table and part of its cell: the order of the CSV columns.
 type Place = (usize, usize);

@@ -5,7 +5,7 @@
 //! those go. Another file with the name of one of ours may be somebody's own: it stays and is told of.
 
 use super::{
-    FORMATS, ReportError, TABLES,
+    FORMATS, Format, ReportError, TABLES,
     figures::FIGURES,
     page::{PAGE, figures_in},
 };
@@ -21,7 +21,9 @@ use std::{
 };
 
 /// Formats that every table is written in.
-pub const TABLE_FORMATS: [&str; 3] = ["markdown", "csv", "latex"];
+pub fn table_formats() -> impl Iterator<Item = &'static Format> {
+    FORMATS.iter().filter(|format| format.in_folder)
+}
 
 /// Extensions of every figure.
 const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];
@@ -87,8 +89,7 @@ impl ReportFolder {
 
 /// Every file but the page that a report may have, with the name of its table or figure.
 fn names() -> Vec<(&'static str, String)> {
-    let formats = FORMATS.iter().filter(|format| TABLE_FORMATS.contains(&format.name));
-    let tables = formats.flat_map(|format| TABLES.iter().map(|table| (table.name, format.extension)));
+    let tables = table_formats().flat_map(|format| TABLES.iter().map(|table| (table.name, format.extension)));
     let figures =
         FIGURES.iter().flat_map(|figure| FIGURE_EXTENSIONS.map(|extension| (figure.name, extension)));
     tables.chain(figures).map(|(name, extension)| (name, format!("{name}.{extension}"))).collect()

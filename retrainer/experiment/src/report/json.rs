@@ -10,7 +10,8 @@ use serde::{Serializer, ser::SerializeSeq};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-pub(super) const FORMAT: Format = Format { name: "json", extension: "json", cautions: false, render };
+pub(super) const FORMAT: Format =
+    Format { name: "json", extension: "json", cautions: false, in_folder: false, whole: false, render };
 
 fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {
     let encode = |source: Box<dyn std::error::Error + Send + Sync>| ReportError::Encode {

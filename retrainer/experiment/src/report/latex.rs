@@ -8,7 +8,8 @@ use super::{
 use files::text;
 use std::fmt::Write;
 
-pub(super) const FORMAT: Format = Format { name: "latex", extension: "tex", cautions: true, render };
+pub(super) const FORMAT: Format =
+    Format { name: "latex", extension: "tex", cautions: true, in_folder: true, whole: false, render };
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every format")]
 fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {

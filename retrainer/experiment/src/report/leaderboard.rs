@@ -2,14 +2,15 @@
 
 use super::{
     TableKind,
+    columns::{Columns, Row, best_of_n_shown},
     notes::{self, common_params},
     results::Results,
-    table::{Cell, Column, Show, Table},
+    table::{Cell, Column, Gain, Show, Table},
 };
 use crate::{
     metrics::{LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, METRICS, Metric, TOP1, Unit},
     records::{PRECISION, Params, REVISION},
-    select::{Protocol, Selected},
+    select::Selected,
 };
 
 pub(super) const TABLE: TableKind = TableKind {
@@ -28,76 +29,70 @@ const SHOWN: [(Metric, &str, Show); 6] = [
     (MAGNITUDE_SPREAD, "spread", Show::Wide(6)),
 ];
 
+/// A result in its place.
+struct Ranked<'a> {
+    results: &'a Results,
+    rank: usize,
+    own: &'a Selected,
+    gain: Option<Gain>,
+}
+
+impl Row for Ranked<'_> {
+    fn results(&self) -> &Results {
+        self.results
+    }
+
+    fn own(&self) -> Option<&Selected> {
+        Some(self.own)
+    }
+}
+
 fn leaderboard(results: &Results) -> Table {
-    let rows = results.shown();
-    let common = common_params(&rows);
-    let some_rounded = rows.iter().any(|row| row.params().get(PRECISION).is_some());
-    let gains = results.gains();
-    let gain = |row: &Selected| {
-        let place = results.selected.iter().position(|other| std::ptr::eq(other, row));
+    let (shown, gains) = (results.shown(), results.gains());
+    let gain = |own: &Selected| {
+        let place = results.selected.iter().position(|other| std::ptr::eq(other, own));
         place.and_then(|place| gains.get(place).copied().flatten())
     };
+    let rows: Vec<_> =
+        (1..).zip(&shown).map(|(rank, own)| Ranked { results, rank, own, gain: gain(own) }).collect();
+    let common = common_params(&shown);
+    let some_rounded = shown.iter().any(|row| row.params().get(PRECISION).is_some());
     let mut table = Table::new(results.title(), rows.len());
-    let mut push =
-        |column, cell: &dyn Fn(&Selected) -> Cell| table.push(column, rows.iter().map(|row| cell(row)));
-
-    push(Column::text("cache", "cache", Show::Data), &|_| Cell::Text(results.cache.clone()));
-    push(Column::text("cache_key", "cache key", Show::Data), &|_| Cell::Text(results.cache_key.clone()));
-    table.push(Column::number("rank", "#", Unit::Plain, Show::Always), (1..=rows.len()).map(Cell::Count));
-
-    let mut push =
-        |column, cell: &dyn Fn(&Selected) -> Cell| table.push(column, rows.iter().map(|row| cell(row)));
-    push(Column::text("method", "method", Show::Always), &|row| Cell::Text(row.method().to_owned()));
-    push(Column::text("params", "hyper-parameters", Show::Wide(1)), &|row| {
-        params(row, &common, some_rounded)
+    let mut columns = Columns::of(&mut table, &rows);
+    columns.words("cache", "cache", Show::Data, |_| results.cache.clone());
+    columns.cache_key();
+    columns.push(Column::number("rank", "#", Unit::Plain, Show::Always), |row| Cell::Count(row.rank));
+    columns.words("method", "method", Show::Always, |row| row.own.method().to_owned());
+    columns.own(Column::text("params", "hyper-parameters", Show::Wide(1)), |own| {
+        params(own, &common, some_rounded)
     });
-    push(Column::text("select", "select", Show::Data), &|row| Cell::Text(row.protocol().to_string()));
-    push(Column::number("n_seeds", "seeds", Unit::Plain, Show::Wide(3)), &|row| Cell::Seeds {
-        finished: row.seeds().len(),
-        diverged: row.diverged(),
-    });
-    push(Column::number("n_diverged", "diverged", Unit::Plain, Show::Data), &|row| {
-        Cell::Count(row.diverged())
+    columns.select();
+    columns.seed_counts(Show::Wide(3));
+    columns.own(Column::number("n_diverged", "diverged", Unit::Plain, Show::Data), |own| {
+        Cell::Count(own.diverged())
     });
     for &metric in METRICS {
         let shown = SHOWN.iter().find(|(shown, ..)| *shown == metric);
         let (title, show) = shown.map_or((metric.name, Show::Data), |&(_, title, show)| (title, show));
-        push(Column::metric(metric, title, show), &|row| {
-            Cell::or_missing(row.summary(metric), Cell::Summary)
-        });
+        columns.metric(metric, title, show);
         if metric == TOP1.few {
-            push(gain_column(results), &|row| Cell::or_missing(gain(row), Cell::Gain));
-            push(best_of_n_column(results.protocol), &|row| {
-                Cell::or_missing(row.summary(TOP1.all), |summary| Cell::Number(summary.max))
+            let show = if results.baseline().is_some() { Show::Wide(2) } else { Show::Data };
+            columns.push(Column::number("gain", "gain", Unit::Fraction, show), |row| {
+                Cell::or_missing(row.gain, Cell::Gain)
             });
+            columns.best_of_n(best_of_n_shown(results.protocol));
         }
     }
-    push(Column::number("interval_95", "95% ±", Unit::Fraction, Show::Wide(7)), &|row| {
-        Cell::or_missing(row.summary(TOP1.all).and_then(|summary| summary.half_width_95()), Cell::Number)
-    });
-    push(Column::number("val.top1.all", "val", Unit::Fraction, Show::Data), &|row| {
-        Cell::or_missing(row.val_top1(), Cell::Number)
-    });
-    push(Column::number("seconds_per_head", "s/head", Unit::Plain, Show::Wide(4)), &|row| {
-        Cell::or_missing(row.seconds(), Cell::Number)
-    });
-    push(Column::text("seeds", "seeds", Show::Data), &|row| seeds(row));
-    push(Column::text("run_ids", "runs", Show::Data), &|row| run_ids(row));
-    table.notes = notes::reading(results, &rows, &common);
+    let interval = |own: &Selected| own.summary(TOP1.all).and_then(|summary| summary.half_width_95());
+    columns.number("interval_95", "95% ±", Unit::Fraction, Show::Wide(7), interval);
+    columns.number("val.top1.all", "val", Unit::Fraction, Show::Data, Selected::val_top1);
+    columns.number("seconds_per_head", "s/head", Unit::Plain, Show::Wide(4), Selected::seconds);
+    columns.runs();
+    table.notes = notes::reading(results, &shown, &common);
     table.notes.extend(notes::gain(results, &gains));
-    table.cautions = notes::cautions(results, &rows);
+    table.cautions = notes::cautions(results, &shown);
     table.cautions.extend(results.evidence.problems.iter().cloned());
     table
-}
-
-/// The seeds that finished.
-pub(super) fn seeds(row: &Selected) -> Cell {
-    Cell::List(row.seeds().iter().map(|seed| seed.seed.to_string()).collect())
-}
-
-/// The runs behind a row.
-pub(super) fn run_ids(row: &Selected) -> Cell {
-    Cell::List(row.seeds().iter().map(|seed| seed.run_id.to_string()).collect())
 }
 
 /// What is the row's own; beside rows of another precision, f32 too, which is not written in records.
@@ -112,17 +107,6 @@ fn params(row: &Selected, common: &Params, some_rounded: bool) -> Cell {
     Cell::Params { shown, all: row.params().clone() }
 }
 
-fn gain_column(results: &Results) -> Column {
-    let show = if results.baseline().is_some() { Show::Wide(2) } else { Show::Data };
-    Column::number("gain", "gain", Unit::Fraction, show)
-}
-
-/// The best of n flatters, so people see it only beside numbers that already do.
-pub(super) fn best_of_n_column(protocol: Protocol) -> Column {
-    let show = if protocol == Protocol::BestOnTest { Show::Wide(2) } else { Show::Data };
-    Column::number("best_of_n", "best of n", Unit::Fraction, show)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +115,8 @@ mod tests {
             RunRecord,
             testing::{diverged, record, stored, validated},
         },
-        report::{Gain, ReportError, Style, markdown},
+        report::{ReportError, Style, markdown},
+        select::Protocol,
     };
 
     fn tables(records: &[RunRecord], protocol: Option<Protocol>, methods: &[&str]) -> Vec<Table> {

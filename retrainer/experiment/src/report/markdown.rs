@@ -7,7 +7,8 @@ use super::{
 };
 use files::text;
 
-pub(super) const FORMAT: Format = Format { name: "markdown", extension: "md", cautions: true, render };
+pub(super) const FORMAT: Format =
+    Format { name: "markdown", extension: "md", cautions: true, in_folder: true, whole: false, render };
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every format")]
 fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {

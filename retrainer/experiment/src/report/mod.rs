@@ -8,6 +8,7 @@
 //! of formats and formats nothing of tables: between them is [`Table`], columns and typed cells.
 
 mod benchmark;
+mod columns;
 mod csv;
 mod error;
 mod evidence;
@@ -19,6 +20,7 @@ mod leaderboard;
 mod markdown;
 mod notes;
 pub mod page;
+mod paper;
 mod results;
 mod table;
 mod table1;
@@ -40,6 +42,10 @@ pub struct Format {
     pub extension: &'static str,
     /// Whether the text holds the cautions of the tables; otherwise they go to stderr.
     pub cautions: bool,
+    /// Whether a folder with the whole report has every table in it.
+    pub in_folder: bool,
+    /// Whether a file of it is the whole report where no table is asked for.
+    pub whole: bool,
     /// Writes all tables of a report.
     pub render: fn(&[Table], Style) -> Result<String, ReportError>,
 }

@@ -8,7 +8,8 @@ use super::{
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
 use files::text;
 
-pub(super) const FORMAT: Format = Format { name: "terminal", extension: "txt", cautions: true, render };
+pub(super) const FORMAT: Format =
+    Format { name: "terminal", extension: "txt", cautions: true, in_folder: false, whole: false, render };
 
 const LINES: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 

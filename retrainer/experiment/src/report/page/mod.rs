@@ -19,7 +19,8 @@ use super::{
 };
 
 /// The format of single tables; the whole page is [`page`].
-pub(super) const FORMAT: Format = Format { name: "html", extension: "html", cautions: true, render };
+pub(super) const FORMAT: Format =
+    Format { name: "html", extension: "html", cautions: true, in_folder: false, whole: true, render };
 
 /// File name of the page in a folder.
 pub(super) const PAGE: &str = "page.html";
