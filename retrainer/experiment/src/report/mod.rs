@@ -18,6 +18,7 @@ mod json;
 mod latex;
 mod leaderboard;
 mod markdown;
+mod markup;
 mod notes;
 pub mod page;
 mod paper;

@@ -2,8 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale, legend},
-    input::{series, smooth},
+    axes::Scale,
+    input::{groups, series, smooth},
+    panels::{Grid, Panels, XLabels},
 };
 use cache::Shot;
 
@@ -25,19 +26,12 @@ fn class_size(input: &FigureInput<'_>) -> Option<Figure> {
     if panels.is_empty() || most <= fewest {
         return None;
     }
-    let grid = Grid { columns: 4, width: 170.0, height: 150.0 };
-    let above = 24.0;
-    let mut svg = grid.drawing(panels.len(), above);
-    legend(&mut svg, &Shot::ALL.map(|shot| (series(shot), shot.name())));
+    let grid = Grid { columns: 4, width: 170.0, height: 150.0, x_labels: XLabels::Every };
+    let mut drawing = Panels::new(grid, panels.len(), &groups());
     for (index, (_, heading, accuracy)) in panels.iter().enumerate() {
         let (low, high) = (fewest as f64, most as f64);
-        let panel = grid.panel(index, above, Scale::logarithmic(low, high), Scale::tight(0.0, 100.0, 5));
-        panel.frame(
-            &mut svg,
-            heading,
-            "training samples of the class",
-            if index % grid.columns == 0 { "accuracy, %" } else { "" },
-        );
+        let x = ("training samples of the class", Scale::logarithmic(low, high));
+        let panel = drawing.panel(index, heading, x, ("accuracy, %", Scale::tight(0.0, 100.0, 5)));
         let points: Vec<_> = classes
             .iter()
             .filter(|(_, count)| *count > 0)
@@ -48,20 +42,19 @@ fn class_size(input: &FigureInput<'_>) -> Option<Figure> {
         for &(class, count, percent) in &points {
             let tip = format!("class {class} ({count} training samples): {percent:.1} %");
             let dot = format!("faint s{}", series(Shot::of(count)));
-            svg.circle(&dot, panel.at(count as f64, percent), 2.6, &tip);
+            drawing.svg.circle(&dot, panel.at(count as f64, percent), 2.6, &tip);
         }
         let smoothed = smooth(&points.iter().map(|point| point.2).collect::<Vec<_>>());
         let line: Vec<_> =
             points.iter().zip(smoothed).map(|(point, y)| panel.at(point.1 as f64, y)).collect();
-        svg.path("line s4", &line);
+        drawing.svg.path("line s4", &line);
     }
     let title = "Accuracy of a class against its training samples";
-    svg.foot(&input.foot());
+    drawing.svg.foot(&input.foot());
     let caption = format!(
         "Each point is a class, the line their moving mean; {}; means over the seeds; {}",
         input.state(),
         input.how(panels.iter().map(|&(row, ..)| row))
     );
-    let svg = svg.finish("class-size", title, &caption);
-    Some(Figure { name: "class-size", title: title.to_owned(), svg, caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }

@@ -289,6 +289,11 @@ pub(super) fn series(shot: Shot) -> usize {
     }
 }
 
+/// The colours of all groups with their names.
+pub(super) fn groups() -> [(usize, &'static str); 3] {
+    Shot::ALL.map(|shot| (series(shot), shot.name()))
+}
+
 /// Weighted means of the neighbours: a triangle over a twelfth of the values on both sides.
 pub(super) fn smooth(values: &[f64]) -> Vec<f64> {
     let half = (values.len() / 12).max(2);

@@ -2,8 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Panel, Scale},
+    axes::Scale,
     input::{points_by, series, span},
+    panels::{Grid, Panel, Panels, XLabels},
     svg::{Anchor, Svg},
 };
 use crate::{metrics::TOP1, records::ParamText, statistics::Summary};
@@ -46,13 +47,13 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
         .into_iter()
         .filter(|(_, lines)| !lines.is_empty())
         .collect();
-    let grid = Grid { columns: 1, width: 520.0, height: 170.0 };
-    let mut svg = grid.drawing(panels.len(), 0.0);
+    let grid = Grid { columns: 1, width: 520.0, height: 170.0, x_labels: XLabels::Every };
+    let mut drawing = Panels::new(grid, panels.len(), &[]);
     for (index, (heading, lines)) in panels.iter().enumerate() {
         let percents = lines.iter().flat_map(|(_, _, line)| line).map(|(_, summary)| 100.0 * summary.mean);
-        let mut panel = grid.panel(index, 0.0, delta_axis(low, high), Scale::linear(percents, 5));
+        let mut panel = drawing.place(index, delta_axis(low, high), Scale::linear(percents, 5));
         panel.width -= 60.0;
-        draw(&mut svg, &panel, heading, lines, (low..=high).contains(&PUBLISHED));
+        draw(&mut drawing.svg, &panel, heading, lines, (low..=high).contains(&PUBLISHED));
     }
     let title = "Accuracy against the label-smooth value of LORT";
     let caption = format!(
@@ -61,7 +62,7 @@ fn label_smooth(input: &FigureInput<'_>) -> Option<Figure> {
         span(input, &points.iter().map(|(_, row)| row).collect::<Vec<_>>(), "values")?,
         input.how(points.iter().map(|(_, row)| row))
     );
-    Some(Figure { name: "fig4", title: title.to_owned(), svg: svg.finish("fig4", title, &caption), caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }
 
 /// Equal factors of 1 − δ, so that the values near 1 do not fall together.

@@ -2,8 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Panel, Scale, legend},
+    axes::Scale,
     input::MethodDetail,
+    panels::{Grid, Panel, Panels, XLabels},
     svg::Svg,
 };
 use crate::metrics::{GroupHistograms, Histogram};
@@ -84,10 +85,8 @@ fn logit_distributions(input: &FigureInput<'_>) -> Option<Figure> {
     if rows.is_empty() {
         return None;
     }
-    let grid = Grid { columns: 2, width: 360.0, height: 120.0 };
-    let above = 24.0;
-    let mut svg = grid.drawing(2 * rows.len(), above);
-    legend(&mut svg, &KINDS);
+    let grid = Grid { columns: 2, width: 360.0, height: 120.0, x_labels: XLabels::Lowest };
+    let mut drawing = Panels::new(grid, 2 * rows.len(), &KINDS);
     for (row, (method, histograms)) in rows.iter().enumerate() {
         let bins = || histograms.iter().flatten().flatten().flat_map(|histogram| visible(histogram));
         let x = Scale::linear(bins().map(|(middle, _)| middle), 6);
@@ -95,22 +94,16 @@ fn logit_distributions(input: &FigureInput<'_>) -> Option<Figure> {
             let normals = fitted(method, class_counts, shot);
             let peaks = normals.iter().flatten().map(|normal| normal.density(normal.mean));
             let y = Scale::linear(bins().map(|(_, density)| density).chain(peaks).chain([0.0]), 3);
-            let panel = grid.panel(2 * row + column, above, x.clone(), y);
-            let last = row + 1 == rows.len();
             let heading = format!("{}, {} classes", method.heading(), shot.name());
-            panel.frame(
-                &mut svg,
-                &heading,
-                if last { "logit of the class" } else { "" },
-                if column == 0 { "density" } else { "" },
-            );
+            let x = ("logit of the class", x.clone());
+            let panel = drawing.panel(2 * row + column, &heading, x, ("density", y));
             for ((histogram, normal), (series, _)) in kinds.iter().zip(normals).zip(KINDS) {
-                draw(&mut svg, &panel, *histogram, normal, series, bins().map(|(middle, _)| middle));
+                draw(&mut drawing.svg, &panel, *histogram, normal, series, bins().map(|(middle, _)| middle));
             }
         }
     }
     let title = "Distributions of positive and negative logits, many against few";
-    svg.foot(&input.foot());
+    drawing.svg.foot(&input.foot());
     let caption = format!(
         "Logits z_k of samples of class k (positives) and of all other samples (negatives), pooled over the classes of a \
          group; areas are histograms of the first seed, lines are normals with the mean and deviation of the same \
@@ -118,7 +111,7 @@ fn logit_distributions(input: &FigureInput<'_>) -> Option<Figure> {
         input.state(),
         input.how(rows.iter().map(|(method, _)| method.row))
     );
-    Some(Figure { name: "fig1", title: title.to_owned(), svg: svg.finish("fig1", title, &caption), caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }
 
 /// Middles and densities of the bins without the outermost thousandth on either side.

@@ -2,8 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale, legend},
-    input::{MethodDetail, series, smooth},
+    axes::Scale,
+    input::{MethodDetail, groups, series, smooth},
+    panels::{Grid, Panels, XLabels},
 };
 use crate::{metrics::PerClass, statistics::Summary};
 use cache::{ClassCounts, ClassId, Shot};
@@ -94,27 +95,21 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
     }
     let all: Vec<f64> = panels.iter().flat_map(|(.., points)| points).map(|point| point.value).collect();
     let scale = Scale::linear(middle(&all).into_iter().chain([0.0]), 4);
-    let grid = Grid { columns: 4, width: 170.0, height: 110.0 };
-    let above = 24.0;
-    let mut svg = grid.drawing(panels.len(), above);
-    legend(&mut svg, &Shot::ALL.map(|shot| (series(shot), shot.name())));
+    let grid = Grid { columns: 4, width: 170.0, height: 110.0, x_labels: XLabels::Lowest };
+    let mut drawing = Panels::new(grid, panels.len(), &groups());
     for (index, (_, heading, points)) in panels.iter().enumerate() {
         let x = Scale::tight(0.0, (classes.len() - 1) as f64, 4);
-        let panel = grid.panel(index, above, x, scale.clone());
-        let (x_label, y_label) = (
-            if index + grid.columns >= panels.len() { "class, head to tail" } else { "" },
-            if index % grid.columns == 0 { quantity.axis } else { "" },
-        );
-        panel.frame(&mut svg, heading, x_label, y_label);
+        let x = ("class, head to tail", x);
+        let panel = drawing.panel(index, heading, x, (quantity.axis, scale.clone()));
         for &Point { place, value, class, count } in points {
             let dot = format!("faint s{}", series(Shot::of(count)));
             let tip = format!("class {class} ({count} training samples): {} = {value:.3}", quantity.axis);
-            svg.circle(&dot, panel.inside(place as f64, value), 2.0, &tip);
+            drawing.svg.circle(&dot, panel.inside(place as f64, value), 2.0, &tip);
         }
         let smoothed = smooth(&points.iter().map(|point| point.value).collect::<Vec<_>>());
         let line: Vec<_> =
             points.iter().zip(smoothed).map(|(point, y)| panel.inside(point.place as f64, y)).collect();
-        svg.path("line s4", &line);
+        drawing.svg.path("line s4", &line);
     }
     let Quantity { title, symbol, .. } = quantity;
     let scales = match all.iter().filter(|&&value| !scale.covers(value)).count() {
@@ -122,7 +117,7 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
         beyond => format!("all of one scale, {beyond} points beyond it at its edge"),
     };
     let measured = measured(&methods, class_counts, quantity);
-    svg.foot(&input.foot());
+    drawing.svg.foot(&input.foot());
     let caption = format!(
         "{title} from the class with most training samples to that with fewest; a panel for each method with its \
          accuracy in percent, in increasing order, {scales}; points are classes, the line is their moving mean. \
@@ -130,7 +125,7 @@ fn over_classes(input: &FigureInput<'_>, name: &'static str, quantity: &Quantity
         input.state(),
         input.how(panels.iter().map(|&(row, ..)| row))
     );
-    Some(Figure { name, title: (*title).to_owned(), svg: svg.finish(name, title, &caption), caption })
+    Some(drawing.svg.figure(name, title, caption))
 }
 
 /// The values without the outermost hundredth on either side: a few classes whose M is near 0 have any R.

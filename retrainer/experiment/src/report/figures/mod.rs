@@ -15,6 +15,7 @@ mod label_smooth;
 mod labels;
 mod logit_distributions;
 mod magnitude;
+mod panels;
 mod perturbation;
 mod png;
 mod predictors;

@@ -2,8 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale, legend},
-    input::{MethodDetail, series},
+    axes::Scale,
+    input::{MethodDetail, groups, series},
+    panels::{Grid, Panels, XLabels},
 };
 use cache::{ClassCounts, ClassId, Shot};
 
@@ -64,26 +65,18 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
         return None;
     }
     let compared = balanced.filter(|_| panels.iter().any(|(.., beside)| !beside.is_empty()));
-    let grid = Grid { columns: 4, width: 170.0, height: 170.0 };
-    let above = 24.0;
-    let mut svg = grid.drawing(panels.len(), above);
-    let mut names = Shot::ALL.map(|shot| (series(shot), shot.name())).to_vec();
-    names.extend(compared.map(|_| (BALANCED, "balanced data")));
-    legend(&mut svg, &names);
+    let grid = Grid { columns: 4, width: 170.0, height: 170.0, x_labels: XLabels::Every };
+    let names: Vec<_> = groups().into_iter().chain(compared.map(|_| (BALANCED, "balanced data"))).collect();
+    let mut drawing = Panels::new(grid, panels.len(), &names);
     let mut found = Vec::new();
     for (index, (row, heading, points, beside)) in panels.iter().enumerate() {
         let all = || points.iter().chain(beside);
         let values = || all().flat_map(|point| [point.closed, point.measured]).chain([0.0]);
         let scale = Scale::linear(values(), 4);
-        let panel = grid.panel(index, above, scale.clone(), scale);
-        panel.frame(
-            &mut svg,
-            heading,
-            "closed form σ²/2",
-            if index % grid.columns == 0 { "measured ln E[exp(Δ)]" } else { "" },
-        );
+        let (x, y) = (("closed form σ²/2", scale.clone()), ("measured ln E[exp(Δ)]", scale));
+        let panel = drawing.panel(index, heading, x, y);
         let end = values().fold(0.0, f64::max);
-        svg.path("guide", &[panel.at(0.0, 0.0), panel.at(end, end)]);
+        drawing.svg.path("guide", &[panel.at(0.0, 0.0), panel.at(end, end)]);
         let shot = |point: &Point| series(Shot::of(point.count));
         let drawn = beside.iter().map(|point| (point, BALANCED, ", balanced data"));
         for (point, series, data) in drawn.chain(points.iter().map(|point| (point, shot(point), ""))) {
@@ -91,7 +84,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
             let tip = format!(
                 "class {class} ({count} training samples{data}): measured {measured:.3}, σ²/2 {closed:.3}"
             );
-            svg.circle(&format!("dot s{series}"), panel.at(closed, measured), 2.6, &tip);
+            drawing.svg.circle(&format!("dot s{series}"), panel.at(closed, measured), 2.6, &tip);
         }
         let group = |shot: Shot| -> Vec<Point> {
             points.iter().copied().filter(|point| Shot::of(point.count) == shot).collect()
@@ -109,7 +102,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
         }
         None => "Head and tail of one imbalanced data set are compared".to_owned(),
     };
-    svg.foot(&input.foot());
+    drawing.svg.foot(&input.foot());
     let caption = format!(
         "Each point is a class: ln E[exp(z − E z)] over the logits of its test samples, against σ²/2, which it is for \
          normal logits; on the dashed line both agree. {comparison}: where deviations differ, so does the effect of \
@@ -118,5 +111,5 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
         input.state(),
         input.how(panels.iter().map(|&(row, ..)| row))
     );
-    Some(Figure { name: "fig3", title: title.to_owned(), svg: svg.finish("fig3", title, &caption), caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }

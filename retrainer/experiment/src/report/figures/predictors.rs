@@ -2,9 +2,10 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale},
+    axes::Scale,
     input::MethodDetail,
     labels,
+    panels::{Grid, Panels, XLabels},
 };
 use crate::{
     metrics::PerClass,
@@ -50,27 +51,24 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
     if points.len() < 3 {
         return None;
     }
-    let grid = Grid { columns: 2, width: 330.0, height: 240.0 };
-    let mut svg = grid.drawing(2, 0.0);
+    let grid = Grid { columns: 2, width: 330.0, height: 240.0, x_labels: XLabels::Every };
+    let mut drawing = Panels::new(grid, 2, &[]);
     let accuracies: Vec<f64> = points.iter().map(|point| point.2).collect();
     let mut found = Vec::new();
     for (index, name) in ["weight norm", "Logits Magnitude"].into_iter().enumerate() {
         let place = |spreads: &[f64; 2]| spreads.get(index).copied().unwrap_or_default();
         let xs: Vec<f64> = points.iter().map(|point| place(&point.1)).collect();
-        let panel = grid.panel(
-            index,
-            0.0,
-            Scale::linear(xs.iter().copied().chain([0.0]), 5),
-            Scale::linear(accuracies.iter().copied(), 5),
-        );
         let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
         let (r, rho) = (text(pearson(&xs, &accuracies)), text(spearman(&xs, &accuracies)));
         found.push(format!("{name}: Pearson {r}, Spearman {rho}"));
-        panel.frame(
-            &mut svg,
+        let panel = drawing.panel(
+            index,
             &format!("{name}:  r = {r}, ρ = {rho}"),
-            &format!("spread of the {name} over classes (0 is balanced)"),
-            if index == 0 { "accuracy, %" } else { "" },
+            (
+                &format!("spread of the {name} over classes (0 is balanced)"),
+                Scale::linear(xs.iter().copied().chain([0.0]), 5),
+            ),
+            ("accuracy, %", Scale::linear(accuracies.iter().copied(), 5)),
         );
         let mut dots: Vec<(f64, f64, &str)> = Vec::new();
         for (row, spreads, percent) in &points {
@@ -79,18 +77,18 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
         }
         for (&(x, y, method), (_, spreads, percent)) in dots.iter().zip(&points) {
             let tip = format!("{method}: spread {:.3}, accuracy {percent:.2} %", place(spreads));
-            svg.circle("dot s0", (x, y), 4.0, &tip);
+            drawing.svg.circle("dot s0", (x, y), 4.0, &tip);
         }
         // A name without a place is left to the tip.
         let names = labels::place(&dots, panel.left(), panel.right());
         for ((_, _, method), place) in dots.iter().zip(names) {
             if let Some((x, y, anchor)) = place {
-                svg.text("muted", (x, y + 4.0), anchor, method);
+                drawing.svg.text("muted", (x, y + 4.0), anchor, method);
             }
         }
     }
     let title = "Predictors of accuracy: balance of weight norms and of Logits Magnitude";
-    svg.foot(&input.foot());
+    drawing.svg.foot(&input.foot());
     let caption = format!(
         "Each point is a method; spread is the standard deviation over classes divided by the mean, its mean over seeds; {}; n = {} methods; {}; {}",
         found.join("; "),
@@ -98,8 +96,7 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
         input.state(),
         input.how(points.iter().map(|&(row, ..)| row))
     );
-    let svg = svg.finish("predictors", title, &caption);
-    Some(Figure { name: "predictors", title: title.to_owned(), svg, caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }
 
 #[cfg(test)]

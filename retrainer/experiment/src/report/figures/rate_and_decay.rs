@@ -98,7 +98,7 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
         span(input, &points.iter().map(|(_, row)| row).collect::<Vec<_>>(), "cells")?,
         input.how(points.iter().map(|(_, row)| row))
     );
-    Some(Figure { name: "fig5", title: title.to_owned(), svg: svg.finish("fig5", title, &caption), caption })
+    Some(svg.figure(FIGURE.name, title, caption))
 }
 
 /// Between which values colours run: those within one and a half times the distance of the quartiles from these (Tukey's fences),

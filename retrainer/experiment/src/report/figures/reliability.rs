@@ -2,7 +2,8 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale},
+    axes::Scale,
+    panels::{Grid, Panels, XLabels},
     svg::Anchor,
 };
 use crate::metrics::Reliability;
@@ -49,37 +50,35 @@ fn reliability(input: &FigureInput<'_>) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let grid = Grid { columns: 4, width: 170.0, height: 170.0 };
-    let mut svg = grid.drawing(panels.len(), 0.0);
+    let grid = Grid { columns: 4, width: 170.0, height: 170.0, x_labels: XLabels::Every };
+    let mut drawing = Panels::new(grid, panels.len(), &[]);
     for (index, (_, heading, bins)) in panels.iter().enumerate() {
         let unit = Scale::tight(0.0, 1.0, 5);
-        let panel = grid.panel(index, 0.0, unit.clone(), unit);
         let total: u64 = bins.iter().map(|bin| bin.0).sum();
         let ece: f64 = bins.iter().map(|bin| bin.0 as f64 / total as f64 * (bin.2 - bin.1).abs()).sum();
-        panel.frame(&mut svg, heading, "confidence", if index % grid.columns == 0 { "accuracy" } else { "" });
-        svg.path("guide", &[panel.at(0.0, 0.0), panel.at(1.0, 1.0)]);
+        let panel = drawing.panel(index, heading, ("confidence", unit.clone()), ("accuracy", unit));
+        drawing.svg.path("guide", &[panel.at(0.0, 0.0), panel.at(1.0, 1.0)]);
         // The heading has no room for it; heads are seldom so unsure and right that points lie in this corner.
         let corner = (panel.left + 6.0, panel.top + 14.0);
-        svg.text("muted", corner, Anchor::Start, &format!("ECE {:.1} %", 100.0 * ece));
+        drawing.svg.text("muted", corner, Anchor::Start, &format!("ECE {:.1} %", 100.0 * ece));
         for &(count, confidence, accuracy) in bins {
             let tip = format!("{count} samples: confidence {confidence:.3}, accuracy {accuracy:.3}");
             // The area of a point is its share of the samples.
             let radius = 2.0 + 9.0 * (count as f64 / total as f64).sqrt();
-            svg.circle("faint s0", panel.at(confidence, accuracy), radius, &tip);
+            drawing.svg.circle("faint s0", panel.at(confidence, accuracy), radius, &tip);
         }
         let line: Vec<_> = bins.iter().map(|bin| panel.at(bin.1, bin.2)).collect();
-        svg.path("thin s0", &line);
+        drawing.svg.path("thin s0", &line);
     }
     let title = "Reliability: accuracy against confidence";
-    svg.foot(&input.foot());
+    drawing.svg.foot(&input.foot());
     let caption = format!(
         "15 equal bins of the largest probability, the size of a point shows its share of the test samples; on the dashed \
          line a head is calibrated, below it too sure; {}; {}",
         input.state(),
         input.how(panels.iter().map(|&(row, ..)| row))
     );
-    let svg = svg.finish("reliability", title, &caption);
-    Some(Figure { name: "reliability", title: title.to_owned(), svg, caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A thin layer over SVG text: shapes by class, numbers in a fixed form, colours that follow the theme.
 
+use super::Figure;
+use crate::report::markup::escaped;
 use files::text;
 use std::fmt::Write;
 
@@ -143,7 +145,12 @@ impl Svg {
         );
     }
 
-    /// The whole text; title and description are for people who hear the page.
+    /// The drawing with its words, which are for people who hear the page too.
+    pub(super) fn figure(self, name: &'static str, title: &str, caption: String) -> Figure {
+        Figure { name, title: title.to_owned(), svg: self.finish(name, title, &caption), caption }
+    }
+
+    /// The whole text.
     pub(super) fn finish(self, name: &str, title: &str, description: &str) -> String {
         let (width, height) = (number(self.width), number(self.height));
         format!(
@@ -186,8 +193,7 @@ fn closing(element: &str, tip: &str) -> String {
 
 /// Text as XML, which allows neither control characters nor the two that are none.
 fn escape(text: &str) -> String {
-    let text = text::name(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    escaped(&text::name(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    axes::{Grid, Scale, legend},
+    axes::Scale,
     input::heading,
+    panels::{Grid, Panels, XLabels},
 };
 use crate::{
     metrics::TOP1,
@@ -67,9 +68,6 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let grid = Grid { columns: 4, width: 170.0, height: 110.0 };
-    let above = 24.0;
-    let mut svg = grid.drawing(panels.len(), above);
     let is_there = |split: usize| {
         panels.iter().any(|panel| panel.splits.get(split).is_some_and(|curve| !curve.is_empty()))
     };
@@ -78,19 +76,16 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
         .filter(|&(split, _)| is_there(split))
         .map(|(_, (series, name, _))| (series, name))
         .collect();
-    legend(&mut svg, &names);
+    let grid = Grid { columns: 4, width: 170.0, height: 110.0, x_labels: XLabels::Lowest };
+    let mut drawing = Panels::new(grid, panels.len(), &names);
     // One scale for all panels: heights compare.
     let means = panels.iter().flat_map(|panel| panel.splits.iter().flatten()).map(|summary| summary.mean);
     let y = Scale::linear(means, 4);
     for (index, curves) in panels.iter().enumerate() {
         let epochs = curves.splits.iter().map(Vec::len).max().unwrap_or(0);
-        let panel = grid.panel(index, above, Scale::tight(1.0, epochs as f64, 4), y.clone());
-        let (x_label, y_label) = (
-            if index + grid.columns >= panels.len() { "epoch" } else { "" },
-            if index % grid.columns == 0 { "accuracy, %" } else { "" },
-        );
         let top1 = curves.row.summary(TOP1.all).map(|summary| summary.mean);
-        panel.frame(&mut svg, &heading(curves.row.method(), top1), x_label, y_label);
+        let (x, y) = (("epoch", Scale::tight(1.0, epochs as f64, 4)), ("accuracy, %", y.clone()));
+        let panel = drawing.panel(index, &heading(curves.row.method(), top1), x, y);
         for ((series, ..), curve) in
             SPLITS.into_iter().zip(&curves.splits).filter(|(_, curve)| !curve.is_empty())
         {
@@ -99,16 +94,21 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
             let points = || curve.iter().enumerate();
             let upper = points().map(|(place, summary)| at(place, summary.mean + std(summary)));
             let lower = points().rev().map(|(place, summary)| at(place, summary.mean - std(summary)));
-            svg.area(&format!("band s{series}"), &upper.chain(lower).collect::<Vec<_>>());
+            drawing.svg.area(&format!("band s{series}"), &upper.chain(lower).collect::<Vec<_>>());
             let line: Vec<_> = points().map(|(place, summary)| at(place, summary.mean)).collect();
-            svg.path(&format!("thin s{series}"), &line);
+            drawing.svg.path(&format!("thin s{series}"), &line);
         }
         for (seed, epoch, places) in &curves.chosen {
             for ((series, name, _), percent) in SPLITS.into_iter().zip(places) {
                 let Some(percent) = percent else { continue };
                 let tip =
                     format!("{}, seed {seed}: epoch {epoch}, {name} {percent:.2} %", curves.row.method());
-                svg.circle(&format!("faint s{series}"), panel.inside(f64::from(*epoch), *percent), 2.6, &tip);
+                drawing.svg.circle(
+                    &format!("faint s{series}"),
+                    panel.inside(f64::from(*epoch), *percent),
+                    2.6,
+                    &tip,
+                );
             }
         }
     }
@@ -124,8 +124,7 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
          one scale{marks}; {}",
         input.how(panels.iter().map(|panel| panel.row))
     );
-    let svg = svg.finish("training-curves", title, &caption);
-    Some(Figure { name: "training-curves", title: title.to_owned(), svg, caption })
+    Some(drawing.svg.figure(FIGURE.name, title, caption))
 }
 
 #[cfg(test)]

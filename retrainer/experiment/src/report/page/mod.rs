@@ -14,6 +14,7 @@ use files::text;
 use super::{
     Format, ReportError, Style, TableKind,
     figures::{FIGURES, Figure},
+    markup,
     results::Results,
     table::Table,
 };
@@ -141,7 +142,7 @@ fn document(body: &str) -> String {
 
 /// Text as HTML and as the value of an attribute.
 fn escaped(text: &str) -> String {
-    text::lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    markup::escaped(&text::lines(text))
 }
 
 #[cfg(test)]
