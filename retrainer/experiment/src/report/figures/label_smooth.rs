@@ -3,8 +3,9 @@
 use super::{
     Figure, FigureInput, FigureKind,
     axes::Scale,
-    input::{points_by, series, span},
+    input::series,
     panels::{Grid, Panel, Panels, XLabels},
+    points::{points_by, span},
     svg::{Anchor, Svg},
 };
 use crate::{metrics::TOP1, records::ParamText, statistics::Summary};

@@ -18,6 +18,7 @@ mod magnitude;
 mod panels;
 mod perturbation;
 mod png;
+mod points;
 mod predictors;
 mod rate_and_decay;
 mod reliability;

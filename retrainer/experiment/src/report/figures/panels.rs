@@ -32,10 +32,6 @@ impl Panel {
         self.top + self.height
     }
 
-    pub(super) fn left(&self) -> f64 {
-        self.left
-    }
-
     pub(super) fn right(&self) -> f64 {
         self.left + self.width
     }

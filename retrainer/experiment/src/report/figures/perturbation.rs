@@ -4,7 +4,8 @@ use super::{
     Figure, FigureInput, FigureKind,
     axes::Scale,
     input::{MethodDetail, groups, series},
-    panels::{Grid, Panels, XLabels},
+    panels::{Grid, Panel, Panels, XLabels},
+    svg::Svg,
 };
 use cache::{ClassCounts, ClassId, Shot};
 
@@ -46,6 +47,19 @@ fn means(name: &str, points: &[Point]) -> Option<String> {
         .then(|| format!("{name} {:.2} ({:.2})", mean(|point| point.measured), mean(|point| point.closed)))
 }
 
+/// A dot for each class, those of balanced data below.
+fn draw(svg: &mut Svg, panel: &Panel, points: &[Point], beside: &[Point]) {
+    let shot = |point: &Point| series(Shot::of(point.count));
+    let drawn = beside.iter().map(|point| (point, BALANCED, ", balanced data"));
+    for (point, series, data) in drawn.chain(points.iter().map(|point| (point, shot(point), ""))) {
+        let &Point { class, count, closed, measured } = point;
+        let tip = format!(
+            "class {class} ({count} training samples{data}): measured {measured:.3}, σ²/2 {closed:.3}"
+        );
+        svg.circle(&format!("dot s{series}"), panel.at(closed, measured), 2.6, &tip);
+    }
+}
+
 fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
     let class_counts = input.class_counts?;
     let balanced = input.balanced.as_deref().and_then(|balanced| Some((balanced, balanced.class_counts?)));
@@ -77,15 +91,7 @@ fn perturbation(input: &FigureInput<'_>) -> Option<Figure> {
         let panel = drawing.panel(index, heading, x, y);
         let end = values().fold(0.0, f64::max);
         drawing.svg.path("guide", &[panel.at(0.0, 0.0), panel.at(end, end)]);
-        let shot = |point: &Point| series(Shot::of(point.count));
-        let drawn = beside.iter().map(|point| (point, BALANCED, ", balanced data"));
-        for (point, series, data) in drawn.chain(points.iter().map(|point| (point, shot(point), ""))) {
-            let &Point { class, count, closed, measured } = point;
-            let tip = format!(
-                "class {class} ({count} training samples{data}): measured {measured:.3}, σ²/2 {closed:.3}"
-            );
-            drawing.svg.circle(&format!("dot s{series}"), panel.at(closed, measured), 2.6, &tip);
-        }
+        draw(&mut drawing.svg, &panel, points, beside);
         let group = |shot: Shot| -> Vec<Point> {
             points.iter().copied().filter(|point| Shot::of(point.count) == shot).collect()
         };

@@ -5,7 +5,8 @@ use super::{
     axes::Scale,
     input::MethodDetail,
     labels,
-    panels::{Grid, Panels, XLabels},
+    panels::{Grid, Panel, Panels, XLabels},
+    svg::Svg,
 };
 use crate::{
     metrics::PerClass,
@@ -35,6 +36,26 @@ fn spread(values: &[Option<f64>]) -> Option<f64> {
     let mean = known.iter().sum::<f64>() / n;
     let variance = known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
     Some(variance.sqrt() / mean.abs()).filter(|spread| spread.is_finite())
+}
+
+/// A dot for each method: its spread, its accuracy in percent, its name.
+fn draw(svg: &mut Svg, panel: &Panel, methods: &[(f64, f64, &str)]) {
+    let place = |&(spread, percent, method): &(f64, f64, _)| {
+        let (x, y) = panel.at(spread, percent);
+        (x, y, method)
+    };
+    let dots: Vec<_> = methods.iter().map(place).collect();
+    for (&(x, y, method), (spread, percent, _)) in dots.iter().zip(methods) {
+        let tip = format!("{method}: spread {spread:.3}, accuracy {percent:.2} %");
+        svg.circle("dot s0", (x, y), 4.0, &tip);
+    }
+    // A name without a place is left to the tip.
+    let names = labels::place(&dots, panel.left, panel.right());
+    for ((_, _, method), place) in dots.iter().zip(names) {
+        if let Some((x, y, anchor)) = place {
+            svg.text("muted", (x, y + 4.0), anchor, method);
+        }
+    }
 }
 
 fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
@@ -70,22 +91,9 @@ fn predictors(input: &FigureInput<'_>) -> Option<Figure> {
             ),
             ("accuracy, %", Scale::linear(accuracies.iter().copied(), 5)),
         );
-        let mut dots: Vec<(f64, f64, &str)> = Vec::new();
-        for (row, spreads, percent) in &points {
-            let (x, y) = panel.at(place(spreads), *percent);
-            dots.push((x, y, row.method()));
-        }
-        for (&(x, y, method), (_, spreads, percent)) in dots.iter().zip(&points) {
-            let tip = format!("{method}: spread {:.3}, accuracy {percent:.2} %", place(spreads));
-            drawing.svg.circle("dot s0", (x, y), 4.0, &tip);
-        }
-        // A name without a place is left to the tip.
-        let names = labels::place(&dots, panel.left(), panel.right());
-        for ((_, _, method), place) in dots.iter().zip(names) {
-            if let Some((x, y, anchor)) = place {
-                drawing.svg.text("muted", (x, y + 4.0), anchor, method);
-            }
-        }
+        let dots =
+            xs.iter().zip(&points).map(|(&spread, (row, _, percent))| (spread, *percent, row.method()));
+        draw(&mut drawing.svg, &panel, &dots.collect::<Vec<_>>());
     }
     let title = "Predictors of accuracy: balance of weight norms and of Logits Magnitude";
     drawing.svg.foot(&input.foot());

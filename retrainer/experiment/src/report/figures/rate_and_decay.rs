@@ -2,11 +2,11 @@
 
 use super::{
     Figure, FigureInput, FigureKind,
-    input::{points_by, span},
     label_smooth::PUBLISHED,
+    points::{points_by, span},
     svg::{Anchor, Svg},
 };
-use crate::{metrics::TOP1, records::ParamText};
+use crate::{metrics::TOP1, records::ParamText, statistics::Summary};
 use serde_json::Value;
 
 pub(super) const FIGURE: FigureKind = FigureKind {
@@ -25,16 +25,19 @@ const CELL: (f64, f64) = (72.0, 34.0);
 /// Room for the heading above a map of few columns.
 const HEADING_WIDTH: f64 = 250.0;
 
+/// Learning rate, weight decay, and the accuracies of the seeds.
+type MapCell = (f64, f64, Summary);
+
 fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
     let (points, fixed) = points_by(input, "lort", &["lr", "weight_decay"], &[("delta", PUBLISHED)])?;
-    let cells: Vec<_> = points
+    let cells: Vec<MapCell> = points
         .iter()
         .filter_map(|(key, row)| match key.as_slice() {
             &[lr, decay] => Some((lr, decay, row.summary(TOP1.all)?)),
             _ => None,
         })
         .collect();
-    let axis = |value: fn(&(f64, f64, crate::statistics::Summary)) -> f64| {
+    let axis = |value: fn(&MapCell) -> f64| {
         let mut values: Vec<f64> = cells.iter().map(value).collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
@@ -46,44 +49,7 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
     }
     let means = || cells.iter().map(|cell| cell.2.mean);
     let colors = robust_range(&means().collect::<Vec<_>>());
-    let (left, top) = (86.0, 34.0);
-    let (width, height) = (CELL.0 * rates.len() as f64, CELL.1 * decays.len() as f64);
-    let mut svg = Svg::new(left + width.max(HEADING_WIDTH) + 20.0, top + height + 58.0);
-    svg.text("heading", (left, 20.0), Anchor::Start, "LORT, accuracy over all classes, %");
-    let place = |axis: &[f64], value: f64| axis.iter().position(|&other| other == value).unwrap_or(0) as f64;
-    for &(lr, decay, summary) in &cells {
-        // Large decays at the top.
-        let (x, y) = (place(&rates, lr), decays.len() as f64 - 1.0 - place(&decays, decay));
-        let corner = (left + x * CELL.0, top + y * CELL.1);
-        let share = if colors.1 > colors.0 { (summary.mean - colors.0) / (colors.1 - colors.0) } else { 0.5 };
-        let (mean, std) = (100.0 * summary.mean, 100.0 * summary.std.unwrap_or(0.0));
-        let tip = format!("lr {lr}, weight decay {decay}: {mean:.2} ± {std:.2} over {} seeds", summary.n);
-        svg.rect(
-            "",
-            (corner.0 + 1.0, corner.1 + 1.0),
-            (CELL.0 - 2.0, CELL.1 - 2.0),
-            Some(&color(share)),
-            &tip,
-        );
-        let class = if share < 0.55 { "on-dark" } else { "on-light" };
-        svg.text(
-            class,
-            (corner.0 + CELL.0 / 2.0, corner.1 + CELL.1 / 2.0 + 4.0),
-            Anchor::Middle,
-            &format!("{mean:.1}"),
-        );
-    }
-    let name = |value: f64| ParamText(&Value::from(value)).to_string();
-    for &lr in &rates {
-        let x = left + (place(&rates, lr) + 0.5) * CELL.0;
-        svg.text("muted", (x, top + height + 16.0), Anchor::Middle, &name(lr));
-    }
-    for &decay in &decays {
-        let y = top + (decays.len() as f64 - 0.5 - place(&decays, decay)) * CELL.1;
-        svg.text("muted", (left - 6.0, y + 4.0), Anchor::End, &name(decay));
-    }
-    svg.text("", (left + width / 2.0, top + height + 38.0), Anchor::Middle, "learning rate");
-    svg.upright_text("", (left - 56.0, top + height / 2.0), "weight decay");
+    let svg = map(&cells, &rates, &decays, colors);
     let title = "Accuracy of LORT over learning rate and weight decay";
     let beyond = match means().filter(|mean| *mean < colors.0 || *mean > colors.1).count() {
         0 => String::new(),
@@ -99,6 +65,40 @@ fn rate_and_decay(input: &FigureInput<'_>) -> Option<Figure> {
         input.how(points.iter().map(|(_, row)| row))
     );
     Some(svg.figure(FIGURE.name, title, caption))
+}
+
+/// The cells in their places, coloured from the first of `colors` to the second.
+fn map(cells: &[MapCell], rates: &[f64], decays: &[f64], colors: (f64, f64)) -> Svg {
+    let (left, top) = (86.0, 34.0);
+    let (width, height) = (CELL.0 * rates.len() as f64, CELL.1 * decays.len() as f64);
+    let mut svg = Svg::new(left + width.max(HEADING_WIDTH) + 20.0, top + height + 58.0);
+    svg.text("heading", (left, 20.0), Anchor::Start, "LORT, accuracy over all classes, %");
+    let place = |axis: &[f64], value: f64| axis.iter().position(|&other| other == value).unwrap_or(0) as f64;
+    for &(lr, decay, summary) in cells {
+        // Large decays at the top.
+        let (x, y) = (place(rates, lr), decays.len() as f64 - 1.0 - place(decays, decay));
+        let corner = (left + x * CELL.0, top + y * CELL.1);
+        let share = if colors.1 > colors.0 { (summary.mean - colors.0) / (colors.1 - colors.0) } else { 0.5 };
+        let (mean, std) = (100.0 * summary.mean, 100.0 * summary.std.unwrap_or(0.0));
+        let tip = format!("lr {lr}, weight decay {decay}: {mean:.2} ± {std:.2} over {} seeds", summary.n);
+        let (inside, size) = ((corner.0 + 1.0, corner.1 + 1.0), (CELL.0 - 2.0, CELL.1 - 2.0));
+        svg.rect("", inside, size, Some(&color(share)), &tip);
+        let class = if share < 0.55 { "on-dark" } else { "on-light" };
+        let middle = (corner.0 + CELL.0 / 2.0, corner.1 + CELL.1 / 2.0 + 4.0);
+        svg.text(class, middle, Anchor::Middle, &format!("{mean:.1}"));
+    }
+    let name = |value: f64| ParamText(&Value::from(value)).to_string();
+    for &lr in rates {
+        let x = left + (place(rates, lr) + 0.5) * CELL.0;
+        svg.text("muted", (x, top + height + 16.0), Anchor::Middle, &name(lr));
+    }
+    for &decay in decays {
+        let y = top + (decays.len() as f64 - 0.5 - place(decays, decay)) * CELL.1;
+        svg.text("muted", (left - 6.0, y + 4.0), Anchor::End, &name(decay));
+    }
+    svg.text("", (left + width / 2.0, top + height + 38.0), Anchor::Middle, "learning rate");
+    svg.upright_text("", (left - 56.0, top + height / 2.0), "weight decay");
+    svg
 }
 
 /// Between which values colours run: those within one and a half times the distance of the quartiles from these (Tukey's fences),

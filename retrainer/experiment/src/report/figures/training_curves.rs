@@ -4,7 +4,8 @@ use super::{
     Figure, FigureInput, FigureKind,
     axes::Scale,
     input::heading,
-    panels::{Grid, Panels, XLabels},
+    panels::{Grid, Panel, Panels, XLabels},
+    svg::Svg,
 };
 use crate::{
     metrics::TOP1,
@@ -86,31 +87,7 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
         let top1 = curves.row.summary(TOP1.all).map(|summary| summary.mean);
         let (x, y) = (("epoch", Scale::tight(1.0, epochs as f64, 4)), ("accuracy, %", y.clone()));
         let panel = drawing.panel(index, &heading(curves.row.method(), top1), x, y);
-        for ((series, ..), curve) in
-            SPLITS.into_iter().zip(&curves.splits).filter(|(_, curve)| !curve.is_empty())
-        {
-            let at = |place: usize, value: f64| panel.inside(place as f64 + 1.0, value);
-            let std = |summary: &Summary| summary.std.unwrap_or(0.0);
-            let points = || curve.iter().enumerate();
-            let upper = points().map(|(place, summary)| at(place, summary.mean + std(summary)));
-            let lower = points().rev().map(|(place, summary)| at(place, summary.mean - std(summary)));
-            drawing.svg.area(&format!("band s{series}"), &upper.chain(lower).collect::<Vec<_>>());
-            let line: Vec<_> = points().map(|(place, summary)| at(place, summary.mean)).collect();
-            drawing.svg.path(&format!("thin s{series}"), &line);
-        }
-        for (seed, epoch, places) in &curves.chosen {
-            for ((series, name, _), percent) in SPLITS.into_iter().zip(places) {
-                let Some(percent) = percent else { continue };
-                let tip =
-                    format!("{}, seed {seed}: epoch {epoch}, {name} {percent:.2} %", curves.row.method());
-                drawing.svg.circle(
-                    &format!("faint s{series}"),
-                    panel.inside(f64::from(*epoch), *percent),
-                    2.6,
-                    &tip,
-                );
-            }
-        }
+        draw(&mut drawing.svg, &panel, curves);
     }
     let title = "Training curves";
     let marks = if panels.iter().any(|panel| !panel.chosen.is_empty()) {
@@ -125,6 +102,28 @@ fn training_curves(input: &FigureInput<'_>) -> Option<Figure> {
         input.how(panels.iter().map(|panel| panel.row))
     );
     Some(drawing.svg.figure(FIGURE.name, title, caption))
+}
+
+/// The means of a method with their bands, and the epochs that the protocol chose.
+fn draw(svg: &mut Svg, panel: &Panel, curves: &Curves<'_>) {
+    for ((series, ..), curve) in SPLITS.into_iter().zip(&curves.splits).filter(|(_, curve)| !curve.is_empty())
+    {
+        let at = |place: usize, value: f64| panel.inside(place as f64 + 1.0, value);
+        let std = |summary: &Summary| summary.std.unwrap_or(0.0);
+        let points = || curve.iter().enumerate();
+        let upper = points().map(|(place, summary)| at(place, summary.mean + std(summary)));
+        let lower = points().rev().map(|(place, summary)| at(place, summary.mean - std(summary)));
+        svg.area(&format!("band s{series}"), &upper.chain(lower).collect::<Vec<_>>());
+        let line: Vec<_> = points().map(|(place, summary)| at(place, summary.mean)).collect();
+        svg.path(&format!("thin s{series}"), &line);
+    }
+    for (seed, epoch, places) in &curves.chosen {
+        for ((series, name, _), percent) in SPLITS.into_iter().zip(places) {
+            let Some(percent) = percent else { continue };
+            let tip = format!("{}, seed {seed}: epoch {epoch}, {name} {percent:.2} %", curves.row.method());
+            svg.circle(&format!("faint s{series}"), panel.inside(f64::from(*epoch), *percent), 2.6, &tip);
+        }
+    }
 }
 
 #[cfg(test)]
