@@ -4,8 +4,6 @@ use super::{evaluation::Metrics, groups::Groups, metric::Metric, softmax};
 use std::ops::Range;
 
 /// A metric, or a few that share their sums: one file of this module and one line of the list.
-///
-/// Everything but [`Accumulator::add`] and [`Accumulator::report`] may stay as it is.
 pub(super) trait Accumulator {
     /// What it reports, in the order of the reports.
     const METRICS: &'static [Metric];
@@ -21,9 +19,7 @@ pub(super) trait Accumulator {
     /// Adds the same samples again, several rows of `stride` numbers of which `columns` are the head's, for sums that are
     /// faster over columns.
     #[inline]
-    fn add_rows(&mut self, rows: &[f32], columns: &Range<usize>, stride: usize) {
-        let _ = (rows, columns, stride);
-    }
+    fn add_rows(&mut self, _rows: &[f32], _columns: &Range<usize>, _stride: usize) {}
 
     /// Sets the values of its metrics, and the per-class numbers behind them.
     fn report(&self, groups: &Groups, metrics: &mut Metrics);

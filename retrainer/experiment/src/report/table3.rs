@@ -126,7 +126,7 @@ fn rows(results: &Results) -> Vec<OnBackbone<'_>> {
         |method: &str| results.selected.iter().filter(move |row| row.method() == method).collect::<Vec<_>>();
     let vanilla = match named("stage1").as_slice() {
         [only] => Some(*only),
-        _ => None,
+        [] | [_, _, ..] => None,
     };
     let loss = results.summary.as_ref().and_then(CacheSummary::stage1_loss);
     let percent = |published: &Published| {
