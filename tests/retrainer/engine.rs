@@ -2,7 +2,7 @@
 
 use cache::synthetic::{Pattern, SyntheticCache};
 use cache::{ClassId, FeatureCache, HeadKind, Split, View};
-use engine::{Data, FittedHead, HeadForm, LinearHead, StateKind, run_work};
+use engine::{Data, FittedHead, Head, HeadForm, StateKind, run_work};
 use experiment::{
     methods::{METHODS, Training},
     metrics::{Evaluation, LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, MetricValues, NLL, TOP1},
@@ -33,7 +33,7 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
     fitted
 }
 
-fn linear(head: &FittedHead) -> &LinearHead {
+fn linear(head: &FittedHead) -> &Head {
     &head.state(StateKind::Last).unwrap().head
 }
 
@@ -435,10 +435,10 @@ fn nearest_class_means_are_nearest_in_each_distance() {
     }
     let head = linear(&heads[0]);
     assert_eq!(head.form, HeadForm::Distance);
-    let without = LinearHead { form: HeadForm::Linear, ..head.clone() };
+    let without = Head { form: HeadForm::Linear, ..head.clone() };
     // The mean over classes of one size does not see it; its spread does.
     let spread =
-        |head: &LinearHead| self::metrics(&cache, &|row| head.logits(row)).get(MAGNITUDE_SPREAD).unwrap();
+        |head: &Head| self::metrics(&cache, &|row| head.logits(row)).get(MAGNITUDE_SPREAD).unwrap();
     assert!((spread(head) - metrics.get(MAGNITUDE_SPREAD).unwrap()).abs() < 1e-4);
     assert!((spread(&without) - spread(head)).abs() > 1e-3);
 }

@@ -17,8 +17,8 @@ use super::{
     bridge::{from_f32, from_f64, size, to_f32},
     data::Inputs,
     error::TrainError,
+    head::{Alignment, Head, HeadForm},
     product,
-    weights::{Alignment, HeadForm, LinearHead},
 };
 use experiment::{
     head::{Classifier, Recipe},
@@ -41,7 +41,7 @@ pub(super) enum Parameters {
 
 impl Parameters {
     /// Linear heads side by side.
-    pub(super) fn linear(heads: &[LinearHead], device: Device) -> Result<Self, TrainError> {
+    pub(super) fn linear(heads: &[Head], device: Device) -> Result<Self, TrainError> {
         let bias: Vec<f32> = heads.iter().flat_map(|head| head.bias.iter().copied()).collect();
         Ok(Self::Linear {
             weight: columns(heads, device)?,
@@ -52,7 +52,7 @@ impl Parameters {
     /// Where a classifier starts, given the heads that linear ones would start at.
     pub(super) fn start(
         classifier: Classifier,
-        heads: Vec<LinearHead>,
+        heads: Vec<Head>,
         recipes: &[&Recipe],
         device: Device,
     ) -> Result<Self, TrainError> {
@@ -62,7 +62,7 @@ impl Parameters {
         Ok(match classifier {
             Classifier::Linear => Self::linear(&heads, device)?,
             Classifier::Cosine => {
-                let heads: Vec<LinearHead> = heads.into_iter().map(LinearHead::directions).collect();
+                let heads: Vec<Head> = heads.into_iter().map(Head::directions).collect();
                 let scales = recipes.iter().flat_map(|recipe| vec![recipe.cosine_scale; classes]);
                 let scales: Vec<f64> = scales.collect();
                 Self::Cosine {
@@ -252,19 +252,14 @@ impl Parameters {
     }
 
     /// One of `heads` heads on the host; `base` is the stage-1 head that some classifiers stand on.
-    pub(super) fn head(
-        &self,
-        head: usize,
-        heads: usize,
-        base: Option<&LinearHead>,
-    ) -> Result<LinearHead, TrainError> {
+    pub(super) fn head(&self, head: usize, heads: usize, base: Option<&Head>) -> Result<Head, TrainError> {
         let part = |tensor: &Tensor| -> Result<Vec<f32>, TrainError> {
             let columns = columns_of(tensor) / size(heads.max(1));
             to_f32(&tensor.f_narrow(1, size(head) * columns, columns)?.f_tr()?)
         };
         let linear = |weight: Vec<f32>, bias: Vec<f32>, form: HeadForm| {
             let classes = bias.len();
-            LinearHead { classes, dim: weight.len() / classes.max(1), weight, bias, form }
+            Head { classes, dim: weight.len() / classes.max(1), weight, bias, form }
         };
         match self {
             Self::Linear { weight, bias } => Ok(linear(part(weight)?, part(bias)?, HeadForm::Linear)),
@@ -294,14 +289,14 @@ impl Parameters {
                     offset: part(offset)?,
                     unit_features,
                 };
-                Ok(LinearHead { form: HeadForm::Aligned(alignment), ..base })
+                Ok(Head { form: HeadForm::Aligned(alignment), ..base })
             }
         }
     }
 }
 
 /// Weight vectors side by side, `[D, H·C]`.
-fn columns(heads: &[LinearHead], device: Device) -> Result<Tensor, TrainError> {
+fn columns(heads: &[Head], device: Device) -> Result<Tensor, TrainError> {
     let columns = heads
         .iter()
         .map(|head| from_f32(&head.columns(), &[size(head.dim), size(head.classes)], device))

@@ -10,7 +10,7 @@ use super::{
     bridge::{from_i64, size, to_f64},
     data::{Data, pieces, unit_rows},
     error::TrainError,
-    weights::{HeadForm, LinearHead, narrow},
+    head::{Head, HeadForm, narrow},
 };
 use experiment::head::{ClosedForm, Distance};
 use experiment::plan::memory::EVALUATION_ROWS;
@@ -39,7 +39,7 @@ struct Ridge {
 }
 
 /// The head of a closed form.
-pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<LinearHead, TrainError> {
+pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<Head, TrainError> {
     match form {
         ClosedForm::ClassMeans(Distance::L2) => {
             let means = to_f64(class_means(data)?)?;
@@ -173,7 +173,7 @@ fn half_squares(rows: &[f64], dim: usize) -> Vec<f64> {
     rows.chunks_exact(dim.max(1)).map(|row| -row.iter().map(|w| w * w).sum::<f64>() / 2.0).collect()
 }
 
-fn linear(weight: &[f64], bias: &[f64], dim: usize, form: HeadForm) -> LinearHead {
+fn linear(weight: &[f64], bias: &[f64], dim: usize, form: HeadForm) -> Head {
     let narrowed = |numbers: &[f64]| numbers.iter().copied().map(narrow).collect();
-    LinearHead { classes: bias.len(), dim, weight: narrowed(weight), bias: narrowed(bias), form }
+    Head { classes: bias.len(), dim, weight: narrowed(weight), bias: narrowed(bias), form }
 }

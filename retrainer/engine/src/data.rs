@@ -4,8 +4,8 @@ use super::{
     bridge::{from_bytes, from_f32, from_i64, size},
     closed_form::{self, Statistics},
     error::TrainError,
+    head::Head,
     sampler::RowsByClass,
-    weights::LinearHead,
 };
 use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
 use experiment::head::Classifier;
@@ -132,7 +132,7 @@ pub struct Data<'cache> {
     pub(super) val: Option<EvaluationSplit<'cache>>,
     pub(super) test: EvaluationSplit<'cache>,
     /// The stage-1 head in its own form.
-    pub(super) stage1: Option<LinearHead>,
+    pub(super) stage1: Option<Head>,
     /// It as columns `[D, C]` and bias `[1, C]`.
     base: Option<(Tensor, Tensor)>,
     /// Its logits at the clean view, `[N, C]`, made when first needed and small enough to keep.
@@ -156,7 +156,7 @@ impl<'cache> Data<'cache> {
             .into_iter()
             .filter(|view| augmented && matches!(view, View::Augmented(_)));
         let classes = cache.class_counts().classes();
-        let stage1 = cache.stage1_head().map(LinearHead::stage1);
+        let stage1 = cache.stage1_head().map(Head::stage1);
         let base = stage1.as_ref().map(|head| {
             let weight = from_f32(&head.columns(), &[size(head.dim), size(head.classes)], device)?;
             Ok::<_, TrainError>((weight, from_f32(&head.bias, &[1, size(head.classes)], device)?))
@@ -246,12 +246,12 @@ impl<'cache> Data<'cache> {
 
     /// Whether the stage-1 logits are those of a cosine classifier, and so not linear in the features.
     pub(super) fn cosine_base(&self) -> bool {
-        self.stage1.as_ref().is_some_and(LinearHead::reads_unit_features)
+        self.stage1.as_ref().is_some_and(Head::reads_unit_features)
     }
 
     /// Where a classifier of raw features starts from the stage-1 head: at its weights, or, of a cosine head, at
-    /// [`LinearHead::linearised`] ones.
-    pub(super) fn linear_start(&self) -> Result<LinearHead, TrainError> {
+    /// [`Head::linearised`] ones.
+    pub(super) fn linear_start(&self) -> Result<Head, TrainError> {
         let head = self.stage1.clone().ok_or(TrainError::MissingHead)?;
         if head.reads_unit_features() {
             return Ok(head.linearised(closed_form::mean_length(self)?));

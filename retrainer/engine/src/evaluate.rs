@@ -5,7 +5,7 @@ use super::{
     classifier::Parameters,
     data::{Data, EvaluationSplit, Inputs, pieces, unit_rows},
     error::TrainError,
-    weights::LinearHead,
+    head::Head,
 };
 use cache::ClassCounts;
 use experiment::plan::memory::{EVALUATION_ROWS, rows_at_once};
@@ -26,7 +26,7 @@ pub(super) struct Heads<'a> {
     pub(super) count: usize,
     /// For linear parameters on unit features: their centre, `[1, D]`.
     pub(super) unit_centre: Option<Tensor>,
-    /// For linear parameters: whether |f|²/2 is subtracted, [`HeadForm::Distance`](super::weights::HeadForm).
+    /// For linear parameters: whether |f|²/2 is subtracted, [`HeadForm::Distance`](super::head::HeadForm).
     pub(super) distances: bool,
 }
 
@@ -110,7 +110,7 @@ pub(super) fn balanced_accuracy(
 /// All metrics of each head, whose weights are `linear`, and which samples it has right.
 pub(super) fn metrics(
     heads: &Heads<'_>,
-    linear: &[LinearHead],
+    linear: &[Head],
     data: &Data<'_>,
     split: &EvaluationSplit<'_>,
     class_counts: &ClassCounts,
@@ -228,7 +228,7 @@ fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::LinearHead;
+    use crate::head::Head;
     use cache::{FeatureCache, synthetic::SyntheticCache};
     use experiment::metrics::NLL;
 
@@ -240,7 +240,7 @@ mod tests {
         let cache = FeatureCache::open(&path).unwrap();
         let data = Data::new(&cache, Device::Cpu, true, false).unwrap();
         let classes = data.class_counts.classes();
-        let linear: Vec<_> = (0..3).map(|seed| LinearHead::fresh(classes, data.dim, seed)).collect();
+        let linear: Vec<_> = (0..3).map(|seed| Head::fresh(classes, data.dim, seed)).collect();
         let parameters = Parameters::linear(&linear, Device::Cpu).unwrap();
         let heads = Heads { parameters: &parameters, count: 3, unit_centre: None, distances: false };
         let measured = |update: &dyn Fn(&mut [Evaluation]) -> Result<(), TrainError>| {

@@ -8,11 +8,11 @@ use super::{
     data::{Data, pieces},
     error::TrainError,
     evaluate::Heads,
+    head::{Head, HeadForm, narrow},
     head_group::{HeadGroup, Member},
     post_hoc,
     sampler::SampleOrders,
     states::{self, EpochScores, Tracker},
-    weights::{HeadForm, LinearHead, narrow},
 };
 use experiment::plan::memory::rows_at_once;
 use experiment::{
@@ -46,7 +46,7 @@ pub struct State {
     /// Metrics on the test split.
     pub test: Metrics,
     /// The weights.
-    pub head: LinearHead,
+    pub head: Head,
 }
 
 /// A head that is done.
@@ -120,7 +120,7 @@ fn run_post_hoc(
         let Some(form) = heads.get(first).map(|head| head.form.clone()) else { break };
         let same: Vec<usize> =
             (first..heads.len()).filter(|&i| heads.get(i).is_some_and(|h| h.form == form)).collect();
-        let members: Vec<LinearHead> = same.iter().filter_map(|&i| heads.get(i).cloned()).collect();
+        let members: Vec<Head> = same.iter().filter_map(|&i| heads.get(i).cloned()).collect();
         for (index, state) in same.iter().zip(measure(members, &form, data)?) {
             if let Some(slot) = states.get_mut(*index) {
                 *slot = Some(state);
@@ -142,7 +142,7 @@ fn run_post_hoc(
 }
 
 /// Measures linear heads of one form.
-fn measure(heads: Vec<LinearHead>, form: &HeadForm, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
+fn measure(heads: Vec<Head>, form: &HeadForm, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
     let unit_centre = match form {
         HeadForm::UnitFeatures { centre } if centre.is_empty() => {
             Some(from_f32(&vec![0.0; data.dim], &[1, size(data.dim)], data.device)?)
@@ -236,7 +236,7 @@ pub(super) fn start_group(
         .map(|job| match job.settings.init {
             Init::Stage1 => stage1.clone().ok_or(TrainError::MissingHead),
             Init::Fresh => {
-                let mut head = LinearHead::fresh(classes, data.dim, job.task.point.seed);
+                let mut head = Head::fresh(classes, data.dim, job.task.point.seed);
                 if let Some(bias) = job.recipe.fresh_bias {
                     head.bias.fill(narrow(bias));
                 }
@@ -244,7 +244,7 @@ pub(super) fn start_group(
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let norms = stage1.as_ref().map(LinearHead::norms).unwrap_or_default();
+    let norms = stage1.as_ref().map(Head::norms).unwrap_or_default();
     let member =
         |job: &'_ HeadJob| job.recipe.max_norm.map_or(f64::INFINITY, |max_norm| max_norm.bound(&norms));
     let members: Vec<Member<'_>> = jobs

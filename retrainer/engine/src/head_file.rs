@@ -5,7 +5,7 @@
 //! `confidence` `[D]`, `confidence_bias` `[1]`, `scale` `[C]`, `offset` `[C]`), `aligned-cosine` (the same on a head that reads
 //! features of length 1; the confidence reads raw ones).
 
-use crate::weights::{Alignment, HeadForm, LinearHead};
+use crate::head::{Alignment, Head, HeadForm};
 use cache::{
     CacheError,
     head_file::{HeadFile, HeadWeights},
@@ -17,7 +17,7 @@ use std::{collections::HashMap, path::Path};
 ///
 /// # Errors
 /// [`CacheError::WrongTensor`] where sizes disagree.
-pub fn bytes(head: &LinearHead, path: &Path) -> Result<Vec<u8>, CacheError> {
+pub fn bytes(head: &Head, path: &Path) -> Result<Vec<u8>, CacheError> {
     let mut tensors: Vec<(&str, Vec<usize>, &[f32])> = vec![
         ("weight", vec![head.classes, head.dim], &head.weight),
         ("bias", vec![head.classes], &head.bias),
@@ -62,7 +62,7 @@ pub fn bytes(head: &LinearHead, path: &Path) -> Result<Vec<u8>, CacheError> {
 ///
 /// # Errors
 /// [`CacheError::File`]; [`CacheError::WrongTensor`] where sizes disagree.
-pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
+pub fn write(head: &Head, path: &Path) -> Result<(), CacheError> {
     Ok(files::output::write(path, &bytes(head, path)?)?)
 }
 
@@ -71,10 +71,10 @@ pub fn write(head: &LinearHead, path: &Path) -> Result<(), CacheError> {
 ///
 /// # Errors
 /// [`CacheError::File`], [`CacheError::MalformedHead`].
-pub fn read(path: &Path, dim: usize, classes: usize) -> Result<(LinearHead, Vec<String>), CacheError> {
+pub fn read(path: &Path, dim: usize, classes: usize) -> Result<(Head, Vec<String>), CacheError> {
     let file = HeadFile::read(path)?;
     let HeadWeights { weight, bias, cosine, notes, .. } = file.weights(dim, Some(classes))?;
-    let plain = |form| LinearHead { classes, dim, weight: weight.clone(), bias: bias.clone(), form };
+    let plain = |form| Head { classes, dim, weight: weight.clone(), bias: bias.clone(), form };
     let head = match (file.kind(), cosine) {
         (None, Some(scale)) => {
             let directions = plain(HeadForm::UnitFeatures { centre: Vec::new() });
@@ -105,7 +105,7 @@ pub fn read(path: &Path, dim: usize, classes: usize) -> Result<(LinearHead, Vec<
     Ok((head, notes))
 }
 
-impl LinearHead {
+impl Head {
     /// Logits of one sample in f64: what the engine's f32 is checked against.
     pub fn logits(&self, features: &[f32]) -> Vec<f64> {
         let wide = |numbers: &[f32]| numbers.iter().map(|&number| f64::from(number)).collect::<Vec<f64>>();
@@ -153,8 +153,8 @@ fn dot(one: &[f64], two: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn head(form: HeadForm) -> LinearHead {
-        LinearHead { classes: 2, dim: 2, weight: vec![3.0, 0.0, 0.0, 2.0], bias: vec![0.5, -1.0], form }
+    fn head(form: HeadForm) -> Head {
+        Head { classes: 2, dim: 2, weight: vec![3.0, 0.0, 0.0, 2.0], bias: vec![0.5, -1.0], form }
     }
 
     fn aligned() -> HeadForm {

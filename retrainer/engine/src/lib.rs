@@ -33,6 +33,7 @@ mod fit;
     reason = "sizes of five and numbers near one"
 )]
 mod golden;
+mod head;
 pub mod head_file;
 mod head_group;
 mod loss;
@@ -42,13 +43,12 @@ mod product;
 mod sampler;
 mod states;
 mod sweep;
-mod weights;
 
 pub use bench::{Measured, Products, Steps, copy_rate, matmul_rate, measure, step_bytes};
 pub use data::Data;
 pub use device::{Device, free_memory, one_thread, resolve as resolve_device, restart_for};
 pub use error::TrainError;
 pub use fit::{FittedHead, State, StateKind, run as run_work};
+pub use head::{Alignment, Head, HeadForm};
 pub use states::EpochScores;
 pub use sweep::{Sweep, SweepEnd};
-pub use weights::{Alignment, HeadForm, LinearHead};

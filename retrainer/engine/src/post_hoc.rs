@@ -1,10 +1,10 @@
 //! Heads without training: the stage-1 head, adjusted. In f64, since it happens once.
 
-use super::weights::{LinearHead, narrow};
+use super::head::{Head, narrow};
 use experiment::head::PostHoc;
 
 /// The adjusted head `w'_k = scale_k · w_k / |w_k|^τ`, `b'_k = scale_k · b_k (or 0) + offset_k`.
-pub(super) fn adjust(head: &LinearHead, post_hoc: &PostHoc) -> LinearHead {
+pub(super) fn adjust(head: &Head, post_hoc: &PostHoc) -> Head {
     let norms = head.norms();
     let classes = post_hoc.scale.iter().zip(&post_hoc.offset).zip(&norms);
     let (mut weight, mut bias) = (Vec::with_capacity(head.weight.len()), Vec::with_capacity(head.bias.len()));
@@ -17,16 +17,16 @@ pub(super) fn adjust(head: &LinearHead, post_hoc: &PostHoc) -> LinearHead {
         let kept = if post_hoc.keep_bias { scale * f64::from(b) } else { 0.0 };
         bias.push(narrow(kept + offset));
     }
-    LinearHead { classes: head.classes, dim: head.dim, weight, bias, form: head.form.clone() }
+    Head { classes: head.classes, dim: head.dim, weight, bias, form: head.form.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::HeadForm;
+    use crate::head::HeadForm;
 
-    fn head() -> LinearHead {
-        LinearHead {
+    fn head() -> Head {
+        Head {
             classes: 3,
             dim: 2,
             weight: vec![3.0, 4.0, 1.0, 0.0, 0.0, 2.0],
@@ -50,8 +50,7 @@ mod tests {
     #[test]
     fn neutral_values_change_nothing_and_zero_rows_stay() {
         assert_eq!(adjust(&head(), &PostHoc::identity(3)), head());
-        let zero =
-            LinearHead { classes: 1, dim: 2, weight: vec![0.0; 2], bias: vec![1.0], form: HeadForm::Linear };
+        let zero = Head { classes: 1, dim: 2, weight: vec![0.0; 2], bias: vec![1.0], form: HeadForm::Linear };
         assert_eq!(adjust(&zero, &PostHoc { norm_power: 1.0, ..PostHoc::identity(1) }), zero);
     }
 

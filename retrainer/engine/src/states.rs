@@ -6,7 +6,7 @@ use super::{
     error::TrainError,
     evaluate::{self, Heads},
     fit::State,
-    weights::LinearHead,
+    head::Head,
 };
 use experiment::select::Protocols;
 
@@ -221,7 +221,7 @@ pub(super) fn validate(heads: &Heads<'_>, data: &Data<'_>) -> Result<Vec<Option<
 /// Measures heads, whose weights are `linear`, on the test split.
 pub(super) fn measure(
     heads: &Heads<'_>,
-    linear: Vec<LinearHead>,
+    linear: Vec<Head>,
     data: &Data<'_>,
     epochs: &[usize],
     val: &[Option<f64>],

@@ -4,7 +4,7 @@ use super::{End, print, say, sweep};
 use crate::error::RetrainError;
 use cache::{FeatureCache, Split, View};
 use clap::{Args, ValueEnum};
-use engine::LinearHead;
+use engine::Head;
 use engine::head_file;
 use experiment::metrics::{Evaluation, METRICS, MetricValues, Unit};
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
 /// All metrics of a head on a split, in f64: a second opinion on the engine's f32.
 fn measure(
     cache: &FeatureCache,
-    head: &LinearHead,
+    head: &Head,
     split: Split,
     test_time_augmentation: bool,
 ) -> Result<MetricValues, RetrainError> {

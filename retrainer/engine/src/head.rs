@@ -6,7 +6,7 @@ use rand_chacha::rand_core::Rng;
 
 /// A trained classifier: `weight` `[C, D]` row-major and `bias` `[C]`, as PyTorch's `nn.Linear`, and how they are used.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LinearHead {
+pub struct Head {
     /// Classes C.
     pub classes: usize,
     /// Features D.
@@ -54,7 +54,7 @@ pub struct Alignment {
     pub unit_features: bool,
 }
 
-impl LinearHead {
+impl Head {
     /// The stage-1 head in its own form.
     ///
     /// Of a cosine head the directions alone decide: its rows are brought to one length, the mean of theirs, which stands
@@ -156,16 +156,16 @@ mod tests {
             bias: vec![0.0; 2],
             kind: HeadKind::Cosine,
         };
-        let head = LinearHead::stage1(&stored(vec![3.0, 4.0, 0.0, 15.0]));
+        let head = Head::stage1(&stored(vec![3.0, 4.0, 0.0, 15.0]));
         assert_eq!(head.weight, [6.0, 8.0, 0.0, 10.0]);
         assert!(head.reads_unit_features());
         // Rows of one length are left as they are.
-        assert_eq!(LinearHead::stage1(&stored(head.weight.clone())), head);
+        assert_eq!(Head::stage1(&stored(head.weight.clone())), head);
     }
 
     #[test]
     fn a_linearised_cosine_head_predicts_alike_and_keeps_the_logits_of_a_sample_of_mean_length() {
-        let cosine = LinearHead {
+        let cosine = Head {
             classes: 3,
             dim: 2,
             weight: vec![6.0, 8.0, 10.0, 0.0, -6.0, 8.0],
@@ -186,10 +186,10 @@ mod tests {
 
     #[test]
     fn directions_have_length_one_and_no_bias() {
-        let head = LinearHead::fresh(3, 4, 0).directions();
+        let head = Head::fresh(3, 4, 0).directions();
         assert!(head.norms().iter().all(|norm| (norm - 1.0).abs() < 1e-6));
         assert_eq!(head.bias, [0.0; 3]);
-        let zero = LinearHead { weight: vec![0.0; 12], ..head };
+        let zero = Head { weight: vec![0.0; 12], ..head };
         assert_eq!(zero.clone().directions().weight, zero.weight);
     }
 }
