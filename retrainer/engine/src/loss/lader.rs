@@ -14,19 +14,17 @@
 //! # Source
 //! Hong et al. 2021 (CVPR), Eq. 8–11, with the regularised bound of their code.
 
-use crate::{
-    bridge::{from_f64, size},
-    error::TrainError,
-};
-use experiment::{head::Loss, methods::Reduction};
-use tch::{Device, Kind, Tensor};
+use super::terms::Stack;
+use crate::error::TrainError;
+use experiment::head::loss::{LADER_LAMBDA, LADER_OFFSET, LADER_WEIGHT};
+use tch::{Kind, Tensor};
 
 /// The regularisers of H heads.
 #[derive(Debug)]
 pub(super) struct LaderRows {
-    /// α π, `[H, C]`; 0 for heads without the regulariser.
+    /// α π, `[1, H, C]`; 0 for heads without the regulariser.
     weight: Tensor,
-    /// λ, `[H, 1]`.
+    /// λ, `[1, H, 1]`.
     lambda: Tensor,
     /// −log π − log C, `[1, H, C]`.
     offset: Tensor,
@@ -35,31 +33,10 @@ pub(super) struct LaderRows {
 
 impl LaderRows {
     /// Collects the regularisers, if any head has one.
-    pub(super) fn new(
-        losses: &[(&Loss, Reduction)],
-        classes: usize,
-        device: Device,
-    ) -> Result<Option<Self>, TrainError> {
-        if losses.iter().all(|(loss, _)| loss.lader.is_none()) {
-            return Ok(None);
-        }
-        let (mut weight, mut lambda, mut offset) = (Vec::new(), Vec::new(), Vec::new());
-        for (loss, _) in losses {
-            lambda.push(loss.lader.as_ref().map_or(0.0, |lader| lader.lambda));
-            for class in 0..classes {
-                let prior = loss.lader.as_ref().and_then(|lader| lader.prior.get(class)).copied();
-                let alpha = loss.lader.as_ref().map_or(0.0, |lader| lader.alpha);
-                weight.push(prior.map_or(0.0, |prior| alpha * prior));
-                offset.push(prior.map_or(0.0, |prior| -prior.ln() - (classes as f64).ln()));
-            }
-        }
-        let (heads, classes) = (size(losses.len()), size(classes));
-        Ok(Some(Self {
-            weight: from_f64(&weight, &[heads, classes], device)?,
-            lambda: from_f64(&lambda, &[heads, 1], device)?,
-            offset: from_f64(&offset, &[1, heads, classes], device)?,
-            classes,
-        }))
+    pub(super) fn new(stack: &Stack<'_>) -> Result<Option<Self>, TrainError> {
+        let Some(weight) = stack.term(&LADER_WEIGHT)? else { return Ok(None) };
+        let (lambda, offset) = (stack.all(&LADER_LAMBDA)?, stack.all(&LADER_OFFSET)?);
+        Ok(Some(Self { weight, lambda, offset, classes: stack.classes }))
     }
 
     /// `1{y_b = k}`, `[B, 1, C]`, and B_k, `[1, 1, C]`, at least 1.
@@ -69,10 +46,10 @@ impl LaderRows {
         Ok((members, counts))
     }
 
-    /// N, `[H, C]`.
+    /// N, `[1, H, C]`.
     fn normaliser(&self, logits: &Tensor) -> Result<Tensor, TrainError> {
         let batch = logits.size().first().copied().unwrap_or(1).max(1) as f64;
-        let sums = logits.f_add(&self.offset)?.f_logsumexp([0_i64].as_slice(), false)?;
+        let sums = logits.f_add(&self.offset)?.f_logsumexp([0_i64].as_slice(), true)?;
         Ok(sums.f_sub_scalar(batch.ln())?)
     }
 
@@ -88,11 +65,11 @@ impl LaderRows {
     #[cfg(test)]
     pub(super) fn value(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
         let (members, counts) = self.members(labels)?;
-        let sums = logits.f_mul(&members)?.f_sum_dim_intlist([0_i64].as_slice(), false, Kind::Float)?;
-        let means = sums.f_div(&counts.f_view([1, self.classes])?)?;
+        let sums = logits.f_mul(&members)?.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float)?;
+        let means = sums.f_div(&counts)?;
         let normaliser = self.normaliser(logits)?;
         let square = normaliser.f_square()?.f_mul(&self.lambda)?;
         let terms = means.f_sub(&normaliser)?.f_sub(&square)?.f_mul(&self.weight)?;
-        Ok(terms.f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Float)?.f_neg()?)
+        Ok(terms.f_sum_dim_intlist([2_i64].as_slice(), false, Kind::Float)?.f_squeeze_dim(0)?.f_neg()?)
     }
 }

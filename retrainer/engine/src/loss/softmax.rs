@@ -8,8 +8,9 @@
 //!
 //! which at γ = 0 is the softmax gradient `p − t`.
 
-use super::Targets;
+use super::{Kernel, targets::Targets, terms::Stack};
 use crate::error::TrainError;
+use experiment::head::loss::FOCAL;
 use tch::{Device, Kind, Tensor};
 
 /// Probabilities below this count as 0 on a CPU: no sum over a batch sees them, and a product of numbers near the end of f32
@@ -23,50 +24,50 @@ fn without_smallest(mut probabilities: Tensor) -> Result<Tensor, TrainError> {
     Ok(probabilities)
 }
 
-/// The gradient by adjusted logits, `[B, H, C]`; `focal` is γ, `[1, H, 1]`.
-pub(super) fn gradient(
-    logits: &Tensor,
-    targets: &Targets,
-    focal: Option<&Tensor>,
-) -> Result<Tensor, TrainError> {
-    let Targets { index, target, spread } = targets;
-    let Some(focal) = focal else {
-        let mut gradient = without_smallest(logits.f_softmax(2, Kind::Float)?)?;
-        if let Some(spread) = spread {
-            let _ = gradient.f_sub_(spread)?;
-        }
-        let _ = gradient.f_scatter_add_(2, index, &target.f_neg()?)?;
-        return Ok(gradient);
-    };
-    let log_p = logits.f_log_softmax(2, Kind::Float)?;
-    let mut gradient = without_smallest(log_p.f_exp()?)?;
-    let p_y = gradient.f_gather(2, index, false)?;
-    let loss = cross_entropy(&log_p, targets)?;
-    // 1 − p_y can be 0 in f32, and its power infinite for γ < 1; the limit of the product is 0.
-    let miss = p_y.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(1e-12)?;
-    let modulator = miss.f_pow(focal)?;
-    let pull = modulator.f_mul(focal)?.f_div(&miss)?.f_mul(&p_y)?.f_mul(&loss)?;
-    let _ = gradient.f_mul_(&modulator.f_add(&pull)?)?;
-    if let Some(spread) = spread {
-        let _ = gradient.f_sub_(&spread.f_mul(&modulator)?)?;
-    }
-    let at_label = target.f_mul(&modulator)?.f_add(&pull)?.f_neg()?;
-    let _ = gradient.f_scatter_add_(2, index, &at_label)?;
-    Ok(gradient)
+/// The coefficients of H heads.
+#[derive(Debug)]
+pub(super) struct Softmax {
+    /// γ, `[1, H, 1]`.
+    focal: Option<Tensor>,
 }
 
-/// The loss of each sample and head, `[B, H, 1]`.
-#[cfg(test)]
-pub(super) fn value(
-    logits: &Tensor,
-    targets: &Targets,
-    focal: Option<&Tensor>,
-) -> Result<Tensor, TrainError> {
-    let log_p = logits.f_log_softmax(2, Kind::Float)?;
-    let loss = cross_entropy(&log_p, targets)?;
-    let Some(focal) = focal else { return Ok(loss) };
-    let miss = log_p.f_gather(2, &targets.index, false)?.f_exp()?.f_neg()?.f_add_scalar(1.0)?;
-    Ok(loss.f_mul(&miss.f_pow(focal)?)?)
+impl Softmax {
+    pub(super) fn new(stack: &Stack<'_>) -> Result<Self, TrainError> {
+        Ok(Self { focal: stack.term(&FOCAL)? })
+    }
+}
+
+impl Kernel for Softmax {
+    fn gradient(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor, TrainError> {
+        let Some(focal) = &self.focal else {
+            return targets.taken_off(without_smallest(logits.f_softmax(2, Kind::Float)?)?);
+        };
+        let Targets { index, target, spread } = targets;
+        let log_p = logits.f_log_softmax(2, Kind::Float)?;
+        let mut gradient = without_smallest(log_p.f_exp()?)?;
+        let p_y = gradient.f_gather(2, index, false)?;
+        let loss = cross_entropy(&log_p, targets)?;
+        // 1 − p_y can be 0 in f32, and its power infinite for γ < 1; the limit of the product is 0.
+        let miss = p_y.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(1e-12)?;
+        let modulator = miss.f_pow(focal)?;
+        let pull = modulator.f_mul(focal)?.f_div(&miss)?.f_mul(&p_y)?.f_mul(&loss)?;
+        let _ = gradient.f_mul_(&modulator.f_add(&pull)?)?;
+        if let Some(spread) = spread {
+            let _ = gradient.f_sub_(&spread.f_mul(&modulator)?)?;
+        }
+        let at_label = target.f_mul(&modulator)?.f_add(&pull)?.f_neg()?;
+        let _ = gradient.f_scatter_add_(2, index, &at_label)?;
+        Ok(gradient)
+    }
+
+    #[cfg(test)]
+    fn value(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor, TrainError> {
+        let log_p = logits.f_log_softmax(2, Kind::Float)?;
+        let loss = cross_entropy(&log_p, targets)?;
+        let Some(focal) = &self.focal else { return Ok(loss) };
+        let miss = log_p.f_gather(2, &targets.index, false)?.f_exp()?.f_neg()?.f_add_scalar(1.0)?;
+        Ok(loss.f_mul(&miss.f_pow(focal)?)?)
+    }
 }
 
 /// `Σ_k t_k (−log p_k)` of each sample and head, `[B, H, 1]`.
@@ -98,14 +99,15 @@ mod tests {
             spread: None,
         };
         let focal = from_f32(&[2.0], &[1, 1, 1], Device::Cpu).unwrap();
-        for focal in [None, Some(&focal)] {
-            let gradient = to_f32(&gradient(&logits, &targets, focal).unwrap()).unwrap();
+        let gradient = |focal| to_f32(&Softmax { focal }.gradient(&logits, &targets).unwrap()).unwrap();
+        for focal in [None, Some(focal)] {
+            let gradient = gradient(focal);
             assert!(gradient[..4].iter().all(|g| *g == 0.0 || g.abs() > 1e-30), "{gradient:?}");
             assert_eq!(gradient[2..4], [0.0, 0.0]);
             assert!(gradient[4..].iter().all(|g| g.is_nan()), "{gradient:?}");
         }
         // exp(−60) is far from the end, and stays.
-        let plain = to_f32(&gradient(&logits, &targets, None).unwrap()).unwrap();
+        let plain = gradient(None);
         assert!((f64::from(plain[1]) / (-60.0_f64).exp() - 1.0).abs() < 1e-5, "{plain:?}");
     }
 }

@@ -127,7 +127,7 @@ pub(super) static METHOD: Method = Method {
                 weight,
                 smoothing: vec![params.number("delta"); classes],
                 focal: params.number("gamma"),
-                lader: None,
+                ..Loss::cross_entropy(classes)
             })
         })
     },

@@ -1,7 +1,10 @@
 //! Which heads train together: those that share every batch.
 
 use crate::{
-    head::{Classifier, Family, Fit, HeadSpec, Recipe},
+    head::{
+        Classifier, Family, Fit, HeadSpec, Recipe,
+        loss::{FOCAL, SCALE, SMOOTHING, Term, WEIGHT},
+    },
     methods::{Exact, Sampler, SgdSettings, TrainView},
     plan::{Point, Precision},
 };
@@ -55,7 +58,7 @@ impl GroupKey {
             stream,
             classifier: recipe.classifier,
             family: recipe.loss.family,
-            whole_batches: recipe.loss.lader.is_some(),
+            whole_batches: recipe.loss.needs_whole_batches(),
             momentum: Exact::new(settings.momentum),
             precision,
         }
@@ -186,14 +189,13 @@ pub(super) fn group(
 
 /// The elementwise passes that a head needs beyond plain cross-entropy, most expensive first.
 fn passes(recipe: &Recipe, settings: &SgdSettings) -> [bool; 5] {
-    let loss = &recipe.loss;
-    let differs = |values: &[f64], neutral: f64| values.iter().any(|&value| value != neutral);
+    let acts = |term: &Term| term.acts(&recipe.loss);
     [
         recipe.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite()),
-        loss.focal != 0.0,
-        differs(&loss.scale, 1.0),
+        acts(&FOCAL),
+        acts(&SCALE),
         settings.weight_decay != 0.0,
-        differs(&loss.weight, 1.0) || differs(&loss.smoothing, 0.0),
+        acts(&WEIGHT) || acts(&SMOOTHING),
     ]
 }
 

@@ -7,7 +7,7 @@ use super::{
     precision::Precision,
 };
 use crate::{
-    head::{Classifier, ClosedForm, Fit, HeadSpec, PostHoc, Recipe},
+    head::{Classifier, ClosedForm, Fit, HeadSpec, Recipe},
     methods::{Init, SgdSettings, TrainView, Value},
     records,
     select::Protocols,
@@ -321,9 +321,7 @@ pub fn record_params(point: &Point, test_time_augmentation: bool, precision: Pre
 fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {
     let method = point.method.name;
     let (needs_head, finite) = match &spec.fit {
-        Fit::PostHoc(PostHoc { norm_power, scale, offset, .. }) => {
-            (true, norm_power.is_finite() && all_finite(&[scale, offset]))
-        }
+        Fit::PostHoc(change) => (true, change.is_finite()),
         Fit::ClosedForm(ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_)) => {
             (false, cache.class_counts().missing().is_empty())
         }
@@ -332,7 +330,7 @@ fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), Pla
             if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
                 return Err(PlanError::MissingAugmented { method });
             }
-            (settings.init == Init::Stage1 || recipe.needs_stage1(), finite(recipe))
+            (settings.init == Init::Stage1 || recipe.needs_stage1(), recipe.is_finite())
         }
     };
     if needs_head && cache.stage1_head().is_none() {
@@ -349,17 +347,6 @@ fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), Pla
             Err(PlanError::EmptyClasses { method, classes: classes.join(", ") + &tail })
         }
     }
-}
-
-fn finite(recipe: &Recipe) -> bool {
-    let loss = &recipe.loss;
-    loss.focal.is_finite()
-        && all_finite(&[&loss.scale, &loss.offset, &loss.margin, &loss.weight, &loss.smoothing])
-        && loss.lader.iter().all(|lader| lader.prior.iter().all(|&prior| prior > 0.0))
-}
-
-fn all_finite(vectors: &[&Vec<f64>]) -> bool {
-    vectors.iter().all(|vector| vector.iter().all(|value| value.is_finite()))
 }
 
 impl fmt::Display for SweepPlan {

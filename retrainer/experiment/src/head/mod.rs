@@ -10,75 +10,11 @@
 //!
 //! At test time the logits are `g(f)` alone.
 
+pub mod loss;
+
+pub use loss::{Family, Lader, Loss};
+
 use std::sync::Arc;
-
-/// How the losses of the classes become one loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// `Σ_k t_k (−log p_k)` with p = softmax(z).
-    #[default]
-    Softmax,
-    /// A binary cross-entropy for each class on p = σ(z), each with a focal factor of its own.
-    SigmoidBce,
-    /// A binary cross-entropy for each class on p = softmax(z); takes no focal factor.
-    SoftmaxBce,
-}
-
-/// The training loss of a head; every vector has length C, and neutral values give cross-entropy.
-///
-/// # Source
-/// LORT, Eq. 1 (after Wu et al. 2021, RoBal), extended by smoothing and focal factor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Loss {
-    /// How the losses of the classes become one.
-    pub family: Family,
-    /// Factor of each logit; neutral 1.
-    pub scale: Vec<f64>,
-    /// Summand of each logit; neutral 0.
-    pub offset: Vec<f64>,
-    /// Subtracted from the logit of the true class; neutral 0.
-    pub margin: Vec<f64>,
-    /// Weight of samples of a class; neutral 1.
-    pub weight: Vec<f64>,
-    /// Share δ of the target that is spread over all classes, by true class; neutral 0.
-    pub smoothing: Vec<f64>,
-    /// Exponent γ of the focal factor; neutral 0.
-    pub focal: f64,
-    /// LADE's regulariser; neutral `None`.
-    pub lader: Option<Lader>,
-}
-
-/// The regulariser of LADE: makes the logits of each class an estimate of its log-likelihood ratio.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lader {
-    /// Factor α of the regulariser.
-    pub alpha: f64,
-    /// Factor λ of the square that keeps its normaliser at zero.
-    pub lambda: f64,
-    /// Class priors π, length C.
-    pub prior: Vec<f64>,
-}
-
-impl Loss {
-    /// Cross-entropy over `classes` classes: every part neutral.
-    pub fn cross_entropy(classes: usize) -> Self {
-        Self {
-            family: Family::Softmax,
-            scale: vec![1.0; classes],
-            offset: vec![0.0; classes],
-            margin: vec![0.0; classes],
-            weight: vec![1.0; classes],
-            smoothing: vec![0.0; classes],
-            focal: 0.0,
-            lader: None,
-        }
-    }
-
-    /// Number of classes C.
-    pub fn classes(&self) -> usize {
-        self.scale.len()
-    }
-}
 
 /// What is trained, and how it makes logits `g(f)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -171,8 +107,15 @@ impl Recipe {
 
     /// Whether prior or weights already correct for class sizes, so that a class-balancing sampler would correct twice.
     pub fn corrects_class_sizes(&self) -> bool {
-        let uneven = |values: &[f64]| values.iter().zip(values.iter().skip(1)).any(|(one, two)| one != two);
-        self.area_weights || uneven(&self.loss.offset) || uneven(&self.loss.weight)
+        self.area_weights || self.loss.corrects_class_sizes()
+    }
+
+    /// Whether training it can mean anything: no number in it is NaN, and none is infinite but a bound that does not bind.
+    pub fn is_finite(&self) -> bool {
+        let numbers = [self.cosine_scale, self.weight_from].into_iter().chain(self.fresh_bias);
+        self.loss.not_finite().is_none()
+            && numbers.into_iter().all(f64::is_finite)
+            && self.max_norm.is_none_or(|max_norm| !max_norm.threshold.is_nan())
     }
 }
 
@@ -205,6 +148,11 @@ impl PostHoc {
     /// No change.
     pub fn identity(classes: usize) -> Self {
         Self { norm_power: 0.0, keep_bias: true, scale: vec![1.0; classes], offset: vec![0.0; classes] }
+    }
+
+    /// Whether no number in it is NaN or infinite.
+    pub fn is_finite(&self) -> bool {
+        self.norm_power.is_finite() && self.scale.iter().chain(&self.offset).all(|value| value.is_finite())
     }
 }
 
@@ -307,6 +255,21 @@ mod tests {
             }
         }
         assert_eq!(first_weighted_epoch(0.29, 100.0), 29.0);
+    }
+
+    #[test]
+    fn a_recipe_is_finite_where_each_of_its_numbers_is() {
+        let neutral = || Recipe::linear(Loss::cross_entropy(2));
+        let bound = |threshold| Some(MaxNorm { threshold, every: ProjectEvery::Step });
+        assert!(neutral().is_finite());
+        assert!(Recipe { max_norm: bound(f64::INFINITY), fresh_bias: Some(-1.0), ..neutral() }.is_finite());
+        assert!(!Recipe { max_norm: bound(f64::NAN), ..neutral() }.is_finite());
+        assert!(!Recipe { cosine_scale: f64::NAN, ..neutral() }.is_finite());
+        assert!(!Recipe { weight_from: f64::INFINITY, ..neutral() }.is_finite());
+        assert!(!Recipe { fresh_bias: Some(f64::NAN), ..neutral() }.is_finite());
+        assert!(!Recipe::linear(Loss { focal: f64::NAN, ..Loss::cross_entropy(2) }).is_finite());
+        assert!(!PostHoc { norm_power: f64::NAN, ..PostHoc::identity(2) }.is_finite());
+        assert!(!PostHoc { offset: vec![0.0, f64::NEG_INFINITY], ..PostHoc::identity(2) }.is_finite());
     }
 
     #[test]
