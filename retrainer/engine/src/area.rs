@@ -17,12 +17,12 @@
 use super::{
     bridge::{from_i64, size, to_f64},
     closed_form::class_means,
-    data::{Data, Inputs, pieces, unit_rows},
+    data::{Data, Pass, pieces, unit_rows},
     error::TrainError,
     sampler::SampleOrders,
 };
+use experiment::methods::Sampler;
 use experiment::plan::memory::EVALUATION_ROWS;
-use experiment::{head::Classifier, methods::Sampler};
 use std::{collections::HashMap, ops::Range};
 use tch::{Kind, Tensor};
 
@@ -43,7 +43,7 @@ fn areas(data: &Data<'_>, order: Vec<u32>, batch_size: usize) -> Result<Vec<f64>
     let mut areas = vec![0.0; data.class_counts.classes()];
     let labels: Vec<usize> =
         order.iter().filter_map(|&row| data.labels.get(row as usize)).map(|label| label.index()).collect();
-    let pass = data.pass(order, None, Classifier::Linear)?;
+    let pass = data.pass(order, None)?;
     for batch in pieces(pass.len(), batch_size) {
         let mut places = HashMap::new();
         let mut counts: Vec<(usize, f64)> = Vec::new();
@@ -78,7 +78,7 @@ fn area_of(count: f64, square: f64, n_k: f64) -> f64 {
 /// Squared length of the sum of the directions of centred features, for each of `groups` groups of a batch's rows.
 fn direction_sums(
     data: &Data<'_>,
-    pass: &super::data::Pass,
+    pass: &Pass,
     batch: Range<usize>,
     places: &[i64],
     groups: usize,
@@ -88,8 +88,8 @@ fn direction_sums(
     // A full batch is as long as the training split.
     for piece in pieces(batch.len(), EVALUATION_ROWS) {
         let rows = batch.start + piece.start..batch.start + piece.end;
-        let (Inputs::Features(features), labels) = data.batch(pass, rows)? else { continue };
-        let centred = features.f_to_kind(Kind::Double)?.f_sub(&means.f_index_select(0, &labels)?)?;
+        let (batch, labels) = (data.batch(pass, rows.clone()), pass.labels(&rows)?);
+        let centred = batch.features()?.f_to_kind(Kind::Double)?.f_sub(&means.f_index_select(0, &labels)?)?;
         let places = places.get(piece).unwrap_or_default();
         let places = from_i64(places, &[size(places.len())], data.device)?;
         let _ = sums.f_index_add_(0, &places, &unit_rows(&centred)?)?;

@@ -198,7 +198,7 @@ impl<'cache> Steps<'cache> {
         group.start_epoch(0)?;
         let order = permutation(&mut random::stream(key.stream.seed, "bench", 0), data.samples());
         let columns = jobs.len() * cache.class_counts().classes();
-        let pass = data.pass(order, None, key.classifier)?;
+        let pass = data.pass(order, None)?;
         Ok(Self { data, group, key, columns, pass, position: 0 })
     }
 
@@ -222,8 +222,7 @@ impl<'cache> Steps<'cache> {
         let whole = self.pass.len() / batch.max(1);
         let start = self.position % whole.max(1) * batch;
         self.position += 1;
-        let (inputs, labels) = self.data.batch(&self.pass, start..start + batch)?;
-        self.group.step(&inputs, &labels, rows_at_once(self.columns))
+        self.group.step(&self.data, &self.pass, start..start + batch, rows_at_once(self.columns))
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::{
     bridge::{from_i64, size, to_f64},
-    data::{Data, pieces, unit_rows},
+    data::{Data, once, pieces, unit_rows},
     error::TrainError,
     head::{Head, HeadForm, narrow},
 };
@@ -73,26 +73,22 @@ pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<Head, TrainError
 
 /// Class means of the raw features, `[C, D]`.
 pub(super) fn class_means<'data>(data: &'data Data<'_>) -> Result<&'data Tensor, TrainError> {
-    if let Some(means) = data.statistics.means.get() {
-        return Ok(means);
-    }
-    let means = means_of(data, &|rows, _| Ok(rows.shallow_clone()))?;
-    Ok(data.statistics.means.get_or_init(|| means))
+    once(&data.statistics.means, || means_of(data, &|rows, _| Ok(rows.shallow_clone())))
 }
 
 /// Mean length of the raw features.
 pub(super) fn mean_length(data: &Data<'_>) -> Result<f64, TrainError> {
-    if let Some(length) = data.statistics.length.get() {
-        return Ok(*length);
-    }
-    let mut sum = Tensor::f_zeros([1], (Kind::Double, data.device))?;
-    for_rows(data, &mut |rows, _| {
-        let lengths = rows.f_norm_scalaropt_dim(2, [1_i64].as_slice(), false)?;
-        let _ = sum.f_add_(&lengths.f_sum(Kind::Double)?)?;
-        Ok(())
-    })?;
-    let sum: f64 = to_f64(&sum)?.iter().sum();
-    Ok(*data.statistics.length.get_or_init(|| sum / data.samples().max(1) as f64))
+    let length = once(&data.statistics.length, || {
+        let mut sum = Tensor::f_zeros([1], (Kind::Double, data.device))?;
+        for_rows(data, &mut |rows, _| {
+            let lengths = rows.f_norm_scalaropt_dim(2, [1_i64].as_slice(), false)?;
+            let _ = sum.f_add_(&lengths.f_sum(Kind::Double)?)?;
+            Ok(())
+        })?;
+        let sum: f64 = to_f64(&sum)?.iter().sum();
+        Ok(sum / data.samples().max(1) as f64)
+    });
+    Ok(*length?)
 }
 
 /// Mean of all training features, `[1, D]`.
@@ -120,11 +116,7 @@ fn means_of(data: &Data<'_>, map: Map<'_>) -> Result<Tensor, TrainError> {
 
 /// The decomposition, made once.
 fn ridge<'data>(data: &'data Data<'_>) -> Result<&'data Ridge, TrainError> {
-    if let Some(ridge) = data.statistics.ridge.get() {
-        return Ok(ridge);
-    }
-    let ridge = decompose(data)?;
-    Ok(data.statistics.ridge.get_or_init(|| ridge))
+    once(&data.statistics.ridge, || decompose(data))
 }
 
 fn decompose(data: &Data<'_>) -> Result<Ridge, TrainError> {

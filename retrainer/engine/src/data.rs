@@ -8,7 +8,6 @@ use super::{
     sampler::RowsByClass,
 };
 use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
-use experiment::head::Classifier;
 use experiment::plan::memory::{EVALUATION_ROWS, kept_logits};
 use std::{cell::OnceCell, ops::Range};
 use tch::{Device, Kind, Tensor};
@@ -192,13 +191,8 @@ impl<'cache> Data<'cache> {
         self.clean.rows(range, self.device)
     }
 
-    /// The training samples of an epoch in this order, for a classifier; `augmented` names the epoch whose view is read.
-    pub(super) fn pass(
-        &self,
-        order: Vec<u32>,
-        augmented: Option<usize>,
-        classifier: Classifier,
-    ) -> Result<Pass, TrainError> {
+    /// The training samples of an epoch in this order; `augmented` names the epoch whose view is read.
+    pub(super) fn pass(&self, order: Vec<u32>, augmented: Option<usize>) -> Result<Pass, TrainError> {
         let numbers: Vec<i64> = order.iter().map(|&index| i64::from(index)).collect();
         let indices = from_i64(&numbers, &[size(numbers.len())], self.device)?;
         let labels: Vec<i64> = order
@@ -207,32 +201,24 @@ impl<'cache> Data<'cache> {
             .map(|label| i64::from(label.0))
             .collect();
         let labels = from_i64(&labels, &[size(order.len())], self.device)?;
-        Ok(Pass { order, indices, labels, augmented, classifier })
+        Ok(Pass { order, indices, labels, augmented })
     }
 
-    /// What the pass's classifier reads of its samples in `range`, and labels `[B]`; nothing here waits for the device.
-    pub(super) fn batch(&self, pass: &Pass, range: Range<usize>) -> Result<(Inputs, Tensor), TrainError> {
+    /// The samples of a pass in `range`; nothing is read before it is asked for, and nothing waits for the device.
+    pub(super) fn batch<'a>(&'a self, pass: &'a Pass, range: Range<usize>) -> Batch<'a> {
+        Batch::new(self, Source::Pass { pass, range, gathered: OnceCell::new() })
+    }
+
+    /// Features `[B, D]` as a batch.
+    pub(super) fn rows(&self, features: Tensor) -> Batch<'_> {
+        Batch::new(self, Source::Rows(features))
+    }
+
+    /// The view that a pass reads, and whether it is the clean one.
+    fn view(&self, pass: &Pass) -> (&Features<'cache>, bool) {
         let count = self.augmented.len().max(1);
         let augmented = pass.augmented.and_then(|epoch| self.augmented.get(epoch % count));
-        let labels = pass.labels.f_narrow(0, size(range.start), size(range.len()))?;
-        // Classifiers on the stage-1 logits alone need no features: that is what makes them cheap.
-        // The kept logits are asked for by these alone: N × C numbers are not computed for anybody else.
-        let scaled = pass.classifier == Classifier::Rescaled && augmented.is_none();
-        if let Some(kept) = if scaled { self.kept_base_logits()? } else { None } {
-            return Ok((Inputs::BaseLogits(kept.f_index_select(0, &pass.indices(&range)?)?), labels));
-        }
-        let features = augmented.unwrap_or(&self.clean).gather(pass, range)?;
-        Ok((self.inputs(features, pass.classifier)?, labels))
-    }
-
-    /// What a classifier reads of features `[B, D]`.
-    pub(super) fn inputs(&self, features: Tensor, classifier: Classifier) -> Result<Inputs, TrainError> {
-        Ok(match classifier {
-            Classifier::Linear => Inputs::Features(features),
-            Classifier::Cosine => Inputs::Features(unit_rows(&features)?),
-            Classifier::Rescaled => Inputs::BaseLogits(self.base_logits(&features)?),
-            Classifier::Aligned => Inputs::Both { logits: self.base_logits(&features)?, features },
-        })
+        (augmented.unwrap_or(&self.clean), augmented.is_none())
     }
 
     /// The stage-1 head's logits `[B, C]`.
@@ -260,22 +246,35 @@ impl<'cache> Data<'cache> {
     }
 
     fn kept_base_logits(&self) -> Result<Option<&Tensor>, TrainError> {
-        if let Some(kept) = self.base_logits.get() {
-            return Ok(kept.as_ref());
-        }
-        let small = kept_logits(self.samples(), self.class_counts.classes()) > 0;
-        let kept = small.then(|| {
-            let shape = [size(self.samples()), size(self.class_counts.classes())];
-            let kept = Tensor::f_empty(shape, (Kind::Float, self.device))?;
-            for range in pieces(self.samples(), EVALUATION_ROWS) {
-                let logits = self.base_logits(&self.train_rows(range.clone())?)?;
-                kept.f_narrow(0, size(range.start), size(range.len()))?.f_copy_(&logits)?;
-            }
-            Ok::<_, TrainError>(kept)
+        let kept = once(&self.base_logits, || {
+            let small = kept_logits(self.samples(), self.class_counts.classes()) > 0;
+            small.then(|| self.all_base_logits()).transpose()
         });
-        let kept = kept.transpose()?;
-        Ok(self.base_logits.get_or_init(|| kept).as_ref())
+        Ok(kept?.as_ref())
     }
+
+    /// The stage-1 head's logits at the clean view, `[N, C]`.
+    fn all_base_logits(&self) -> Result<Tensor, TrainError> {
+        let shape = [size(self.samples()), size(self.class_counts.classes())];
+        let all = Tensor::f_empty(shape, (Kind::Float, self.device))?;
+        for range in pieces(self.samples(), EVALUATION_ROWS) {
+            let logits = self.base_logits(&self.train_rows(range.clone())?)?;
+            all.f_narrow(0, size(range.start), size(range.len()))?.f_copy_(&logits)?;
+        }
+        Ok(all)
+    }
+}
+
+/// What a cell holds, made when first asked for.
+pub(super) fn once<T>(
+    cell: &OnceCell<T>,
+    make: impl FnOnce() -> Result<T, TrainError>,
+) -> Result<&T, TrainError> {
+    if let Some(made) = cell.get() {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
 }
 
 /// The samples of an epoch in order, on the device as a whole: a copy for each batch would make the device wait each time.
@@ -287,7 +286,6 @@ pub(super) struct Pass {
     /// `[n]` i64.
     labels: Tensor,
     augmented: Option<usize>,
-    classifier: Classifier,
 }
 
 impl Pass {
@@ -296,38 +294,69 @@ impl Pass {
         self.order.len()
     }
 
+    /// Labels `[B]` of the samples in `range`.
+    pub(super) fn labels(&self, range: &Range<usize>) -> Result<Tensor, TrainError> {
+        Ok(self.labels.f_narrow(0, size(range.start), size(range.len()))?)
+    }
+
     fn indices(&self, range: &Range<usize>) -> Result<Tensor, TrainError> {
         Ok(self.indices.f_narrow(0, size(range.start), size(range.len()))?)
     }
 }
 
-/// What a classifier reads of a batch.
+/// Some samples as classifiers read them: each takes what it needs, and that is made once.
 #[derive(Debug)]
-pub(super) enum Inputs {
-    /// Features `[B, D]`.
-    Features(Tensor),
-    /// Logits of the stage-1 head `[B, C]`.
-    BaseLogits(Tensor),
-    /// Both.
-    Both {
-        /// `[B, D]`.
-        features: Tensor,
-        /// `[B, C]`.
-        logits: Tensor,
-    },
+pub(super) struct Batch<'a> {
+    data: &'a Data<'a>,
+    source: Source<'a>,
+    unit_features: OnceCell<Tensor>,
+    base_logits: OnceCell<Tensor>,
 }
 
-impl Inputs {
-    /// Rows `start .. start + length`.
-    pub(super) fn narrow(&self, start: i64, length: i64) -> Result<Self, TrainError> {
-        Ok(match self {
-            Self::Features(features) => Self::Features(features.f_narrow(0, start, length)?),
-            Self::BaseLogits(logits) => Self::BaseLogits(logits.f_narrow(0, start, length)?),
-            Self::Both { features, logits } => Self::Both {
-                features: features.f_narrow(0, start, length)?,
-                logits: logits.f_narrow(0, start, length)?,
-            },
-        })
+/// Where a batch has its features from.
+#[derive(Debug)]
+enum Source<'a> {
+    /// `[B, D]`.
+    Rows(Tensor),
+    /// The samples of a pass in a range.
+    Pass { pass: &'a Pass, range: Range<usize>, gathered: OnceCell<Tensor> },
+}
+
+impl<'a> Batch<'a> {
+    fn new(data: &'a Data<'a>, source: Source<'a>) -> Self {
+        Self { data, source, unit_features: OnceCell::new(), base_logits: OnceCell::new() }
+    }
+
+    /// Features `[B, D]`.
+    pub(super) fn features(&self) -> Result<&Tensor, TrainError> {
+        match &self.source {
+            Source::Rows(features) => Ok(features),
+            Source::Pass { pass, range, gathered } => {
+                once(gathered, || self.data.view(pass).0.gather(pass, range.clone()))
+            }
+        }
+    }
+
+    /// Features scaled to length 1, `[B, D]`.
+    pub(super) fn unit_features(&self) -> Result<&Tensor, TrainError> {
+        once(&self.unit_features, || unit_rows(self.features()?))
+    }
+
+    /// Logits of the stage-1 head, `[B, C]`, for a classifier that reads features too.
+    pub(super) fn base_logits(&self) -> Result<&Tensor, TrainError> {
+        once(&self.base_logits, || self.data.base_logits(self.features()?))
+    }
+
+    /// As [`Self::base_logits`] for a classifier on them alone, which needs no features of the clean view: that is what makes
+    /// it cheap. N × C numbers are computed and kept for nobody else.
+    pub(super) fn kept_base_logits(&self) -> Result<&Tensor, TrainError> {
+        if let Source::Pass { pass, range, .. } = &self.source
+            && self.data.view(pass).1
+            && let Some(kept) = self.data.kept_base_logits()?
+        {
+            return once(&self.base_logits, || Ok(kept.f_index_select(0, &pass.indices(range)?)?));
+        }
+        self.base_logits()
     }
 }
 
@@ -355,17 +384,15 @@ mod tests {
         SyntheticCache::default().write(&path).unwrap();
         let cache = FeatureCache::open(&path).unwrap();
         let data = Data::new(&cache, Device::Cpu, false, false).unwrap();
-        for classifier in [Classifier::Linear, Classifier::Cosine, Classifier::Aligned] {
-            let _ = data.batch(&data.pass(vec![0, 1], None, classifier).unwrap(), 0..2).unwrap();
-            assert!(data.base_logits.get().is_none(), "{classifier:?}");
-        }
-        let pass = data.pass(vec![0, 3, 1], None, Classifier::Rescaled).unwrap();
-        let Inputs::BaseLogits(kept) = data.batch(&pass, 1..3).unwrap().0 else { panic!() };
-        let Inputs::BaseLogits(fresh) =
-            data.inputs(data.clean.gather(&pass, 1..3).unwrap(), Classifier::Rescaled).unwrap()
-        else {
-            panic!()
-        };
-        assert!(kept.allclose(&fresh, 1e-6, 1e-6, false));
+        let pass = data.pass(vec![0, 3, 1], None).unwrap();
+        let batch = data.batch(&pass, 1..3);
+        let (fresh, features) = (batch.base_logits().unwrap(), batch.features().unwrap());
+        assert!(batch.unit_features().is_ok() && data.base_logits.get().is_none());
+        let own = data.rows(features.shallow_clone());
+        assert!(own.kept_base_logits().is_ok() && data.base_logits.get().is_none());
+        let batch = data.batch(&pass, 1..3);
+        let kept = batch.kept_base_logits().unwrap();
+        assert!(data.base_logits.get().is_some());
+        assert!(kept.allclose(fresh, 1e-6, 1e-6, false));
     }
 }

@@ -2,15 +2,14 @@
 
 use super::{
     bridge::{from_i64, read_f32, size, to_counts, to_f32},
-    classifier::Parameters,
-    data::{Data, EvaluationSplit, Inputs, pieces, unit_rows},
+    classifier::Logits,
+    data::{Data, EvaluationSplit, pieces},
     error::TrainError,
     head::Head,
 };
 use cache::ClassCounts;
 use experiment::plan::memory::{EVALUATION_ROWS, rows_at_once};
 use experiment::{
-    head::Classifier,
     metrics::{ClassSizes, Evaluation, Metrics},
     plan::Precision,
 };
@@ -21,13 +20,9 @@ use tch::{Device, Kind, Tensor};
 /// Heads that are measured together.
 #[derive(Debug)]
 pub(super) struct Heads<'a> {
-    pub(super) parameters: &'a Parameters,
+    pub(super) logits: &'a dyn Logits,
     /// Number of heads H.
     pub(super) count: usize,
-    /// For linear parameters on unit features: their centre, `[1, D]`.
-    pub(super) unit_centre: Option<Tensor>,
-    /// For linear parameters: whether |f|²/2 is subtracted, [`HeadForm::Distance`](super::head::HeadForm).
-    pub(super) distances: bool,
 }
 
 impl Heads<'_> {
@@ -38,28 +33,13 @@ impl Heads<'_> {
         split: &EvaluationSplit<'_>,
         range: Range<usize>,
     ) -> Result<Tensor, TrainError> {
-        let classifier = self.parameters.classifier();
-        let linear = match classifier {
-            Classifier::Linear => self.unit_centre.is_none() && !self.distances,
-            Classifier::Rescaled => !data.cosine_base(),
-            Classifier::Cosine | Classifier::Aligned => false,
-        };
-        if linear {
-            // Linear in the features, so the mean of the features does.
-            let inputs = data.inputs(split.mean_view(range)?, classifier)?;
-            return self.parameters.logits(&inputs, Precision::F32);
+        let logits = |features| self.logits.logits(&data.rows(features), Precision::F32);
+        if self.logits.is_linear(data) {
+            return logits(split.mean_view(range)?);
         }
         let mut mean: Option<Tensor> = None;
         for view in split.views(&range)? {
-            let shared = self.distances.then(|| half_squares(&view)).transpose()?;
-            let inputs = match &self.unit_centre {
-                Some(centre) => Inputs::Features(unit_rows(&view.f_sub(centre)?)?),
-                None => data.inputs(view, classifier)?,
-            };
-            let mut logits = self.parameters.logits(&inputs, Precision::F32)?;
-            if let Some(shared) = shared {
-                let _ = logits.f_sub_(&shared)?;
-            }
+            let logits = logits(view)?;
             mean = Some(match mean {
                 None => logits,
                 Some(first) => first.f_lerp(&logits, 0.5)?,
@@ -67,12 +47,6 @@ impl Heads<'_> {
         }
         mean.ok_or_else(|| TrainError::Torch("a split without views".to_owned()))
     }
-}
-
-/// |f|²/2 of each row, `[n, 1]`.
-fn half_squares(rows: &Tensor) -> Result<Tensor, TrainError> {
-    let squares = rows.f_square()?.f_sum_dim_intlist([1_i64].as_slice(), true, Kind::Float)?;
-    Ok(squares.f_mul_scalar(0.5)?)
 }
 
 /// Mean of per-class accuracies of each head, an exact fraction: what epochs are chosen by, the earliest of equals. Counted
@@ -228,7 +202,7 @@ fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head::Head;
+    use crate::{classifier::Linear, head::Head};
     use cache::{FeatureCache, synthetic::SyntheticCache};
     use experiment::metrics::NLL;
 
@@ -241,8 +215,8 @@ mod tests {
         let data = Data::new(&cache, Device::Cpu, true, false).unwrap();
         let classes = data.class_counts.classes();
         let linear: Vec<_> = (0..3).map(|seed| Head::fresh(classes, data.dim, seed)).collect();
-        let parameters = Parameters::linear(&linear, Device::Cpu).unwrap();
-        let heads = Heads { parameters: &parameters, count: 3, unit_centre: None, distances: false };
+        let logits = Linear::new(&linear, Device::Cpu).unwrap();
+        let heads = Heads { logits: &logits, count: 3 };
         let measured = |update: &dyn Fn(&mut [Evaluation]) -> Result<(), TrainError>| {
             let mut evaluations = vec![Evaluation::new(data.class_counts); 3];
             update(&mut evaluations).unwrap();

@@ -1,10 +1,7 @@
 //! One piece of work from start to finish: train, choose epochs, measure.
 
 use super::{
-    area,
-    bridge::{from_f32, size},
-    classifier::Parameters,
-    closed_form,
+    area, classifier, closed_form,
     data::{Data, pieces},
     error::TrainError,
     evaluate::Heads,
@@ -143,16 +140,8 @@ fn run_post_hoc(
 
 /// Measures linear heads of one form.
 fn measure(heads: Vec<Head>, form: &HeadForm, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
-    let unit_centre = match form {
-        HeadForm::UnitFeatures { centre } if centre.is_empty() => {
-            Some(from_f32(&vec![0.0; data.dim], &[1, size(data.dim)], data.device)?)
-        }
-        HeadForm::UnitFeatures { centre } => Some(from_f32(centre, &[1, size(centre.len())], data.device)?),
-        HeadForm::Linear | HeadForm::Distance | HeadForm::Aligned(_) => None,
-    };
-    let parameters = Parameters::linear(&heads, data.device)?;
-    let distances = *form == HeadForm::Distance;
-    let together = Heads { parameters: &parameters, count: heads.len(), unit_centre, distances };
+    let logits = classifier::of_form(form, &heads, data.device)?;
+    let together = Heads { logits: &*logits, count: heads.len() };
     let val = states::validate(&together, data)?;
     states::measure(&together, heads, data, &vec![0; together.count], &val)
 }
@@ -169,7 +158,7 @@ fn run_sgd(
     let (heads, classes, stream) = (jobs.len(), data.class_counts.classes(), key.stream);
     let mut group = start_group(&key, &jobs, data)?;
     let mut diverged_at: Vec<Option<usize>> = vec![None; heads];
-    let mut tracker = Tracker::new(protocols, &group.parameters, heads, data)?;
+    let mut tracker = Tracker::new(protocols, &*group.parameters, heads, data)?;
     let rows = if key.whole_batches { usize::MAX } else { rows_at_once(heads * classes) };
     let mut orders = SampleOrders::new(
         stream.sampler,
@@ -181,10 +170,9 @@ fn run_sgd(
     for epoch in 0..stream.epochs {
         group.start_epoch(epoch)?;
         let augmented = (stream.view == TrainView::Augmented).then_some(epoch);
-        let pass = data.pass(orders.next_epoch(), augmented, key.classifier)?;
+        let pass = data.pass(orders.next_epoch(), augmented)?;
         for range in pieces(pass.len(), stream.batch_size) {
-            let (inputs, labels) = data.batch(&pass, range)?;
-            group.step(&inputs, &labels, rows)?;
+            group.step(data, &pass, range, rows)?;
             if interrupt.requested() {
                 return Err(TrainError::Interrupted);
             }
@@ -196,7 +184,7 @@ fn run_sgd(
                 diverged.get_or_insert(done);
             }
         }
-        tracker.end_epoch(&group.parameters, done, stream.epochs, data)?;
+        tracker.end_epoch(&*group.parameters, done, stream.epochs, data)?;
         advance(heads as u64);
         if diverged_at.iter().all(Option::is_some) {
             // Nothing left to train; the bar still counts the epochs.
@@ -204,7 +192,7 @@ fn run_sgd(
             break;
         }
     }
-    let states = tracker.finish(&group.parameters, stream.epochs, data)?;
+    let states = tracker.finish(&*group.parameters, stream.epochs, data)?;
     let seconds = started.elapsed().as_secs_f64() / heads.max(1) as f64;
     let fitted = jobs.into_iter().zip(diverged_at).zip(states);
     Ok(fitted
@@ -268,6 +256,6 @@ pub(super) fn start_group(
         })
         .collect();
     let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
-    let parameters = Parameters::start(key.classifier, start, &recipes, data.device)?;
+    let parameters = classifier::start(key.classifier, start, &recipes, data.device)?;
     HeadGroup::new(parameters, &members, losses, key.precision, data.device)
 }

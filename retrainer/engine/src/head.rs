@@ -55,6 +55,12 @@ pub struct Alignment {
 }
 
 impl Head {
+    /// A head with these weights, `[C, D]` row-major, and biases `[C]`.
+    pub(crate) fn of_rows(weight: Vec<f32>, bias: Vec<f32>, form: HeadForm) -> Self {
+        let classes = bias.len();
+        Self { classes, dim: weight.len() / classes.max(1), weight, bias, form }
+    }
+
     /// The stage-1 head in its own form.
     ///
     /// Of a cosine head the directions alone decide: its rows are brought to one length, the mean of theirs, which stands

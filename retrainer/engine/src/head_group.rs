@@ -3,7 +3,7 @@
 use super::{
     bridge::{from_f64, size, to_f32},
     classifier::{Parameters, lengths},
-    data::Inputs,
+    data::{Data, Pass, pieces},
     error::TrainError,
     loss::LossRows,
     momentum::MomentumScale,
@@ -13,12 +13,13 @@ use experiment::{
     methods::{Reduction, SgdSettings},
     plan::Precision,
 };
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// Heads in training.
 #[derive(Debug)]
 pub(super) struct HeadGroup {
-    pub(super) parameters: Parameters,
+    pub(super) parameters: Box<Parameters>,
     /// Momentum of each trained tensor, divided by the scale of [`MomentumScale`].
     momenta: Vec<Tensor>,
     /// Weight decay of each trained tensor, `[1, H·columns]`, where any head has one.
@@ -52,7 +53,7 @@ pub(super) struct Member<'job> {
 impl HeadGroup {
     /// Starts heads at given parameters.
     pub(super) fn new(
-        parameters: Parameters,
+        parameters: Box<Parameters>,
         members: &[Member<'_>],
         losses: Vec<(Loss, Reduction)>,
         precision: Precision,
@@ -139,29 +140,33 @@ impl HeadGroup {
         Ok(())
     }
 
-    /// One step of all heads on the same batch with labels `[B]`.
+    /// One step of all heads on the samples of a pass in `range`.
     ///
-    /// The batch is worked on in pieces of at most `rows`, so that full batches need no more memory than small ones.
-    pub(super) fn step(&mut self, inputs: &Inputs, labels: &Tensor, rows: usize) -> Result<(), TrainError> {
+    /// They are worked on in pieces of at most `rows`, so that full batches need no more memory than small ones.
+    pub(super) fn step(
+        &mut self,
+        data: &Data<'_>,
+        pass: &Pass,
+        range: Range<usize>,
+        rows: usize,
+    ) -> Result<(), TrainError> {
         let step = self.scale.step();
         if step.rescale != 1.0 {
             for momentum in &mut self.momenta {
                 let _ = momentum.f_mul_scalar_(step.rescale)?;
             }
         }
-        let divisor = self.loss.divisor(labels)?;
+        let divisor = self.loss.divisor(&pass.labels(&range)?)?;
         let factor = 1.0 / (divisor.shared() * step.scale);
-        let batch = labels.size().first().copied().unwrap_or(0);
-        let rows = size(rows.max(1));
-        for start in (0..batch).step_by(usize::try_from(rows).unwrap_or(1)) {
-            let length = rows.min(batch - start);
-            let (x, y) = (inputs.narrow(start, length)?, labels.f_narrow(0, start, length)?);
-            let logits = self.parameters.logits(&x, self.precision)?;
+        for piece in pieces(range.len(), rows) {
+            let piece = range.start + piece.start..range.start + piece.end;
+            let (batch, labels) = (data.batch(pass, piece.clone()), pass.labels(&piece)?);
+            let logits = self.parameters.logits(&batch, self.precision)?;
             let kept = self.parameters.keeps_logits().then(|| logits.f_alias_copy()).transpose()?;
-            let gradient = self.loss.gradient(&logits, &y, &divisor)?;
+            let gradient = self.loss.gradient(&logits, &labels, &divisor)?;
             self.parameters.add_gradients(
                 &mut self.momenta,
-                &x,
+                &batch,
                 kept.as_ref(),
                 &gradient,
                 factor,

@@ -11,7 +11,7 @@
 //! W ← W − η ⊙ M
 //! ```
 //!
-//! `classifier.rs` has the same for heads that are not linear in their parameters. Nothing reduces across heads: a head that diverges becomes NaN alone, and a head in a group equals the same head alone.
+//! `classifier/` has the same for heads that are not linear in their parameters, a file each. Nothing reduces across heads: a head that diverges becomes NaN alone, and a head in a group equals the same head alone.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! The weight states of a group that protocols choose, each measured on the test split once.
 
 use super::{
-    classifier::Parameters,
+    classifier::{Parameters, Place},
     data::Data,
     error::TrainError,
     evaluate::{self, Heads},
@@ -62,7 +62,7 @@ impl Tracker {
         epochs: usize,
         data: &Data<'_>,
     ) -> Result<(), TrainError> {
-        let now = Heads { parameters, count: self.curves.len(), unit_centre: None, distances: false };
+        let now = Heads { logits: parameters, count: self.curves.len() };
         // The last epoch's validation accuracy is recorded with every protocol.
         if self.best_val.is_some() || done == epochs {
             self.val = validate(&now, data)?;
@@ -118,7 +118,7 @@ impl Tracker {
 /// The best epoch of each head so far and the weights it had then.
 #[derive(Debug)]
 struct Best {
-    parameters: Parameters,
+    parameters: Box<Parameters>,
     epochs: Vec<usize>,
     scores: Vec<f64>,
     /// Validation accuracy at that epoch.
@@ -149,7 +149,7 @@ impl Best {
         {
             if score > *best {
                 (*best, *best_epoch, *best_val) = (score, epoch, val);
-                self.parameters.copy_head(parameters, head, heads)?;
+                self.parameters.copy_head(parameters, Place { head, heads })?;
             }
         }
         Ok(())
@@ -164,7 +164,7 @@ impl Best {
         let mut states: Vec<Option<State>> = known.collect();
         let missing: Vec<usize> =
             (0..heads).filter(|&i| states.get(i).is_some_and(Option::is_none)).collect();
-        let measured = measure_heads(&self.parameters, &missing, heads, &self.epochs, &self.val, data)?;
+        let measured = measure_heads(&*self.parameters, &missing, heads, &self.epochs, &self.val, data)?;
         for (index, state) in missing.into_iter().zip(measured) {
             if let Some(slot) = states.get_mut(index) {
                 *slot = Some(state);
@@ -192,19 +192,13 @@ fn measure_heads(
         return Ok(Vec::new());
     }
     let base = data.stage1.as_ref();
-    let linear = some.iter().map(|&head| parameters.head(head, heads, base));
+    let linear = some.iter().map(|&head| parameters.head(Place { head, heads }, base));
     let linear = linear.collect::<Result<Vec<_>, _>>()?;
     let picked = (some.len() < heads).then(|| parameters.select(some, heads)).transpose()?;
-    let parameters = picked.as_ref().unwrap_or(parameters);
+    let logits = picked.as_deref().unwrap_or(parameters);
     let pick = |index: &usize| (epochs.get(*index).copied().unwrap_or(0), val.get(*index).copied().flatten());
     let (epochs, val): (Vec<usize>, Vec<Option<f64>>) = some.iter().map(pick).unzip();
-    measure(
-        &Heads { parameters, count: some.len(), unit_centre: None, distances: false },
-        linear,
-        data,
-        &epochs,
-        &val,
-    )
+    measure(&Heads { logits, count: some.len() }, linear, data, &epochs, &val)
 }
 
 /// Validation accuracy of each head, where there is a validation split.
