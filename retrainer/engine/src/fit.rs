@@ -13,10 +13,10 @@ use super::{
 };
 use experiment::plan::memory::rows_at_once;
 use experiment::{
-    head::{Fit, Loss, Recipe},
+    head::{Loss, Recipe, Untrained},
     methods::{Init, Reduction, TrainView},
     metrics::Metrics,
-    plan::{GroupKey, HeadJob, HeadTask, Work},
+    plan::{GroupKey, HeadJob, HeadTask, UntrainedJob, Work},
     select::Protocols,
 };
 use program::interrupt::Interrupt;
@@ -89,26 +89,25 @@ pub fn run(
 ) -> Result<Vec<FittedHead>, TrainError> {
     let _guard = tch::no_grad_guard();
     match work {
-        Work::PostHoc(tasks) => run_post_hoc(tasks, data, advance),
+        Work::Untrained(jobs) => run_untrained(jobs, data, advance),
         Work::Sgd { key, heads } => run_sgd(key, heads, data, protocols, interrupt, advance),
     }
 }
 
-fn run_post_hoc(
-    tasks: Vec<HeadTask>,
+fn run_untrained(
+    jobs: Vec<UntrainedJob>,
     data: &Data<'_>,
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
     let started = Instant::now();
-    let heads = tasks
+    let heads = jobs
         .iter()
-        .map(|task| match &task.spec.fit {
-            Fit::PostHoc(change) => {
+        .map(|job| match &job.head {
+            Untrained::Adjusted(change) => {
                 let stage1 = data.stage1.as_ref().ok_or(TrainError::MissingHead)?;
                 Ok(post_hoc::adjust(stage1, change))
             }
-            Fit::ClosedForm(form) => closed_form::head(*form, data),
-            Fit::Sgd(_) => Err(TrainError::Worker("a trained head among adjusted ones".to_owned())),
+            Untrained::ClosedForm(form) => closed_form::head(*form, data),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let mut states: Vec<Option<State>> = heads.iter().map(|_| None).collect();
@@ -126,8 +125,8 @@ fn run_post_hoc(
     }
     advance(heads.len() as u64);
     let seconds = started.elapsed().as_secs_f64() / heads.len().max(1) as f64;
-    let fitted = tasks.into_iter().zip(states).map(|(task, last)| FittedHead {
-        task,
+    let fitted = jobs.into_iter().zip(states).map(|(job, last)| FittedHead {
+        task: job.task,
         diverged_at: None,
         last,
         val_selected: None,

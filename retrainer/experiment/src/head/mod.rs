@@ -179,22 +179,22 @@ pub enum ClosedForm {
     },
 }
 
-/// How the weights of a head come about.
+/// A head that needs no training.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fit {
-    /// The stage-1 head, adjusted; no training.
-    PostHoc(PostHoc),
+pub enum Untrained {
+    /// The stage-1 head, adjusted.
+    Adjusted(PostHoc),
     /// From sums over the training features.
     ClosedForm(ClosedForm),
-    /// SGD; shared, because heads of a grid often differ in nothing but learning rate and seed.
-    Sgd(Arc<Recipe>),
 }
 
-/// A head as its method specifies it for given class counts and hyper-parameters.
+/// A head as its method specifies it for given class counts and hyper-parameters: how its weights come about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeadSpec {
-    /// How the weights come about.
-    pub fit: Fit,
+pub enum HeadSpec {
+    /// Without training.
+    Untrained(Untrained),
+    /// By SGD; shared, because heads of a grid often differ in nothing but learning rate and seed.
+    Sgd(Arc<Recipe>),
 }
 
 impl HeadSpec {
@@ -205,24 +205,24 @@ impl HeadSpec {
 
     /// A head trained by SGD.
     pub fn recipe(recipe: Recipe) -> Self {
-        Self { fit: Fit::Sgd(Arc::new(recipe)) }
+        Self::Sgd(Arc::new(recipe))
     }
 
     /// An adjusted stage-1 head.
     pub fn post_hoc(post_hoc: PostHoc) -> Self {
-        Self { fit: Fit::PostHoc(post_hoc) }
+        Self::Untrained(Untrained::Adjusted(post_hoc))
     }
 
     /// A head in closed form.
     pub fn closed_form(closed_form: ClosedForm) -> Self {
-        Self { fit: Fit::ClosedForm(closed_form) }
+        Self::Untrained(Untrained::ClosedForm(closed_form))
     }
 
     /// What SGD needs to know, where the head is trained.
     pub fn trained(&self) -> Option<&Recipe> {
-        match &self.fit {
-            Fit::Sgd(recipe) => Some(recipe),
-            Fit::PostHoc(_) | Fit::ClosedForm(_) => None,
+        match self {
+            Self::Sgd(recipe) => Some(recipe),
+            Self::Untrained(_) => None,
         }
     }
 }

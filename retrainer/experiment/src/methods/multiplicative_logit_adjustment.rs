@@ -31,7 +31,7 @@ pub(super) static METHOD: Method = Method {
 mod tests {
     use super::*;
     use crate::{
-        head::Fit,
+        head::Untrained,
         methods::{Given, Params},
     };
     use cache::ClassCounts;
@@ -40,7 +40,9 @@ mod tests {
     fn scales_are_powers_of_the_inverse_prior() {
         let counts = ClassCounts::new(vec![75, 25]).unwrap();
         let params = Params::resolve(&METHOD, &[("tau", Given::Number(0.5))]).unwrap();
-        let Fit::PostHoc(change) = (METHOD.build)(&counts, &params).fit else { panic!() };
+        let HeadSpec::Untrained(Untrained::Adjusted(change)) = (METHOD.build)(&counts, &params) else {
+            panic!()
+        };
         // (3/4) ** -0.5 and (1/4) ** -0.5.
         assert!((change.scale[0] - 1.154_700_538_379_251_7).abs() < 1e-15);
         assert!((change.scale[1] - 2.0).abs() < 1e-15);

@@ -2,7 +2,7 @@
 
 use crate::{
     head::{
-        Classifier, Family, Fit, HeadSpec, Recipe,
+        Classifier, Family, HeadSpec, Recipe, Untrained,
         loss::{FOCAL, SCALE, SMOOTHING, Term, WEIGHT},
     },
     methods::{Exact, Sampler, SgdSettings, TrainView},
@@ -87,21 +87,26 @@ impl PlannedWork {
     /// The heads with what their methods decide for these class counts: ready to be done.
     pub fn prepare(self, class_counts: &ClassCounts) -> Work {
         let mut previous: Option<HeadSpec> = None;
-        let tasks = self.heads.into_iter().map(|head| {
+        let (mut untrained, mut trained) = (Vec::new(), Vec::new());
+        for head in self.heads {
             let built = (head.point.method.build)(class_counts, &head.point.params);
             // Equal neighbours share their vectors.
             let spec = previous.take().filter(|spec| *spec == built).unwrap_or(built);
             previous = Some(spec.clone());
-            HeadTask { point: head.point, run_id: head.run_id.into(), spec }
-        });
-        let Some(key) = self.key else { return Work::PostHoc(tasks.collect()) };
-        let heads = tasks.filter_map(|task| {
-            let Fit::Sgd(recipe) = &task.spec.fit else { return None };
-            let recipe = Arc::clone(recipe);
-            let settings = SgdSettings::from_params(&task.point.params);
-            Some(HeadJob { task, recipe, settings })
-        });
-        Work::Sgd { key, heads: heads.collect() }
+            let task = HeadTask { point: head.point, run_id: head.run_id.into() };
+            match spec {
+                HeadSpec::Untrained(head) => untrained.push(UntrainedJob { task, head }),
+                HeadSpec::Sgd(recipe) => {
+                    let settings = SgdSettings::from_params(&task.point.params);
+                    trained.push(HeadJob { task, recipe, settings });
+                }
+            }
+        }
+        // A piece was made of heads of one kind, and what a method builds is of one kind.
+        match self.key {
+            None => Work::Untrained(untrained),
+            Some(key) => Work::Sgd { key, heads: trained },
+        }
     }
 }
 
@@ -112,8 +117,15 @@ pub struct HeadTask {
     pub point: Point,
     /// Identity of the run.
     pub run_id: String,
-    /// What the method decided.
-    pub spec: HeadSpec,
+}
+
+/// A head without training.
+#[derive(Clone, Debug)]
+pub struct UntrainedJob {
+    /// The head.
+    pub task: HeadTask,
+    /// How its weights come about.
+    pub head: Untrained,
 }
 
 /// A head that SGD trains.
@@ -130,8 +142,8 @@ pub struct HeadJob {
 /// A piece of work for one worker.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// Heads without training (adjusted or in closed form), evaluated together.
-    PostHoc(Vec<HeadTask>),
+    /// Heads without training, evaluated together.
+    Untrained(Vec<UntrainedJob>),
     /// Heads that share every batch, trained by one wide GEMM.
     Sgd {
         /// What they share.
@@ -145,7 +157,7 @@ impl Work {
     /// Number of heads.
     pub fn heads(&self) -> usize {
         match self {
-            Self::PostHoc(heads) => heads.len(),
+            Self::Untrained(heads) => heads.len(),
             Self::Sgd { heads, .. } => heads.len(),
         }
     }

@@ -7,7 +7,7 @@ use super::{
     precision::Precision,
 };
 use crate::{
-    head::{Classifier, ClosedForm, Fit, HeadSpec, Recipe},
+    head::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
     methods::{Init, SgdSettings, TrainView, Value},
     records,
     select::Protocols,
@@ -320,12 +320,12 @@ pub fn record_params(point: &Point, test_time_augmentation: bool, precision: Pre
 
 fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {
     let method = point.method.name;
-    let (needs_head, finite) = match &spec.fit {
-        Fit::PostHoc(change) => (true, change.is_finite()),
-        Fit::ClosedForm(ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_)) => {
+    let (needs_head, finite) = match spec {
+        HeadSpec::Untrained(Untrained::Adjusted(change)) => (true, change.is_finite()),
+        HeadSpec::Untrained(Untrained::ClosedForm(ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_))) => {
             (false, cache.class_counts().missing().is_empty())
         }
-        Fit::Sgd(recipe) => {
+        HeadSpec::Sgd(recipe) => {
             let settings = SgdSettings::from_params(&point.params);
             if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
                 return Err(PlanError::MissingAugmented { method });
