@@ -2,7 +2,7 @@
 
 use super::{
     bridge::{from_f64, size, to_f32},
-    classifier::{Parameters, lengths},
+    classifier::{Parameters, Pull, lengths},
     data::{Data, Pass, pieces},
     error::TrainError,
     loss::LossRows,
@@ -164,14 +164,8 @@ impl HeadGroup {
             let logits = self.parameters.logits(&batch, self.precision)?;
             let kept = self.parameters.keeps_logits().then(|| logits.f_alias_copy()).transpose()?;
             let gradient = self.loss.gradient(&logits, &labels, &divisor)?;
-            self.parameters.add_gradients(
-                &mut self.momenta,
-                &batch,
-                kept.as_ref(),
-                &gradient,
-                factor,
-                self.precision,
-            )?;
+            let pull = Pull { batch: &batch, logits: kept, gradient, factor, precision: self.precision };
+            self.parameters.add_gradients(&mut self.momenta, &pull)?;
         }
         let trained = self.parameters.trained();
         let state = self.momenta.iter_mut().zip(&self.decays).zip(&self.rates);

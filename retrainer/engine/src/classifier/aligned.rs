@@ -1,6 +1,6 @@
 //! `(1 + σ(c·f + c₀) a_k) z_k + σ(c·f + c₀) d_k` with the logits z of the fixed stage-1 head: DisAlign.
 
-use super::{Change, Classifier, Logits, Parameters, Place, columns_of, mismatch, rows_of};
+use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns_of, mismatch, rows_of};
 use crate::{
     bridge::size,
     data::Batch,
@@ -73,15 +73,8 @@ impl Classifier for Aligned {
         ]
     }
 
-    fn add_gradients(
-        &self,
-        momenta: &mut [Tensor],
-        batch: &Batch<'_>,
-        _logits: Option<&Tensor>,
-        gradient: &Tensor,
-        factor: f64,
-        _precision: Precision,
-    ) -> Result<(), TrainError> {
+    fn add_gradients(&self, momenta: &mut [Tensor], pull: &Pull<'_>) -> Result<(), TrainError> {
+        let Pull { batch, gradient, factor, .. } = pull;
         let [by_confidence, by_confidence_bias, by_scale, by_offset] = momenta else {
             return Err(mismatch());
         };
@@ -89,7 +82,7 @@ impl Classifier for Aligned {
         let features = batch.features()?;
         let gradient = gradient.f_view([rows_of(features), columns_of(&self.confidence_bias), -1])?;
         let sum = |tensor: &Tensor, dim: i64| tensor.f_sum_dim_intlist([dim].as_slice(), false, Kind::Float);
-        let weighted = gradient.f_mul(&sigma)?.f_mul_scalar(factor)?;
+        let weighted = gradient.f_mul(&sigma)?.f_mul_scalar(*factor)?;
         let _ = by_offset.f_add_(&sum(&weighted, 0)?.f_view([1, -1])?)?;
         let _ = by_scale.f_add_(&sum(&weighted.f_mul(&base)?, 0)?.f_view([1, -1])?)?;
         // [B, H]

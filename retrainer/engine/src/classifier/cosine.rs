@@ -3,7 +3,7 @@
 //! The normalisation of the weights costs no pass over them in the forward product: it is a factor of each column of the
 //! logits.
 
-use super::{Change, Classifier, Logits, Parameters, Place, columns, lengths, mismatch};
+use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns, lengths, mismatch};
 use crate::{
     bridge::{from_f64, size},
     data::Batch,
@@ -53,21 +53,14 @@ impl Classifier for Cosine {
         Some(&self.weight)
     }
 
-    fn add_gradients(
-        &self,
-        momenta: &mut [Tensor],
-        batch: &Batch<'_>,
-        logits: Option<&Tensor>,
-        gradient: &Tensor,
-        factor: f64,
-        precision: Precision,
-    ) -> Result<(), TrainError> {
+    fn add_gradients(&self, momenta: &mut [Tensor], pull: &Pull<'_>) -> Result<(), TrainError> {
+        let Pull { batch, logits, gradient, factor, precision } = pull;
         let ([by_weight], Some(logits)) = (momenta, logits) else { return Err(mismatch()) };
         let lengths = lengths(&self.weight)?;
         let radial = logits.f_mul(gradient)?.f_sum_dim_intlist([0_i64].as_slice(), true, Kind::Float)?;
         let columns = gradient.f_mul(&self.scale.f_div(&lengths)?)?;
-        product::accumulate(by_weight, batch.unit_features()?, &columns, factor, precision)?;
-        let radial = radial.f_div(&lengths.f_square()?)?.f_mul_scalar(-factor)?;
+        product::accumulate(by_weight, batch.unit_features()?, &columns, *factor, *precision)?;
+        let radial = radial.f_div(&lengths.f_square()?)?.f_mul_scalar(-*factor)?;
         let _ = by_weight.f_addcmul_(&self.weight, &radial)?;
         Ok(())
     }

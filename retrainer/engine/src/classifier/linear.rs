@@ -1,6 +1,6 @@
 //! `w_k·f + b_k`.
 
-use super::{Change, Classifier, Logits, Parameters, Place, columns, mismatch, rows_of};
+use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns, mismatch, rows_of};
 use crate::{
     bridge::{from_f32, size},
     data::{Batch, Data},
@@ -51,18 +51,11 @@ impl Classifier for Linear {
         Some(&self.weight)
     }
 
-    fn add_gradients(
-        &self,
-        momenta: &mut [Tensor],
-        batch: &Batch<'_>,
-        _logits: Option<&Tensor>,
-        gradient: &Tensor,
-        factor: f64,
-        precision: Precision,
-    ) -> Result<(), TrainError> {
+    fn add_gradients(&self, momenta: &mut [Tensor], pull: &Pull<'_>) -> Result<(), TrainError> {
+        let Pull { batch, gradient, factor, precision, .. } = pull;
         let [by_weight, by_bias] = momenta else { return Err(mismatch()) };
-        product::accumulate(by_weight, batch.features()?, gradient, factor, precision)?;
-        let ones = Tensor::f_full([1, rows_of(gradient)], factor, (Kind::Float, gradient.device()))?;
+        product::accumulate(by_weight, batch.features()?, gradient, *factor, *precision)?;
+        let ones = Tensor::f_full([1, rows_of(gradient)], *factor, (Kind::Float, gradient.device()))?;
         let _ = by_bias.f_addmm_(&ones, gradient)?;
         Ok(())
     }

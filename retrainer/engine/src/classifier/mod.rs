@@ -56,17 +56,8 @@ pub(super) trait Classifier: Logits {
         None
     }
 
-    /// Adds `factor` times the gradients of the parameters to `momenta`, one for each of [`Self::trained`]; `logits` are
-    /// those of [`Logits::logits`], if [`Self::keeps_logits`].
-    fn add_gradients(
-        &self,
-        momenta: &mut [Tensor],
-        batch: &Batch<'_>,
-        logits: Option<&Tensor>,
-        gradient: &Tensor,
-        factor: f64,
-        precision: Precision,
-    ) -> Result<(), TrainError>;
+    /// Adds the gradients of the parameters to `momenta`, one for each of [`Self::trained`].
+    fn add_gradients(&self, momenta: &mut [Tensor], pull: &Pull<'_>) -> Result<(), TrainError>;
 
     /// Whether gradients need the logits again.
     fn keeps_logits(&self) -> bool {
@@ -78,6 +69,20 @@ pub(super) trait Classifier: Logits {
 
     /// One head on the host; `base` is the stage-1 head that some classifiers stand on.
     fn head(&self, place: Place, base: Option<&Head>) -> Result<Head, TrainError>;
+}
+
+/// What a batch wants of the logits, and so of the parameters.
+#[derive(Debug)]
+pub(super) struct Pull<'a> {
+    pub(super) batch: &'a Batch<'a>,
+    /// Those of [`Logits::logits`], where the classifier [keeps](Classifier::keeps_logits) them.
+    pub(super) logits: Option<Tensor>,
+    /// G, `[B, H·C]`.
+    pub(super) gradient: Tensor,
+    /// What gradients by parameters are multiplied by.
+    pub(super) factor: f64,
+    /// That of products with trained weights.
+    pub(super) precision: Precision,
 }
 
 /// The parameters of a group's heads, of whatever classifier.

@@ -1,6 +1,6 @@
 //! `s_k · z_k` with the logits z of the fixed stage-1 head: LWS.
 
-use super::{Change, Classifier, Logits, Parameters, Place, columns_of, mismatch, rows_of};
+use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns_of, mismatch, rows_of};
 use crate::{
     bridge::size,
     data::{Batch, Data},
@@ -41,20 +41,13 @@ impl Classifier for Rescaled {
         vec![(&self.scale, false)]
     }
 
-    fn add_gradients(
-        &self,
-        momenta: &mut [Tensor],
-        batch: &Batch<'_>,
-        _logits: Option<&Tensor>,
-        gradient: &Tensor,
-        factor: f64,
-        _precision: Precision,
-    ) -> Result<(), TrainError> {
+    fn add_gradients(&self, momenta: &mut [Tensor], pull: &Pull<'_>) -> Result<(), TrainError> {
+        let Pull { batch, gradient, factor, .. } = pull;
         let [by_scale] = momenta else { return Err(mismatch()) };
         let base = batch.kept_base_logits()?;
         let product = gradient.f_view([rows_of(base), -1, columns_of(base)])?.f_mul(&base.f_unsqueeze(1)?)?;
         let sum = product.f_sum_dim_intlist([0_i64].as_slice(), false, Kind::Float)?;
-        let _ = by_scale.f_add_(&sum.f_view([1, -1])?.f_mul_scalar(factor)?)?;
+        let _ = by_scale.f_add_(&sum.f_view([1, -1])?.f_mul_scalar(*factor)?)?;
         Ok(())
     }
 
