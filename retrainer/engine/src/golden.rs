@@ -210,6 +210,30 @@ fn losses_and_gradients_equal_recorded_values() {
             gradient: [0.052_183_1, 0.007_804_95, 0.023_447_38, -0.086_942_43, 0.003_506_99],
         },
         Golden {
+            name: "Seesaw",
+            loss: loss_of("seesaw", &[]),
+            reduction: WeightedMean,
+            scale: 1.0,
+            value: 1.084_246_5,
+            gradient: [0.190_974_98, 0.015_676_18, 0.047_093_85, -0.255_688_7, 0.001_943_7],
+        },
+        Golden {
+            name: "Seesaw without compensation",
+            loss: loss_of("seesaw", &[("compensation", number(0.0))]),
+            reduction: WeightedMean,
+            scale: 1.0,
+            value: 0.903_529_973_6,
+            gradient: [0.141_347_1, 0.021_141_09, 0.063_511_35, -0.228_620_83, 0.002_621_29],
+        },
+        Golden {
+            name: "Seesaw without mitigation",
+            loss: loss_of("seesaw", &[("mitigation", number(0.0))]),
+            reduction: WeightedMean,
+            scale: 1.0,
+            value: 1.191_368_289_4,
+            gradient: [0.188_097_05, 0.015_439_95, 0.046_384_16, -0.256_858_78, 0.006_937_62],
+        },
+        Golden {
             name: "LDAM",
             loss: loss_of("ldam", &[]),
             reduction: WeightedMean,
@@ -254,9 +278,18 @@ fn autograd_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: 
         margin[y] = loss.margin[y];
         let adjusted =
             z.get(b as i64).view([1, c as i64]) * row(&loss.scale) + row(&loss.offset) - row(&margin);
+        let adjusted = match loss.family {
+            Family::Seesaw => {
+                let log_p = adjusted.detach().log_softmax(1, Kind::Double);
+                let own = log_p.double_value(&[0, y as i64]).max(0.01_f64.ln());
+                let sizes: Vec<f64> = loss.mitigation.iter().map(|m| m - loss.mitigation[y]).collect();
+                adjusted + row(&sizes).clamp_max(0.0) + (log_p - own).clamp_min(0.0) * loss.compensation
+            }
+            Family::Softmax | Family::SigmoidBce | Family::SoftmaxBce => adjusted,
+        };
         let (log_p, log_miss) = match loss.family {
             Family::SigmoidBce => (adjusted.log_sigmoid(), (-&adjusted).log_sigmoid()),
-            Family::Softmax | Family::SoftmaxBce => {
+            Family::Softmax | Family::SoftmaxBce | Family::Seesaw => {
                 let log_p = adjusted.log_softmax(1, Kind::Double);
                 let log_miss = (1.0_f64 - log_p.exp()).log();
                 (log_p, log_miss)
@@ -267,7 +300,7 @@ fn autograd_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: 
             (0..c).map(|k| delta / c as f64 + if k == y { 1.0 - delta } else { 0.0 }).collect();
         let rest: Vec<f64> = target.iter().map(|t| 1.0 - t).collect();
         let value = match loss.family {
-            Family::Softmax => {
+            Family::Softmax | Family::Seesaw => {
                 let modulator = (1.0_f64 - log_p.exp().get(0).get(y as i64)).pow_tensor_scalar(loss.focal);
                 -(log_p * row(&target)).sum(Kind::Double) * modulator
             }
@@ -291,19 +324,35 @@ fn autograd_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: 
 }
 
 fn any_family() -> impl Strategy<Value = Family> {
-    prop_oneof![Just(Family::Softmax), Just(Family::SigmoidBce), Just(Family::SoftmaxBce)]
+    prop_oneof![
+        Just(Family::Softmax),
+        Just(Family::SigmoidBce),
+        Just(Family::SoftmaxBce),
+        Just(Family::Seesaw)
+    ]
 }
 
 fn any_loss() -> impl Strategy<Value = Loss> {
     let vector = |range: std::ops::Range<f64>| proptest::collection::vec(range, 5);
-    (vector(0.3..2.0), vector(-2.0..2.0), vector(0.0..1.0), vector(0.1..3.0), vector(0.0..1.0), 0.0..3.0_f64)
-        .prop_map(|(scale, offset, margin, weight, smoothing, focal)| Loss {
+    let seesaw = (vector(0.0..4.0), 0.0..3.0_f64);
+    (
+        vector(0.3..2.0),
+        vector(-2.0..2.0),
+        vector(0.0..1.0),
+        vector(0.1..3.0),
+        vector(0.0..1.0),
+        0.0..3.0_f64,
+        seesaw,
+    )
+        .prop_map(|(scale, offset, margin, weight, smoothing, focal, (mitigation, compensation))| Loss {
             scale,
             offset,
             margin,
             weight,
             smoothing,
             focal,
+            mitigation,
+            compensation,
             ..Loss::cross_entropy(5)
         })
 }
@@ -401,6 +450,7 @@ fn neutral_parameters_make_every_trained_method_cross_entropy() {
             "grw" | "disalign" => zero(&["rho"]),
             "logit-adjusted-loss" => zero(&["tau"]),
             "vs" => zero(&["gamma", "tau"]),
+            "seesaw" => zero(&["mitigation", "compensation"]),
             "label-smoothing" | "lort" => zero(&["delta"]),
             "label-aware-smoothing" => zero(&["head", "tail"]),
             "ldam" => zero(&["max_margin"]),

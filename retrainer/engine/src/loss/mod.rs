@@ -6,6 +6,7 @@
 
 mod divisor;
 mod lader;
+mod seesaw;
 mod sigmoid_bce;
 mod softmax;
 mod softmax_bce;
@@ -24,6 +25,7 @@ use experiment::{
     methods::Reduction,
 };
 use lader::LaderRows;
+use seesaw::Seesaw;
 use sigmoid_bce::SigmoidBce;
 use softmax::Softmax;
 use softmax_bce::SoftmaxBce;
@@ -48,6 +50,7 @@ fn kernel(family: Family, stack: &Stack<'_>) -> Result<Box<dyn Kernel>, TrainErr
         Family::Softmax => Box::new(Softmax::new(stack)?),
         Family::SigmoidBce => Box::new(SigmoidBce::new(stack)?),
         Family::SoftmaxBce => Box::new(SoftmaxBce),
+        Family::Seesaw => Box::new(Seesaw::new(stack)?),
     })
 }
 

@@ -12,6 +12,8 @@ pub enum Family {
     SigmoidBce,
     /// A binary cross-entropy for each class on p = softmax(z); takes no focal factor.
     SoftmaxBce,
+    /// Softmax cross-entropy of logits that depend on the true class by mitigation and compensation.
+    Seesaw,
 }
 
 /// The training loss of a head; every vector has length C, and neutral values give cross-entropy.
@@ -36,6 +38,10 @@ pub struct Loss {
     pub smoothing: Vec<f64>,
     /// Exponent γ of the focal factor.
     pub focal: f64,
+    /// `p log n_k`: a rarer rival's logit is lowered by its difference from the true class's.
+    pub mitigation: Vec<f64>,
+    /// Exponent q of the ratio of a rival's probability to the true class's.
+    pub compensation: f64,
     /// LADE's regulariser.
     pub lader: Option<Lader>,
 }
@@ -128,6 +134,10 @@ terms! {
     });
     /// γ.
     FOCAL = Term::new("focal", 0.0, Axis::Head, |loss| Cow::Borrowed(std::slice::from_ref(&loss.focal)));
+    /// p log n_k.
+    MITIGATION = Term::new("mitigation", 0.0, Axis::Class, |loss| Cow::Borrowed(&loss.mitigation)).correcting_class_sizes();
+    /// q.
+    COMPENSATION = Term::new("compensation", 0.0, Axis::Head, |loss| Cow::Borrowed(std::slice::from_ref(&loss.compensation)));
     /// α π of [`Lader`].
     LADER_WEIGHT = Term::new("lader weight", 0.0, Axis::Class, |loss| {
         lader(loss, |lader| lader.prior.iter().map(|prior| lader.alpha * prior).collect())
@@ -157,6 +167,8 @@ impl Loss {
             weight: vec![WEIGHT.neutral; classes],
             smoothing: vec![0.0; classes],
             focal: FOCAL.neutral,
+            mitigation: vec![MITIGATION.neutral; classes],
+            compensation: COMPENSATION.neutral,
             lader: None,
         }
     }
@@ -209,16 +221,28 @@ mod tests {
     #[test]
     fn a_number_that_is_none_is_found_in_every_part_of_a_loss() {
         // By name, so that a new part does not compile until it stands here.
-        let Loss { family: _, scale: _, offset: _, margin: _, weight: _, smoothing: _, focal: _, lader } =
-            with_all_terms();
+        let Loss {
+            family: _,
+            scale: _,
+            offset: _,
+            margin: _,
+            weight: _,
+            smoothing: _,
+            focal: _,
+            mitigation: _,
+            compensation: _,
+            lader,
+        } = with_all_terms();
         let Lader { alpha: _, lambda: _, prior: _ } = lader.unwrap();
-        let parts: [(&str, Part); 9] = [
+        let parts: [(&str, Part); 11] = [
             ("scale", |loss| loss.scale.last_mut()),
             ("offset", |loss| loss.offset.last_mut()),
             ("margin", |loss| loss.margin.last_mut()),
             ("weight", |loss| loss.weight.last_mut()),
             ("smoothing", |loss| loss.smoothing.last_mut()),
             ("focal", |loss| Some(&mut loss.focal)),
+            ("mitigation", |loss| loss.mitigation.last_mut()),
+            ("compensation", |loss| Some(&mut loss.compensation)),
             ("lader weight", |loss| loss.lader.as_mut().map(|lader| &mut lader.alpha)),
             ("lader lambda", |loss| loss.lader.as_mut().map(|lader| &mut lader.lambda)),
             ("lader weight", |loss| loss.lader.as_mut().and_then(|lader| lader.prior.last_mut())),

@@ -102,6 +102,7 @@ methods! {
     logit_adjusted_loss
     vs
     cdt
+    seesaw
     re_sampling
     crt
     focal
