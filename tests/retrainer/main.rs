@@ -20,6 +20,7 @@ mod fuzz;
 mod heads;
 mod help;
 mod kills;
+mod laws;
 mod outputs;
 mod program;
 mod readme;

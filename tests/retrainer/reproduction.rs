@@ -1,8 +1,6 @@
 //! The committed reproduction: its tables and figures follow from its records.
 
-use experiment::records::{RunStore, revised, run_id};
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -118,32 +116,4 @@ fn the_carried_images_are_all_that_the_subsets_use() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "[]", "{name}: images that are left out");
     }
-}
-
-/// Records of earlier versions keep their ids: what a program does not compute otherwise today, it finds again. What it does
-/// has another id today, and stands under a name of its own.
-#[test]
-fn committed_runs_have_the_ids_that_their_settings_give() {
-    let (mut kept, mut revised_since) = (0, BTreeSet::new());
-    for scale in ["small", "paper"] {
-        for entry in fs::read_dir(folder(scale).join("runs")).unwrap() {
-            let store = RunStore::open(&entry.unwrap().path()).unwrap();
-            let ids = store.runs().iter().map(|run| &*run.run_id).collect();
-            for (id, record) in store.records(&ids).unwrap() {
-                let of = |params| {
-                    run_id(&record.cache_key, &record.method, params, record.seed, &record.precision)
-                };
-                assert_eq!(of(&record.params), id, "{} {}", record.method, record.params);
-                let today = revised(&record.method, record.params.clone());
-                if of(&today) == id {
-                    assert_eq!(*store.get(&id).unwrap().method, *record.method);
-                    kept += 1;
-                } else {
-                    revised_since.insert(store.get(&id).unwrap().method.to_string());
-                }
-            }
-        }
-    }
-    assert!(kept > 3000, "{kept}");
-    assert_eq!(revised_since.into_iter().collect::<Vec<_>>(), ["lws (revision 1)"]);
 }
