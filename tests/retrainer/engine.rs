@@ -4,7 +4,8 @@ use cache::synthetic::{Pattern, SyntheticCache};
 use cache::{ClassId, FeatureCache, HeadKind, Split, View};
 use engine::{Data, FittedHead, Head, HeadForm, StateKind, run_work};
 use experiment::{
-    methods::{METHODS, Training},
+    head::{ClosedForm, HeadSpec, Untrained},
+    methods::{METHODS, Method, Param, Training},
     metrics::{Evaluation, LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, MetricValues, NLL, TOP1},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
 };
@@ -197,8 +198,15 @@ fn full_batch_training_equals_plain_descent_in_f64() {
 #[test]
 fn adjusted_heads_at_neutral_values_are_the_stage_1_head() {
     let (_folder, cache) = open(&SyntheticCache::default());
-    let grid = "[[method]]\nname = \"stage1\"\n[[method]]\nname = \"tau-norm\"\ntau = 0\n[[method]]\nname = \"logit-adjustment\"\ntau = 0\n[[method]]\nname = \"multiplicative-logit-adjustment\"\ntau = 0\n";
-    let heads = train(&cache, grid, 64);
+    let adjusts = |method: &&&Method| method.neutral.is_some_and(|neutral| neutral.name == "stage1");
+    let table = |method: &&Method| {
+        let line = |param: Param| Some(format!("{} = {}\n", param.name, param.neutral?));
+        let values: String = method.own_params().into_iter().filter_map(line).collect();
+        format!("[[method]]\nname = \"{}\"\n{values}", method.name)
+    };
+    let tables: String = METHODS.iter().filter(adjusts).map(table).collect();
+    let heads = train(&cache, &format!("[[method]]\nname = \"stage1\"\n{tables}"), 64);
+    assert_eq!(heads.len(), 4);
     for head in &heads[1..] {
         assert_eq!(head.state(StateKind::Last).unwrap().head, heads[0].state(StateKind::Last).unwrap().head);
     }
@@ -437,8 +445,7 @@ fn nearest_class_means_are_nearest_in_each_distance() {
     assert_eq!(head.form, HeadForm::Distance);
     let without = Head { form: HeadForm::Linear, ..head.clone() };
     // The mean over classes of one size does not see it; its spread does.
-    let spread =
-        |head: &Head| self::metrics(&cache, &|row| head.logits(row)).get(MAGNITUDE_SPREAD).unwrap();
+    let spread = |head: &Head| self::metrics(&cache, &|row| head.logits(row)).get(MAGNITUDE_SPREAD).unwrap();
     assert!((spread(head) - metrics.get(MAGNITUDE_SPREAD).unwrap()).abs() < 1e-4);
     assert!((spread(&without) - spread(head)).abs() > 1e-3);
 }
@@ -528,7 +535,11 @@ fn ridge_heads_are_where_the_gradient_vanishes() {
     let (rows, labels) = (train_features(&cache), cache.labels(Split::Train));
     let (classes, dim, n) = (cache.class_counts().classes(), cache.dim(), rows.len() as f64);
     for head in &heads {
-        let lambda = head.task.point.params.number("lambda");
+        let HeadSpec::Untrained(Untrained::ClosedForm(ClosedForm::Ridge { lambda })) =
+            head.task.point.params.build(cache.class_counts())
+        else {
+            panic!()
+        };
         let w = weights(head);
         for class in 0..classes {
             let row = &w[class * dim..(class + 1) * dim];

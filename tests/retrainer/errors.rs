@@ -349,10 +349,10 @@ fn a_dry_run_tells_the_memory_that_planning_takes_and_shares_what_seeds_have_in_
         let line = text.lines().find_map(|line| line.strip_prefix("memory")).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
-    let (one, points, seeds) = (megabytes(1, 1), megabytes(1, 10_000), megabytes(10_000, 1));
-    // Ten thousand heads of a kilobyte and a bit; of half of that where they differ in their seeds alone.
+    let (one, points, seeds) = (megabytes(1, 1), megabytes(1, 40_000), megabytes(40_000, 1));
+    // Forty thousand heads of half a kilobyte; of a fifth less where they differ in their seeds alone.
     assert!(
-        (8.0..16.0).contains(&(points - one)) && (4.0..8.0).contains(&(seeds - one)),
+        (17.0..22.0).contains(&(points - one)) && (13.0..17.0).contains(&(seeds - one)),
         "{one} {points} {seeds}"
     );
 }

@@ -7,7 +7,7 @@ use super::{
 use cache::ClassCounts;
 use experiment::{
     head::{Family, Lader, Loss},
-    methods::{Given, METHODS, Method, Params, Reduction, Training},
+    methods::{METHODS, Method, Params, Reduction, Training, Value},
 };
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
@@ -19,10 +19,13 @@ fn class_counts() -> ClassCounts {
     ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap()
 }
 
-fn loss_of(method: &str, given: &[(&str, Given)]) -> Loss {
+fn loss_of(method: &str, given: &[(&str, Value)]) -> Loss {
     let method = Method::find(method).unwrap();
-    let spec = (method.build)(&class_counts(), &Params::resolve(method, given).unwrap());
-    spec.trained().unwrap().loss.clone()
+    loss_with(&Params::resolve(method, given).unwrap())
+}
+
+fn loss_with(params: &Params) -> Loss {
+    params.build(&class_counts()).trained().unwrap().loss.clone()
 }
 
 /// Value and gradient (with the divisor applied) of one loss at logits `[B, C]`.
@@ -55,7 +58,7 @@ struct Golden {
 #[test]
 fn losses_and_gradients_equal_recorded_values() {
     use Reduction::{BatchMean, ElementMean, WeightedMean};
-    let number = Given::Number;
+    let number = Value::Number;
     let cases = [
         Golden {
             name: "CE",
@@ -422,7 +425,7 @@ proptest! {
         direction in proptest::collection::vec(-1.0_f32..1.0, 5),
         label in 0_i64..5,
     ) {
-        let loss = loss_of("lort", &[("delta", Given::Number(delta))]);
+        let loss = loss_of("lort", &[("delta", Value::Number(delta))]);
         let step = 1e-2_f32;
         let at = |sign: f32| {
             let moved: Vec<f32> = logits.iter().zip(&direction).map(|(z, v)| z + sign * step * v).collect();
@@ -435,45 +438,19 @@ proptest! {
     }
 }
 
-/// At its neutral value every method is cross-entropy.
+/// At its neutral values a method has the loss of the one that it reduces to: most have cross-entropy's.
 #[test]
-fn neutral_parameters_make_every_trained_method_cross_entropy() {
-    let neutral = |name: &'static str| -> Option<Vec<(&'static str, Given)>> {
-        let zero = |params: &[&'static str]| {
-            Some(params.iter().map(|param| (*param, Given::Number(0.0))).collect::<Vec<_>>())
-        };
-        match name {
-            // Re-sampling, cRT, LWS, MaxNorm, AREA and the scale of a cosine act outside the loss.
-            "ce" | "custom" | "re-sampling" | "crt" | "lws" | "max-norm" | "area" | "cosine" => Some(vec![]),
-            "focal" | "cdt" => zero(&["gamma"]),
-            "cb-ce" => zero(&["beta"]),
-            "grw" | "disalign" => zero(&["rho"]),
-            "logit-adjusted-loss" => zero(&["tau"]),
-            "vs" => zero(&["gamma", "tau"]),
-            "seesaw" => zero(&["mitigation", "compensation"]),
-            "label-smoothing" | "lort" => zero(&["delta"]),
-            "label-aware-smoothing" => zero(&["head", "tail"]),
-            "ldam" => zero(&["max_margin"]),
-            "ldam-drw" => zero(&["max_margin", "beta"]),
-            // Neutral at equal class counts only, or of another family: below.
-            "balanced-softmax" | "lade" | "cb-bce-softmax" | "cb-bce-sigmoid" => None,
-            other => panic!("say when `{other}` is neutral"),
-        }
+fn neutral_parameters_make_every_trained_method_the_one_that_it_reduces_to() {
+    let at_neutral = |method| {
+        let loss = loss_with(&Params::neutral(method).unwrap());
+        value_and_gradient(&loss, Reduction::WeightedMean, &LOGITS, &LABELS)
     };
-    let expected = value_and_gradient(&loss_of("ce", &[]), Reduction::WeightedMean, &LOGITS, &LABELS);
     for method in METHODS.iter().filter(|method| method.training == Training::Sgd) {
-        if let Some(given) = neutral(method.name) {
-            let got =
-                value_and_gradient(&loss_of(method.name, &given), Reduction::WeightedMean, &LOGITS, &LABELS);
-            assert!((got.0 - expected.0).abs() < 1e-6, "{}", method.name);
-            assert!(got.1.iter().zip(&expected.1).all(|(g, e)| (g - e).abs() < 1e-6), "{}", method.name);
-        }
+        let Some(neutral) = method.neutral else { continue };
+        let (got, expected) = (at_neutral(method), at_neutral(neutral));
+        assert!((got.0 - expected.0).abs() < 1e-6, "{}", method.name);
+        assert!(got.1.iter().zip(&expected.1).all(|(g, e)| (g - e).abs() < 1e-6), "{}", method.name);
     }
-}
-
-#[test]
-fn lade_without_its_regulariser_is_balanced_softmax() {
-    assert_eq!(loss_of("lade", &[("alpha", Given::Number(0.0))]), loss_of("balanced-softmax", &[]));
 }
 
 #[test]
@@ -482,7 +459,7 @@ fn equal_counts_make_priors_and_class_weights_cross_entropy() {
     let expected = value_and_gradient(&loss_of("ce", &[]), Reduction::WeightedMean, &LOGITS, &LABELS);
     for name in ["balanced-softmax", "logit-adjusted-loss", "vs", "cdt", "cb-ce", "grw", "ldam-drw"] {
         let method = Method::find(name).unwrap();
-        let spec = (method.build)(&counts, &Params::resolve(method, &[]).unwrap());
+        let spec = Params::resolve(method, &[]).unwrap().build(&counts);
         let mut loss = spec.trained().unwrap().loss.clone();
         // Equal margins remain margins.
         loss.margin.fill(0.0);

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use engine::head_file;
 use engine::{Device, FittedHead, StateKind, Sweep, SweepEnd};
 use experiment::{
-    methods::{Given, Method, Params, Training},
+    methods::{Method, Params, Training, Value},
     metrics::TOP1,
     plan::{Grid, Point, Precision, Resources, SweepPlan},
     records::{PRECISION, REVISION, RunRecord, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision},
@@ -212,10 +212,7 @@ fn point(record: &RunRecord) -> Result<(Point, bool), String> {
             serde_json::Value::String(_) if name == PRECISION => continue,
             // It follows from the others.
             serde_json::Value::Number(_) if name == REVISION => continue,
-            serde_json::Value::Bool(flag) => Given::Flag(*flag),
-            serde_json::Value::String(text) if text == "inf" => Given::Number(f64::INFINITY),
-            serde_json::Value::String(text) => Given::Text(text.clone()),
-            other => Given::Number(other.as_f64().ok_or_else(|| format!("`{name}` is {other}"))?),
+            other => Value::recorded(other).ok_or_else(|| format!("`{name}` is {other}"))?,
         };
         given.push((name, value));
     }

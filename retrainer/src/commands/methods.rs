@@ -4,7 +4,7 @@ use super::{End, print};
 use crate::error::RetrainError;
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use experiment::methods::{METHODS, Method, Value};
+use experiment::methods::{METHODS, Method, Training};
 use serde_json::json;
 
 /// Arguments of `retrainer methods`.
@@ -48,7 +48,7 @@ fn json() -> String {
 pub fn markdown() -> String {
     let rows = METHODS.iter().map(|method| {
         let params: Vec<String> =
-            method.params.iter().map(|param| format!("`{}` {}", param.name, param.default)).collect();
+            method.own_params().iter().map(|param| format!("`{}` {}", param.name, param.default)).collect();
         // A bar inside a cell would end it.
         let formula = method.formula.replace('|', "\\|");
         format!(
@@ -71,7 +71,7 @@ fn table() -> String {
         let names =
             std::iter::once(method.name).chain(method.aliases.iter().copied()).collect::<Vec<_>>().join(", ");
         let params: Vec<String> = method
-            .params
+            .own_params()
             .iter()
             .map(|param| format!("{} = {} ({})", param.name, param.default, param.kind))
             .collect();
@@ -86,17 +86,12 @@ fn table() -> String {
 }
 
 fn object(method: &Method) -> serde_json::Value {
-    let value = |value: &Value| match value {
-        Value::Number(number) if number.is_infinite() => json!("inf"),
-        Value::Number(number) => json!(number),
-        Value::Choice(choice) => json!(choice),
-        Value::Flag(flag) => json!(flag),
-    };
     let params: Vec<_> = method
         .all_params()
-        .iter()
-        .map(|(param, default)| {
-            json!({ "name": param.name, "default": value(default), "range": param.kind.to_string(), "help": param.help })
+        .into_iter()
+        .map(|param| {
+            let default = serde_json::Value::from(param.default);
+            json!({ "name": param.name, "default": default, "range": param.kind.to_string(), "help": param.help })
         })
         .collect();
     json!({
@@ -107,7 +102,7 @@ fn object(method: &Method) -> serde_json::Value {
         "formula": method.formula,
         "source": method.source,
         "reduces_to": method.reduces_to,
-        "trained": method.training == experiment::methods::Training::Sgd,
+        "trained": method.training == Training::Sgd,
         "params": params,
         "grid": method.grid,
     })

@@ -120,7 +120,7 @@ impl GridSource {
                 suggestion: suggestion(name, names()),
             }
         })?;
-        Ok(Grid::parse_with_seeds(&format!("preset {name}"), preset.text, seeds)?)
+        Ok(Grid::parse_with_seeds(&format!("preset {name}"), &(preset.text)(), seeds)?)
     }
 }
 

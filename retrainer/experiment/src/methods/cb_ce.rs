@@ -1,8 +1,16 @@
 //! Class-balanced cross-entropy: weights by effective numbers of samples.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, ce, params, range::within};
 use crate::head::{HeadSpec, Loss};
 use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `cb-ce`.
+    struct CbCe {
+        /// overlap β; 1 means weights ∝ 1/n_k
+        beta: f64 = 0.9999, within(0.0, 1.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "cb-ce",
@@ -12,20 +20,19 @@ pub(super) static METHOD: Method = Method {
     formula: "(1 − β)/(1 − β^n_y) · (−log p_y), weights scaled to sum C",
     source: "Cui et al. 2019 (CVPR), Eq. 2 and 8",
     reduces_to: "`ce` at β = 0 or equal class counts; weights ∝ 1/n_k as β → 1",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "beta",
-        kind: Kind::Number { min: 0.0, max: 1.0 },
-        default: Value::Number(0.9999),
-        help: "overlap β; 1 means weights ∝ 1/n_k",
-    }],
-    sgd_defaults: &[],
+    own: &CbCe::DEFAULT,
+    published: &[],
     grid: "beta = [0.99, 0.999, 0.9999]\nlr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, params| {
-        let weight = effective_number_weights(class_counts, params.number("beta"));
-        HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })
-    },
 };
+
+impl Build for CbCe {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let weight = effective_number_weights(class_counts, self.beta);
+        HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })
+    }
+}
 
 /// Weights (1 − β)/(1 − β^n_k), scaled so that they sum to C; a class without samples gets 0.
 pub(super) fn effective_number_weights(class_counts: &ClassCounts, beta: f64) -> Vec<f64> {

@@ -1,8 +1,16 @@
 //! Class-dependent temperatures: logits of small classes divided during training.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, ce, params, range::within};
 use crate::head::{HeadSpec, Loss};
 use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `cdt`.
+    struct Cdt {
+        /// exponent γ of the temperature
+        gamma: f64 = 0.3, within(0.0, 4.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "cdt",
@@ -12,20 +20,19 @@ pub(super) static METHOD: Method = Method {
     formula: "z_k/D_k in training, D_k = (n_max/n_k)^γ",
     source: "Ye et al. 2020 (arXiv:2001.01385), Eq. 5",
     reduces_to: "`ce` at γ = 0 or equal class counts",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "gamma",
-        kind: Kind::Number { min: 0.0, max: 4.0 },
-        default: Value::Number(0.3),
-        help: "exponent γ of the temperature",
-    }],
-    sgd_defaults: &[],
+    own: &Cdt::DEFAULT,
+    published: &[],
     grid: "gamma = [0.1, 0.2, 0.3, 0.4]\nlr = [5e-4, 5e-3, 5e-2, 0.2]",
-    build: |class_counts, params| {
-        let scale = size_scale(class_counts, params.number("gamma"));
-        HeadSpec::sgd(Loss { scale, ..Loss::cross_entropy(class_counts.classes()) })
-    },
 };
+
+impl Build for Cdt {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let scale = size_scale(class_counts, self.gamma);
+        HeadSpec::sgd(Loss { scale, ..Loss::cross_entropy(class_counts.classes()) })
+    }
+}
 
 /// `1/D_k = (n_k/n_max)^γ`.
 pub(super) fn size_scale(class_counts: &ClassCounts, gamma: f64) -> Vec<f64> {

@@ -1,7 +1,13 @@
 //! Cross-entropy: the neutral point of every other loss.
 
-use super::{Method, Training};
+use super::{Build, Method, Training, params};
 use crate::head::{HeadSpec, Loss};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `ce`.
+    struct Ce {}
+}
 
 pub(super) static METHOD: Method = Method {
     name: "ce",
@@ -11,9 +17,15 @@ pub(super) static METHOD: Method = Method {
     formula: "−log softmax(z)_y",
     source: "LORT, Table 3 `CE`",
     reduces_to: "itself",
+    neutral: None,
     training: Training::Sgd,
-    params: &[],
-    sgd_defaults: &[],
+    own: &Ce::DEFAULT,
+    published: &[],
     grid: "lr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
 };
+
+impl Build for Ce {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        HeadSpec::sgd(Loss::cross_entropy(class_counts.classes()))
+    }
+}

@@ -1,7 +1,16 @@
 //! Cosine classifier: directions alone decide.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, ce, params, range::above};
 use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `cosine`.
+    struct Cosine {
+        /// scale s of the cosines
+        scale: f64 = 16.0, above(0.0);
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "cosine",
@@ -11,20 +20,19 @@ pub(super) static METHOD: Method = Method {
     formula: "s · (w_k·f)/(|w_k||f|)",
     source: "LORT, Table 1 `Vanilla Cosine`; scale 16 as in the code of Wu et al. 2021 (RoBal)",
     reduces_to: "the angles of `stage1` before the first step",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "scale",
-        kind: Kind::Above { min: 0.0 },
-        default: Value::Number(16.0),
-        help: "scale s of the cosines",
-    }],
-    sgd_defaults: &[],
+    own: &Cosine::DEFAULT,
+    published: &[],
     grid: "scale = [16, 30, 45]\nlr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, params| {
+};
+
+impl Build for Cosine {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
         HeadSpec::recipe(Recipe {
             classifier: Classifier::Cosine,
-            cosine_scale: params.number("scale"),
+            cosine_scale: self.scale,
             ..Recipe::linear(Loss::cross_entropy(class_counts.classes()))
         })
-    },
-};
+    }
+}

@@ -1,7 +1,13 @@
 //! Classifier re-training: a fresh head on class-balanced batches.
 
-use super::{Method, Training, Value};
+use super::{Build, Init, Method, SamplerKind, Training, ce, params, published};
 use crate::head::{HeadSpec, Loss};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `crt`.
+    struct Crt {}
+}
 
 pub(super) static METHOD: Method = Method {
     name: "crt",
@@ -11,28 +17,34 @@ pub(super) static METHOD: Method = Method {
     formula: "−log p_y, four samples of each class in turn, W fresh",
     source: "Kang et al. 2020 (ICLR), §4; sampler, learning rate and decay of their ImageNet-LT code",
     reduces_to: "`ce` from a fresh head with `sampler = \"instance-balanced\"`",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[],
-    sgd_defaults: &[
-        ("init", Value::Choice("fresh")),
-        ("sampler", Value::Choice("class-aware")),
-        ("lr", Value::Number(0.2)),
-        ("weight_decay", Value::Number(5e-4)),
-        ("epochs", Value::Number(10.0)),
-        ("batch_size", Value::Number(512.0)),
-    ],
+    own: &Crt::DEFAULT,
+    published: published!(
+        init = Init::Fresh,
+        sampler = SamplerKind::ClassAware,
+        lr = 0.2,
+        weight_decay = 5e-4,
+        epochs = 10,
+        batch_size = 512
+    ),
     grid: "lr = [2e-3, 2e-2, 0.2]",
-    build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
 };
+
+impl Build for Crt {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        HeadSpec::sgd(Loss::cross_entropy(class_counts.classes()))
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::methods::{Init, Params, Sampler, SgdSettings};
+    use crate::methods::{Init, Sampler};
 
     #[test]
     fn the_head_is_fresh_and_the_sampler_class_aware() {
-        let settings = SgdSettings::from_params(&Params::resolve(&METHOD, &[]).unwrap());
-        assert_eq!((settings.init, settings.sampler), (Init::Fresh, Sampler::ClassAware));
+        let settings = METHOD.sgd_settings().unwrap();
+        assert_eq!((settings.init, settings.sampler()), (Init::Fresh, Sampler::ClassAware));
     }
 }

@@ -1,15 +1,68 @@
 //! Any combination: the parts of the unified formula as raw parameters.
 
 use super::{
-    Kind, Method, Param, Training, Value,
+    Build, Method, Training,
     cb_ce::{effective_number_weights, scaled_to_classes},
     cdt::size_scale,
+    ce,
     grw::inverse_prior_weights,
     ldam::margins,
     logit_adjusted_loss::prior_offset,
-    max_norm::{PROJECT_EVERY, max_norm},
+    params,
+    range::{above, choice, choices, within},
 };
-use crate::head::{Classifier, Family, HeadSpec, Loss, Recipe};
+use crate::head::{Classifier, Family, HeadSpec, Loss, MaxNorm, ProjectEvery, Recipe};
+use cache::ClassCounts;
+
+/// How a combination makes logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Linear,
+    Cosine,
+}
+
+/// The families whose parts are all parameters here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Joined {
+    Softmax,
+    SigmoidBce,
+    SoftmaxBce,
+}
+
+choices!(Joined { Softmax = "softmax", SigmoidBce = "sigmoid-bce", SoftmaxBce = "softmax-bce" });
+choices!(Form { Linear = "linear", Cosine = "cosine" });
+
+params! {
+    /// Hyper-parameters of `custom`.
+    struct Custom {
+        /// how the losses of the classes become one
+        loss: Joined = Joined::Softmax, choice(), neutral Joined::Softmax;
+        /// how logits are made
+        classifier: Form = Form::Linear, choice(), neutral Form::Linear;
+        /// scale of a cosine classifier and of its margins
+        scale: f64 = 16.0, above(0.0);
+        /// exponent of the factor (n_k/n_max) of the logits, as γ of `cdt`
+        temperature: f64 = 0.0, within(0.0, 4.0), neutral 0.0;
+        /// strength of the prior in the logits, as τ of `logit-adjusted-loss`
+        tau: f64 = 0.0, within(-10.0, 10.0), neutral 0.0;
+        /// margin of the smallest class, as in `ldam`; of the logits themselves where the classifier is linear
+        max_margin: f64 = 0.0, within(0.0, 100.0), neutral 0.0;
+        /// class weights by effective numbers, as in `cb-ce`
+        beta: f64 = 0.0, within(0.0, 1.0), neutral 0.0;
+        /// class weights by powers of the inverse prior, as in `grw`; multiplies those of `beta`
+        rho: f64 = 0.0, within(0.0, 4.0), neutral 0.0;
+        /// fraction of the epochs after which class weights apply, as drw_start of `ldam-drw`
+        weight_from: f64 = 0.0, within(0.0, 1.0);
+        /// label-smooth value, as in `lort`
+        delta: f64 = 0.0, within(0.0, 1.0), neutral 0.0;
+        /// focusing exponent, as in `focal`; `softmax-bce` takes none
+        gamma: f64 = 0.0, within(0.0, 10.0), neutral 0.0;
+        /// bound on weight vectors, as in `max-norm`; inf for none
+        threshold: f64 = f64::INFINITY, within(0.0, f64::INFINITY), neutral f64::INFINITY;
+        /// when weights are projected: after each epoch (LTWB's code) or step (LTWB's paper)
+        project_every: ProjectEvery = ProjectEvery::Epoch, choice();
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "custom",
@@ -19,131 +72,63 @@ pub(super) static METHOD: Method = Method {
     formula: "z_k (n_k/n_max)^temperature + τ log π_k − margin_y 1_{k=y}; weights by β and ρ, focal γ, smoothing δ, bound on |w_k|",
     source: "LORT, Eq. 1, with the parts of `vs`, `ldam`, `cb-ce`, `grw`, `focal`, `lort`, `max-norm` and `cosine`",
     reduces_to: "`ce` at its defaults",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[
-        Param {
-            name: "loss",
-            kind: Kind::Choice(&["softmax", "sigmoid-bce", "softmax-bce"]),
-            default: Value::Choice("softmax"),
-            help: "how the losses of the classes become one",
-        },
-        Param {
-            name: "classifier",
-            kind: Kind::Choice(&["linear", "cosine"]),
-            default: Value::Choice("linear"),
-            help: "how logits are made",
-        },
-        Param {
-            name: "scale",
-            kind: Kind::Above { min: 0.0 },
-            default: Value::Number(16.0),
-            help: "scale of a cosine classifier and of its margins",
-        },
-        Param {
-            name: "temperature",
-            kind: Kind::Number { min: 0.0, max: 4.0 },
-            default: Value::Number(0.0),
-            help: "exponent of the factor (n_k/n_max) of the logits, as γ of `cdt`",
-        },
-        Param {
-            name: "tau",
-            kind: Kind::Number { min: -10.0, max: 10.0 },
-            default: Value::Number(0.0),
-            help: "strength of the prior in the logits, as τ of `logit-adjusted-loss`",
-        },
-        Param {
-            name: "max_margin",
-            kind: Kind::Number { min: 0.0, max: 100.0 },
-            default: Value::Number(0.0),
-            help: "margin of the smallest class, as in `ldam`; of the logits themselves where the classifier is linear",
-        },
-        Param {
-            name: "beta",
-            kind: Kind::Number { min: 0.0, max: 1.0 },
-            default: Value::Number(0.0),
-            help: "class weights by effective numbers, as in `cb-ce`",
-        },
-        Param {
-            name: "rho",
-            kind: Kind::Number { min: 0.0, max: 4.0 },
-            default: Value::Number(0.0),
-            help: "class weights by powers of the inverse prior, as in `grw`; multiplies those of `beta`",
-        },
-        Param {
-            name: "weight_from",
-            kind: Kind::Number { min: 0.0, max: 1.0 },
-            default: Value::Number(0.0),
-            help: "fraction of the epochs after which class weights apply, as drw_start of `ldam-drw`",
-        },
-        Param {
-            name: "delta",
-            kind: Kind::Number { min: 0.0, max: 1.0 },
-            default: Value::Number(0.0),
-            help: "label-smooth value, as in `lort`",
-        },
-        Param {
-            name: "gamma",
-            kind: Kind::Number { min: 0.0, max: 10.0 },
-            default: Value::Number(0.0),
-            help: "focusing exponent, as in `focal`; `softmax-bce` takes none",
-        },
-        Param {
-            name: "threshold",
-            kind: Kind::Number { min: 0.0, max: f64::INFINITY },
-            default: Value::Number(f64::INFINITY),
-            help: "bound on weight vectors, as in `max-norm`; inf for none",
-        },
-        PROJECT_EVERY,
-    ],
-    sgd_defaults: &[],
+    own: &Custom::DEFAULT,
+    published: &[],
     grid: "",
-    build: |class_counts, params| {
+};
+
+impl Build for Custom {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
         let classes = class_counts.classes();
-        let cosine = params.choice("classifier") == "cosine";
-        let scale = if cosine { params.number("scale") } else { 1.0 };
-        let effective = effective_number_weights(class_counts, params.number("beta"));
-        let inverse = inverse_prior_weights(class_counts, params.number("rho"));
-        let neutral = params.number("beta") == 0.0 && params.number("rho") == 0.0;
+        let (classifier, scale) = match self.classifier {
+            Form::Linear => (Classifier::Linear, 1.0),
+            Form::Cosine => (Classifier::Cosine, self.scale),
+        };
+        let effective = effective_number_weights(class_counts, self.beta);
+        let inverse = inverse_prior_weights(class_counts, self.rho);
+        let neutral = self.beta == 0.0 && self.rho == 0.0;
         let weight = if neutral {
             vec![1.0; classes]
         } else {
             scaled_to_classes(effective.iter().zip(inverse).map(|(one, two)| one * two).collect())
         };
-        let margin = margins(class_counts, params.number("max_margin"));
+        let margin = margins(class_counts, self.max_margin);
         HeadSpec::recipe(Recipe {
-            classifier: if cosine { Classifier::Cosine } else { Classifier::Linear },
+            classifier,
             cosine_scale: scale,
-            weight_from: params.number("weight_from"),
-            max_norm: Some(max_norm(params)),
+            weight_from: self.weight_from,
+            max_norm: Some(MaxNorm { threshold: self.threshold, every: self.project_every }),
             ..Recipe::linear(Loss {
-                family: match params.choice("loss") {
-                    "sigmoid-bce" => Family::SigmoidBce,
-                    "softmax-bce" => Family::SoftmaxBce,
-                    _ => Family::Softmax,
+                family: match self.loss {
+                    Joined::Softmax => Family::Softmax,
+                    Joined::SigmoidBce => Family::SigmoidBce,
+                    Joined::SoftmaxBce => Family::SoftmaxBce,
                 },
-                scale: size_scale(class_counts, params.number("temperature")),
-                offset: prior_offset(class_counts, params.number("tau")),
+                scale: size_scale(class_counts, self.temperature),
+                offset: prior_offset(class_counts, self.tau),
                 margin: margin.into_iter().map(|margin| scale * margin).collect(),
                 weight,
-                smoothing: vec![params.number("delta"); classes],
-                focal: params.number("gamma"),
+                smoothing: vec![self.delta; classes],
+                focal: self.gamma,
                 ..Loss::cross_entropy(classes)
             })
         })
-    },
-};
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::methods::{Given, METHODS, Params};
+    use crate::methods::{METHODS, Params, Value};
     use cache::ClassCounts;
 
     /// Each part alone is the method that it comes from.
     #[test]
     fn one_part_alone_is_the_method_that_it_comes_from() {
         let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
-        let (number, text) = (Given::Number, |text: &str| Given::Text(text.to_owned()));
+        let (number, text) = (Value::Number, |text: &'static str| Value::Text(text.into()));
         let cases = [
             ("lort", vec![("delta", number(0.98))], vec![("delta", number(0.98))]),
             ("focal", vec![("gamma", number(2.0))], vec![("gamma", number(2.0))]),
@@ -161,8 +146,8 @@ mod tests {
         ];
         for (name, own, custom) in cases {
             let method = METHODS.iter().find(|method| method.name == name).unwrap();
-            let spec = (method.build)(&counts, &Params::resolve(method, &own).unwrap());
-            let got = (METHOD.build)(&counts, &Params::resolve(&METHOD, &custom).unwrap());
+            let spec = Params::resolve(method, &own).unwrap().build(&counts);
+            let got = Params::resolve(&METHOD, &custom).unwrap().build(&counts);
             let (spec, got) = (spec.trained().unwrap(), got.trained().unwrap());
             assert_eq!(got.classifier, spec.classifier, "{name}");
             assert_eq!((got.cosine_scale, got.loss.family), (spec.cosine_scale, spec.loss.family), "{name}");

@@ -1,8 +1,16 @@
 //! Generalised re-weighting: class weights by a power of the inverse prior.
 
-use super::{Kind, Method, Param, Training, Value, cb_ce::scaled_to_classes};
+use super::{Build, Method, Training, cb_ce::scaled_to_classes, ce, params, range::within};
 use crate::head::{HeadSpec, Loss};
 use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `grw`.
+    struct Grw {
+        /// exponent ρ of the inverse prior
+        rho: f64 = 1.2, within(0.0, 4.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "grw",
@@ -12,20 +20,19 @@ pub(super) static METHOD: Method = Method {
     formula: "π_y^{−ρ} · (−log p_y), weights scaled to sum C",
     source: "Zhang et al. 2021 (CVPR, DisAlign), Eq. 11; ImageNet-LT ρ 1.2",
     reduces_to: "`ce` at ρ = 0 or equal class counts, weights ∝ 1/n_k at ρ = 1",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "rho",
-        kind: Kind::Number { min: 0.0, max: 4.0 },
-        default: Value::Number(1.2),
-        help: "exponent ρ of the inverse prior",
-    }],
-    sgd_defaults: &[],
+    own: &Grw::DEFAULT,
+    published: &[],
     grid: "rho = [0.8, 1, 1.2]\nlr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, params| {
-        let weight = inverse_prior_weights(class_counts, params.number("rho"));
-        HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })
-    },
 };
+
+impl Build for Grw {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let weight = inverse_prior_weights(class_counts, self.rho);
+        HeadSpec::sgd(Loss { weight, ..Loss::cross_entropy(class_counts.classes()) })
+    }
+}
 
 /// Weights `π_k^{−ρ}`, scaled so that they sum to C; a class without samples gets 0.
 pub(super) fn inverse_prior_weights(class_counts: &ClassCounts, rho: f64) -> Vec<f64> {

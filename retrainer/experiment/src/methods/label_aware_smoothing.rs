@@ -1,9 +1,37 @@
 //! Label-aware smoothing: smoothing by class size.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{
+    Build, Method, Training, ce, params,
+    range::{above, choice, choices, within},
+};
 use crate::head::{HeadSpec, Loss};
 use cache::ClassCounts;
 use std::f64::consts::FRAC_PI_2;
+
+/// How smoothing falls from the largest class to the smallest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    Concave,
+    Linear,
+    Convex,
+    Power,
+}
+
+choices!(Shape { Concave = "concave", Linear = "linear", Convex = "convex", Power = "power" });
+
+params! {
+    /// Hyper-parameters of `label-aware-smoothing`.
+    struct LabelAwareSmoothing {
+        /// smoothing of the largest class
+        head: f64 = 0.4, within(0.0, 1.0), neutral 0.0;
+        /// smoothing of the smallest class
+        tail: f64 = 0.1, within(0.0, 1.0), neutral 0.0;
+        /// between them: sine, line, 1 − cosine, or a power
+        shape: Shape = Shape::Concave, choice();
+        /// exponent of the shape `power`
+        power: f64 = 2.0, above(0.0);
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "label-aware-smoothing",
@@ -13,48 +41,25 @@ pub(super) static METHOD: Method = Method {
     formula: "t_y = 1 − ε_y + ε_y/C, t_k = ε_y/C; ε from `tail` at n_min to `head` at n_max",
     source: "Zhong et al. 2021 (CVPR, MiSLAS), Eq. 6; smoothing is spread over C classes as in their code (over C − 1 in the paper)",
     reduces_to: "`label-smoothing` at head = tail, `ce` at both 0",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[
-        Param {
-            name: "head",
-            kind: Kind::Number { min: 0.0, max: 1.0 },
-            default: Value::Number(0.4),
-            help: "smoothing of the largest class",
-        },
-        Param {
-            name: "tail",
-            kind: Kind::Number { min: 0.0, max: 1.0 },
-            default: Value::Number(0.1),
-            help: "smoothing of the smallest class",
-        },
-        Param {
-            name: "shape",
-            kind: Kind::Choice(&["concave", "linear", "convex", "power"]),
-            default: Value::Choice("concave"),
-            help: "between them: sine, line, 1 − cosine, or a power",
-        },
-        Param {
-            name: "power",
-            kind: Kind::Above { min: 0.0 },
-            default: Value::Number(2.0),
-            help: "exponent of the shape `power`",
-        },
-    ],
-    sgd_defaults: &[],
+    own: &LabelAwareSmoothing::DEFAULT,
+    published: &[],
     grid: "head = [0.2, 0.3, 0.4]\ntail = [0, 0.1]\nlr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, params| {
-        let shape: fn(f64, f64) -> f64 = match params.choice("shape") {
-            "linear" => |x, _| x,
-            "convex" => |x, _| 1.0 - (FRAC_PI_2 * x).cos(),
-            "power" => f64::powf,
-            _ => |x, _| (FRAC_PI_2 * x).sin(),
-        };
-        let power = params.number("power");
-        let smoothing =
-            smoothing(class_counts, params.number("head"), params.number("tail"), |x| shape(x, power));
-        HeadSpec::sgd(Loss { smoothing, ..Loss::cross_entropy(class_counts.classes()) })
-    },
 };
+
+impl Build for LabelAwareSmoothing {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let shape = |x: f64| match self.shape {
+            Shape::Concave => (FRAC_PI_2 * x).sin(),
+            Shape::Linear => x,
+            Shape::Convex => 1.0 - (FRAC_PI_2 * x).cos(),
+            Shape::Power => x.powf(self.power),
+        };
+        let smoothing = smoothing(class_counts, self.head, self.tail, shape);
+        HeadSpec::sgd(Loss { smoothing, ..Loss::cross_entropy(class_counts.classes()) })
+    }
+}
 
 /// `tail + (head − tail) · shape((n_k − n_min)/(n_max − n_min))`; equal counts all get `head`.
 fn smoothing(class_counts: &ClassCounts, head: f64, tail: f64, shape: impl Fn(f64) -> f64) -> Vec<f64> {
@@ -70,12 +75,12 @@ fn smoothing(class_counts: &ClassCounts, head: f64, tail: f64, shape: impl Fn(f6
 mod tests {
     use super::*;
     use crate::methods::{
-        Given, Params,
+        Params, Value,
         testing::{cifar100_lt, close, first_middle_last},
     };
 
-    fn smoothing_of(counts: &ClassCounts, given: &[(&str, Given)]) -> Vec<f64> {
-        let spec = (METHOD.build)(counts, &Params::resolve(&METHOD, given).unwrap());
+    fn smoothing_of(counts: &ClassCounts, given: &[(&str, Value)]) -> Vec<f64> {
+        let spec = Params::resolve(&METHOD, given).unwrap().build(counts);
         spec.trained().unwrap().loss.smoothing.clone()
     }
 
@@ -91,7 +96,7 @@ mod tests {
         let concave = [0.4, 0.308_704_765_2, 0.185_358_276, 0.138_363_148_5, 0.1];
         close(smoothing_of(&counts, &[]).try_into().unwrap(), concave, 1e-9);
         for shape in ["linear", "convex", "power"] {
-            let got = smoothing_of(&counts, &[("shape", Given::Text(shape.to_owned()))]);
+            let got = smoothing_of(&counts, &[("shape", Value::Text(shape.into()))]);
             assert!((got[0] - 0.4).abs() < 1e-12 && (got[4] - 0.1).abs() < 1e-12, "{shape}");
             // All other shapes lie below the concave one, and fall.
             assert!(got.iter().zip(concave).all(|(got, concave)| *got <= concave + 1e-9), "{shape}");

@@ -1,8 +1,16 @@
 //! Conventional label smoothing.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, ce, params, range::within};
 use crate::head::{HeadSpec, Loss};
 use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `label-smoothing`.
+    struct LabelSmoothing {
+        /// share δ of the target that all classes get
+        delta: f64 = 0.1, within(0.0, 1.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "label-smoothing",
@@ -12,17 +20,18 @@ pub(super) static METHOD: Method = Method {
     formula: "t_y = 1 − δ + δ/C, t_k = δ/C",
     source: "Szegedy et al. 2016 (CVPR); PyTorch's `CrossEntropyLoss(label_smoothing=δ)`",
     reduces_to: "`ce` at δ = 0",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "delta",
-        kind: Kind::Number { min: 0.0, max: 1.0 },
-        default: Value::Number(0.1),
-        help: "share δ of the target that all classes get",
-    }],
-    sgd_defaults: &[],
+    own: &LabelSmoothing::DEFAULT,
+    published: &[],
     grid: "delta = [0.05, 0.1, 0.2]\nlr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, params| smoothed(class_counts, params.number("delta")),
 };
+
+impl Build for LabelSmoothing {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        smoothed(class_counts, self.delta)
+    }
+}
 
 /// Cross-entropy to targets smoothed by δ.
 pub(super) fn smoothed(class_counts: &ClassCounts, delta: f64) -> HeadSpec {

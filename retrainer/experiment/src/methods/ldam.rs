@@ -1,8 +1,21 @@
 //! LDAM: larger margins for smaller classes.
 
-use super::{Kind, Method, Param, Params, Training, Value};
+use super::{
+    Build, Method, Training, cosine, params,
+    range::{above, within},
+};
 use crate::head::{Classifier, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `ldam`.
+    struct Ldam {
+        /// margin of the smallest class, as a difference of cosines
+        max_margin: f64 = 0.5, within(0.0, 2.0), neutral 0.0;
+        /// scale s of cosines and margins
+        scale: f64 = 30.0, above(0.0);
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "ldam",
@@ -12,33 +25,23 @@ pub(super) static METHOD: Method = Method {
     formula: "s (cos(w_k, f) − Δ_y 1_{k=y}), Δ_k = max_margin · n_k^{−1/4} / max_j n_j^{−1/4}",
     source: "Cao et al. 2019 (NeurIPS), Eq. 13; max_margin 0.5, s 30",
     reduces_to: "`cosine` at max_margin = 0",
+    neutral: Some(&cosine::METHOD),
     training: Training::Sgd,
-    params: &[MAX_MARGIN, SCALE],
-    sgd_defaults: &[],
+    own: &Ldam::DEFAULT,
+    published: &[],
     grid: "max_margin = [0.1, 0.3, 0.5]\nlr = [5e-4, 5e-3, 5e-2, 0.5]",
-    build: |class_counts, params| HeadSpec::recipe(recipe(class_counts, params)),
 };
 
-pub(super) const MAX_MARGIN: Param = Param {
-    name: "max_margin",
-    kind: Kind::Number { min: 0.0, max: 2.0 },
-    default: Value::Number(0.5),
-    help: "margin of the smallest class, as a difference of cosines",
-};
-
-pub(super) const SCALE: Param = Param {
-    name: "scale",
-    kind: Kind::Above { min: 0.0 },
-    default: Value::Number(30.0),
-    help: "scale s of cosines and margins",
-};
+impl Build for Ldam {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        HeadSpec::recipe(recipe(class_counts, self.max_margin, self.scale))
+    }
+}
 
 /// A cosine classifier with margins.
-pub(super) fn recipe(class_counts: &ClassCounts, params: &Params) -> Recipe {
-    let scale = params.number("scale");
+pub(super) fn recipe(class_counts: &ClassCounts, max_margin: f64, scale: f64) -> Recipe {
     // The logits that the margin is taken off are scaled already, so it is too.
-    let margin =
-        margins(class_counts, params.number("max_margin")).iter().map(|margin| scale * margin).collect();
+    let margin = margins(class_counts, max_margin).iter().map(|margin| scale * margin).collect();
     Recipe {
         classifier: Classifier::Cosine,
         cosine_scale: scale,
@@ -59,7 +62,10 @@ pub(super) fn margins(class_counts: &ClassCounts, max_margin: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::methods::testing::{cifar100_lt, close, first_middle_last};
+    use crate::methods::{
+        Params,
+        testing::{cifar100_lt, close, first_middle_last},
+    };
 
     #[test]
     fn margins_of_cifar100_lt() {
@@ -70,7 +76,7 @@ mod tests {
     #[test]
     fn the_margin_is_scaled_with_the_cosine() {
         let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
-        let spec = (METHOD.build)(&counts, &Params::resolve(&METHOD, &[]).unwrap());
+        let spec = Params::resolve(&METHOD, &[]).unwrap().build(&counts);
         let recipe = spec.trained().unwrap();
         let margins = [0.188_030_154_7, 0.223_606_797_7, 0.281_170_662_6, 0.334_370_152_5, 0.5];
         close(recipe.loss.margin.clone().try_into().unwrap(), margins.map(|margin| 30.0 * margin), 1e-9);

@@ -1,8 +1,16 @@
 //! Logit-adjusted loss: the class prior, to a power, added to the logits during training.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, ce, params, range::within};
 use crate::head::{HeadSpec, Loss};
 use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `logit-adjusted-loss`.
+    struct LogitAdjustedLoss {
+        /// strength τ of the adjustment
+        tau: f64 = 1.0, within(0.0, 10.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "logit-adjusted-loss",
@@ -12,20 +20,19 @@ pub(super) static METHOD: Method = Method {
     formula: "z_k + τ log π_k in training, z_k at test time",
     source: "Menon et al. 2021 (ICLR), Eq. 10",
     reduces_to: "`ce` at τ = 0, `balanced-softmax` at τ = 1",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "tau",
-        kind: Kind::Number { min: 0.0, max: 10.0 },
-        default: Value::Number(1.0),
-        help: "strength τ of the adjustment",
-    }],
-    sgd_defaults: &[],
+    own: &LogitAdjustedLoss::DEFAULT,
+    published: &[],
     grid: "tau = [0.5, 1, 1.5]\nlr = [5e-4, 5e-3, 5e-2, 0.2]",
-    build: |class_counts, params| {
-        let offset = prior_offset(class_counts, params.number("tau"));
-        HeadSpec::sgd(Loss { offset, ..Loss::cross_entropy(class_counts.classes()) })
-    },
 };
+
+impl Build for LogitAdjustedLoss {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let offset = prior_offset(class_counts, self.tau);
+        HeadSpec::sgd(Loss { offset, ..Loss::cross_entropy(class_counts.classes()) })
+    }
+}
 
 /// `τ log π_k`; 0 at τ = 0 even for classes without samples.
 pub(super) fn prior_offset(class_counts: &ClassCounts, tau: f64) -> Vec<f64> {

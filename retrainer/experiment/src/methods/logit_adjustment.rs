@@ -1,7 +1,16 @@
 //! Post-hoc logit adjustment: the class prior taken off the logits.
 
-use super::{Kind, Method, Param, Training, Value, logit_adjusted_loss::prior_offset};
+use super::{Build, Method, Training, logit_adjusted_loss::prior_offset, params, range::within, stage1};
 use crate::head::{HeadSpec, PostHoc};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `logit-adjustment`.
+    struct LogitAdjustment {
+        /// strength τ of the adjustment
+        tau: f64 = 1.0, within(0.0, 10.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "logit-adjustment",
@@ -11,17 +20,16 @@ pub(super) static METHOD: Method = Method {
     formula: "z_k − τ log π_k",
     source: "Menon et al. 2021 (ICLR), Eq. 9",
     reduces_to: "`stage1` at τ = 0 or equal class counts",
+    neutral: Some(&stage1::METHOD),
     training: Training::PostHoc,
-    params: &[Param {
-        name: "tau",
-        kind: Kind::Number { min: 0.0, max: 10.0 },
-        default: Value::Number(1.0),
-        help: "strength τ of the adjustment",
-    }],
-    sgd_defaults: &[],
+    own: &LogitAdjustment::DEFAULT,
+    published: &[],
     grid: "tau = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2]",
-    build: |class_counts, params| {
-        let offset = prior_offset(class_counts, -params.number("tau"));
-        HeadSpec::post_hoc(PostHoc { offset, ..PostHoc::identity(class_counts.classes()) })
-    },
 };
+
+impl Build for LogitAdjustment {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let offset = prior_offset(class_counts, -self.tau);
+        HeadSpec::post_hoc(PostHoc { offset, ..PostHoc::identity(class_counts.classes()) })
+    }
+}

@@ -1,6 +1,16 @@
 //! LORT: logits retargeting by label over-smoothing, the paper's method.
 
-use super::{Kind, Method, Param, Training, Value, label_smoothing::smoothed};
+use super::{Build, Method, Training, ce, label_smoothing::smoothed, params, range::within};
+use crate::head::HeadSpec;
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `lort`.
+    struct Lort {
+        /// label-smooth value δ
+        delta: f64 = 0.98, within(0.0, 1.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "lort",
@@ -10,14 +20,15 @@ pub(super) static METHOD: Method = Method {
     formula: "t_y = 1 − δ + δ/C, t_k = δ/C with δ → 1",
     source: "LORT, Eq. 13; ICLR 2025 as `Label Over-Smooth` (LOS); published δ 0.98 for CIFAR100-LT",
     reduces_to: "`ce` at δ = 0, `label-smoothing` at δ = 0.1",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[Param {
-        name: "delta",
-        kind: Kind::Number { min: 0.0, max: 1.0 },
-        default: Value::Number(0.98),
-        help: "label-smooth value δ",
-    }],
-    sgd_defaults: &[],
+    own: &Lort::DEFAULT,
+    published: &[],
     grid: "delta = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99]\nlr = [1e-4, 5e-4, 5e-3, 5e-2]",
-    build: |class_counts, params| smoothed(class_counts, params.number("delta")),
 };
+
+impl Build for Lort {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        smoothed(class_counts, self.delta)
+    }
+}

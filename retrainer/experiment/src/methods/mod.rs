@@ -1,17 +1,27 @@
-//! The methods of the field, one file each: pure functions from class counts and hyper-parameters to a [`HeadSpec`].
+//! The methods of the field, one file each: structs of hyper-parameters that make a [`HeadSpec`](crate::head::HeadSpec) of
+//! class counts.
 //!
-//! A new method is one new file here and one line in `methods!` below; command line, grid checking, tables and docs follow.
+//! A new method is one new file here, one line in `methods!` below, and a recorded reference in `fixtures/methods`; command line,
+//! grid checking, the preset `everything`, the laws of neutral values, tables and docs follow.
 
+mod error;
 mod params;
+mod range;
 mod sgd;
 #[cfg(test)]
 mod testing;
+mod value;
 
-pub use params::{Given, Kind, Param, ParamError, Params, Value, number, suggestion};
-pub use sgd::{Exact, Init, Reduction, SGD_PARAMS, Sampler, Schedule, SgdSettings, TrainView};
+pub use error::{ParamError, suggestion};
+pub use params::{Param, Params};
+pub use range::Kind;
+pub use sgd::{
+    Exact, Init, Published, Reduction, SGD_PARAMS, Sampler, SamplerKind, Schedule, SgdSettings, TrainView,
+};
+pub use value::{Value, number};
 
-use crate::head::HeadSpec;
-use cache::ClassCounts;
+use params::{Build, HyperParams, OwnParams, params};
+use sgd::published;
 
 /// A re-training method: what it is, what it takes, what it decides.
 #[derive(Debug)]
@@ -28,18 +38,18 @@ pub struct Method {
     pub formula: &'static str,
     /// Authors, year, venue; equation where there is one.
     pub source: &'static str,
-    /// What the method is at the neutral value of its parameter.
+    /// What the method is at the neutral value of its parameter, in words.
     pub reduces_to: &'static str,
+    /// The method whose loss, or whose change of the stage-1 head, this one's is where every parameter has its neutral value.
+    pub neutral: Option<&'static Method>,
     /// Whether the head is trained by SGD, and so takes [`SGD_PARAMS`] too.
     pub training: Training,
-    /// The method's own parameters.
-    pub params: &'static [Param],
+    /// The method's own parameters at their defaults, and the head that they make.
+    pub(crate) own: &'static dyn OwnParams,
     /// Published values of SGD parameters that differ from the common defaults.
-    pub sgd_defaults: &'static [(&'static str, Value)],
+    pub published: &'static [Published],
     /// The axes to search first, as lines of a grid file: the published setting and what lies around it.
     pub grid: &'static str,
-    /// The head for given class counts and checked parameters.
-    pub build: fn(&ClassCounts, &Params) -> HeadSpec,
 }
 
 /// Whether a method trains.
@@ -52,14 +62,24 @@ pub enum Training {
 }
 
 impl Method {
-    /// All parameters that the method takes: its own, then those of SGD where it trains, with their defaults.
-    pub fn all_params(&self) -> Vec<(&'static Param, Value)> {
-        let own = self.params.iter().map(|param| (param, param.default.clone()));
-        let common = SGD_PARAMS.iter().filter(|_| self.training == Training::Sgd).map(|param| {
-            let published = self.sgd_defaults.iter().find(|(name, _)| *name == param.name);
-            (param, published.map_or_else(|| param.default.clone(), |(_, value)| value.clone()))
+    /// The method's own parameters.
+    pub fn own_params(&self) -> Vec<Param> {
+        self.own.params()
+    }
+
+    /// How SGD trains it where a grid says nothing; `None` where it does not train.
+    pub fn sgd_settings(&self) -> Option<SgdSettings> {
+        let settings = self.published.iter().fold(SgdSettings::DEFAULT, |mut settings, published| {
+            (published.set)(&mut settings);
+            settings
         });
-        own.chain(common).collect()
+        (self.training == Training::Sgd).then_some(settings)
+    }
+
+    /// All parameters that the method takes: its own, then those of SGD where it trains, with their defaults.
+    pub fn all_params(&self) -> Vec<Param> {
+        let sgd = self.sgd_settings();
+        self.own_params().into_iter().chain(sgd.iter().flat_map(HyperParams::params)).collect()
     }
 
     /// Finds a method by name or alias.
@@ -128,6 +148,8 @@ methods! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::HeadSpec;
+    use cache::ClassCounts;
     use std::collections::HashSet;
 
     #[test]
@@ -141,23 +163,49 @@ mod tests {
 
     #[test]
     fn every_method_says_what_it_is_and_has_parameters_of_its_own_names() {
+        let counts = ClassCounts::new(vec![3, 2]).unwrap();
         for method in METHODS {
+            let params = Params::resolve(method, &[]).unwrap();
+            assert_eq!(params.build(&counts).trained().is_some(), params.sgd().is_some(), "{}", method.name);
             for text in [method.title, method.idea, method.formula, method.source, method.reduces_to] {
                 assert!(!text.is_empty(), "{}", method.name);
             }
-            let names: Vec<_> = method.all_params().iter().map(|(param, _)| param.name).collect();
-            let unique: HashSet<_> = names.iter().collect();
-            assert_eq!(unique.len(), names.len(), "{}", method.name);
-            for (name, _) in method.sgd_defaults {
-                assert!(SGD_PARAMS.iter().any(|param| param.name == *name), "{}: {name}", method.name);
-            }
+            let params = method.all_params();
+            let unique: HashSet<_> = params.iter().map(|param| param.name).collect();
+            assert_eq!(unique.len(), params.len(), "{}", method.name);
+            assert!(params.iter().all(|param| !param.help.is_empty()), "{}", method.name);
+            assert!(method.training == Training::Sgd || method.published.is_empty(), "{}", method.name);
         }
     }
 
+    /// Values that a method starts at are values that a grid could give.
     #[test]
-    fn every_default_is_in_range() {
+    fn every_default_and_neutral_value_is_in_range() {
         for method in METHODS {
-            assert!(Params::resolve(method, &[]).is_ok(), "{}", method.name);
+            let defaults: Vec<_> =
+                method.all_params().into_iter().map(|param| (param.name, param.default)).collect();
+            let params = Params::resolve(method, &defaults).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(params, Params::resolve(method, &[]).unwrap(), "{}", method.name);
+            assert!(Params::neutral(method).is_ok(), "{}", method.name);
+        }
+    }
+
+    /// Exactly: a method at its neutral values computes with the same numbers as the one that it reduces to.
+    #[test]
+    fn every_method_at_its_neutral_values_is_the_one_that_it_reduces_to() {
+        let counts = ClassCounts::new(vec![100, 50, 20, 10, 2]).unwrap();
+        let spec = |method| Params::neutral(method).unwrap().build(&counts);
+        for (method, neutral) in METHODS.iter().filter_map(|method| Some((*method, method.neutral?))) {
+            match (spec(method), spec(neutral)) {
+                // Kernels of other families are compared by their numbers, in the engine.
+                (HeadSpec::Sgd(one), HeadSpec::Sgd(two)) if one.loss.family != two.loss.family => {}
+                (HeadSpec::Sgd(one), HeadSpec::Sgd(two)) => assert_eq!(one.loss, two.loss, "{}", method.name),
+                (one, two) => assert_eq!(one, two, "{}", method.name),
+            }
+            let own = method.own_params();
+            let moved = own.iter().any(|param| param.neutral.as_ref().is_some_and(|at| *at != param.default));
+            let default = Params::resolve(method, &[]).unwrap().build(&counts);
+            assert_eq!(moved, default != spec(method), "{}: its neutral values change nothing", method.name);
         }
     }
 

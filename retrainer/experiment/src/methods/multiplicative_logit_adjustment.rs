@@ -1,7 +1,16 @@
 //! Multiplicative logit adjustment: stage-1 logits times a power of the inverse prior.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, params, range::within, stage1};
 use crate::head::{HeadSpec, PostHoc};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `multiplicative-logit-adjustment`.
+    struct MultiplicativeLogitAdjustment {
+        /// exponent τ of the inverse prior
+        tau: f64 = 0.65, within(0.0, 10.0), neutral 0.0;
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "multiplicative-logit-adjustment",
@@ -11,38 +20,35 @@ pub(super) static METHOD: Method = Method {
     formula: "z_k · π_k^{−τ}",
     source: "Hasegawa and Sato 2023 (EWB-FDR); their code uses τ 0.65 for CIFAR100-LT",
     reduces_to: "`stage1` at τ = 0; the same ranking at equal class counts",
+    neutral: Some(&stage1::METHOD),
     training: Training::PostHoc,
-    params: &[Param {
-        name: "tau",
-        kind: Kind::Number { min: 0.0, max: 10.0 },
-        default: Value::Number(0.65),
-        help: "exponent τ of the inverse prior",
-    }],
-    sgd_defaults: &[],
+    own: &MultiplicativeLogitAdjustment::DEFAULT,
+    published: &[],
     grid: "tau = [0.2, 0.35, 0.5, 0.65, 0.8]",
-    build: |class_counts, params| {
-        let tau = params.number("tau");
+};
+
+impl Build for MultiplicativeLogitAdjustment {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        let tau = self.tau;
         let scale = class_counts.priors().iter().map(|prior| prior.powf(-tau)).collect();
         HeadSpec::post_hoc(PostHoc { scale, ..PostHoc::identity(class_counts.classes()) })
-    },
-};
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         head::Untrained,
-        methods::{Given, Params},
+        methods::{Params, Value},
     };
     use cache::ClassCounts;
 
     #[test]
     fn scales_are_powers_of_the_inverse_prior() {
         let counts = ClassCounts::new(vec![75, 25]).unwrap();
-        let params = Params::resolve(&METHOD, &[("tau", Given::Number(0.5))]).unwrap();
-        let HeadSpec::Untrained(Untrained::Adjusted(change)) = (METHOD.build)(&counts, &params) else {
-            panic!()
-        };
+        let params = Params::resolve(&METHOD, &[("tau", Value::Number(0.5))]).unwrap();
+        let HeadSpec::Untrained(Untrained::Adjusted(change)) = params.build(&counts) else { panic!() };
         // (3/4) ** -0.5 and (1/4) ** -0.5.
         assert!((change.scale[0] - 1.154_700_538_379_251_7).abs() < 1e-15);
         assert!((change.scale[1] - 2.0).abs() < 1e-15);

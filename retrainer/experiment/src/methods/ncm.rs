@@ -1,7 +1,21 @@
 //! Nearest class mean.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{
+    Build, Method, Training, params,
+    range::{choice, choices},
+};
 use crate::head::{ClosedForm, Distance, HeadSpec};
+use cache::ClassCounts;
+
+choices!(Distance { CentredUnit = "cl2n", L2 = "l2", Cosine = "cosine" });
+
+params! {
+    /// Hyper-parameters of `ncm`.
+    struct Ncm {
+        /// how features and means are compared
+        distance: Distance = Distance::CentredUnit, choice();
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "ncm",
@@ -11,21 +25,15 @@ pub(super) static METHOD: Method = Method {
     formula: "−|f − μ_k|²/2 (l2), cos(f, μ_k) (cosine), or l2 after centring by the mean of all samples and scaling to length 1 (cl2n)",
     source: "Kang et al. 2020 (ICLR), §4; `cl2n` is the default of their code, after Wang et al. 2019",
     reduces_to: "itself",
+    neutral: None,
     training: Training::PostHoc,
-    params: &[Param {
-        name: "distance",
-        kind: Kind::Choice(&["cl2n", "l2", "cosine"]),
-        default: Value::Choice("cl2n"),
-        help: "how features and means are compared",
-    }],
-    sgd_defaults: &[],
+    own: &Ncm::DEFAULT,
+    published: &[],
     grid: r#"distance = ["l2", "cosine", "cl2n"]"#,
-    build: |_, params| {
-        let distance = match params.choice("distance") {
-            "l2" => Distance::L2,
-            "cosine" => Distance::Cosine,
-            _ => Distance::CentredUnit,
-        };
-        HeadSpec::closed_form(ClosedForm::ClassMeans(distance))
-    },
 };
+
+impl Build for Ncm {
+    fn build(&self, _: &ClassCounts) -> HeadSpec {
+        HeadSpec::closed_form(ClosedForm::ClassMeans(self.distance))
+    }
+}

@@ -1,7 +1,13 @@
 //! Re-sampling: cross-entropy on a stream that shows small classes more often.
 
-use super::{Method, Training, Value};
+use super::{Build, Method, SamplerKind, Training, ce, params, published};
 use crate::head::{HeadSpec, Loss};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `re-sampling`.
+    struct ReSampling {}
+}
 
 pub(super) static METHOD: Method = Method {
     name: "re-sampling",
@@ -11,9 +17,15 @@ pub(super) static METHOD: Method = Method {
     formula: "−log p_y, P(class k) ∝ n_k^q",
     source: "Kang et al. 2020 (ICLR), Eq. 1; LORT's Table 1 repeats the digits of Vanilla FC in this row",
     reduces_to: "`ce` with draws with replacement at q = 1, class-balanced sampling at q = 0",
+    neutral: Some(&ce::METHOD),
     training: Training::Sgd,
-    params: &[],
-    sgd_defaults: &[("sampler", Value::Choice("power")), ("q", Value::Number(0.0))],
+    own: &ReSampling::DEFAULT,
+    published: published!(sampler = SamplerKind::Power, q = 0.0),
     grid: "q = [0, 0.5]\nlr = [5e-4, 5e-3, 5e-2]",
-    build: |class_counts, _| HeadSpec::sgd(Loss::cross_entropy(class_counts.classes())),
 };
+
+impl Build for ReSampling {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        HeadSpec::sgd(Loss::cross_entropy(class_counts.classes()))
+    }
+}

@@ -1,7 +1,16 @@
 //! Ridge regression on one-hot targets.
 
-use super::{Kind, Method, Param, Training, Value};
+use super::{Build, Method, Training, params, range::above};
 use crate::head::{ClosedForm, HeadSpec};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `ridge`.
+    struct Ridge {
+        /// penalty λ, for the mean over samples
+        lambda: f64 = 0.01, above(0.0);
+    }
+}
 
 pub(super) static METHOD: Method = Method {
     name: "ridge",
@@ -11,14 +20,15 @@ pub(super) static METHOD: Method = Method {
     formula: "min (1/N) Σ_i |1_{y_i} − W f_i − b|² + λ |W|²",
     source: "Hoerl and Kennard 1970 (Technometrics); as a probe of features, Zhai et al. 2019 (VTAB)",
     reduces_to: "least squares as λ → 0, the prior as λ → ∞",
+    neutral: None,
     training: Training::PostHoc,
-    params: &[Param {
-        name: "lambda",
-        kind: Kind::Above { min: 0.0 },
-        default: Value::Number(0.01),
-        help: "penalty λ, for the mean over samples",
-    }],
-    sgd_defaults: &[],
+    own: &Ridge::DEFAULT,
+    published: &[],
     grid: "lambda = [1e-4, 1e-3, 1e-2, 0.1, 1, 10]",
-    build: |_, params| HeadSpec::closed_form(ClosedForm::Ridge { lambda: params.number("lambda") }),
 };
+
+impl Build for Ridge {
+    fn build(&self, _: &ClassCounts) -> HeadSpec {
+        HeadSpec::closed_form(ClosedForm::Ridge { lambda: self.lambda })
+    }
+}

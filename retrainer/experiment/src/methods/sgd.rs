@@ -1,6 +1,11 @@
 //! The parameters that every method trained by SGD takes, and their resolved form.
 
-use super::params::{Kind, Param, Params, Value};
+use super::{
+    Param,
+    params::{HyperParams, params},
+    range::{above, choice, choices, flag, integer, within},
+};
+use std::sync::LazyLock;
 
 /// Where a head starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,17 @@ impl Sampler {
     }
 }
 
+/// The word of a [`Sampler`] in grids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SamplerKind {
+    /// [`Sampler::InstanceBalanced`].
+    InstanceBalanced,
+    /// [`Sampler::Power`].
+    Power,
+    /// [`Sampler::ClassAware`].
+    ClassAware,
+}
+
 /// A number that is compared by its bits, so that it can be part of a key; never NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Exact(u64);
@@ -90,142 +106,75 @@ pub enum Reduction {
     ElementMean,
 }
 
-/// Resolved SGD parameters of one head.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdSettings {
-    /// Learning rate of the first epoch.
-    pub lr: f64,
-    /// Coupled L2 weight decay: `weight_decay · w` is added to the gradient.
-    pub weight_decay: f64,
-    /// Whether the bias decays too.
-    pub decay_bias: bool,
-    /// Momentum μ, PyTorch's convention without dampening.
-    pub momentum: f64,
-    /// Passes over the training split.
-    pub epochs: usize,
-    /// Samples in a step; N or more means full batches in row order.
-    pub batch_size: usize,
-    /// Learning rate over epochs.
-    pub schedule: Schedule,
-    /// Where the head starts.
-    pub init: Init,
-    /// Which features it sees.
-    pub view: TrainView,
-    /// In which order.
-    pub sampler: Sampler,
-    /// What a batch's loss is divided by.
-    pub reduction: Reduction,
+choices!(Schedule { Cosine = "cosine", Constant = "constant" });
+choices!(Init { Stage1 = "stage1", Fresh = "fresh" });
+choices!(TrainView { Clean = "clean", Augmented = "augmented" });
+choices!(SamplerKind { InstanceBalanced = "instance-balanced", Power = "power", ClassAware = "class-aware" });
+choices!(Reduction { WeightedMean = "weighted-mean", BatchMean = "batch-mean", ElementMean = "element-mean" });
+
+params! {
+    /// How SGD trains a head, with the defaults of the paper's published stage 2.
+    ///
+    /// # Source
+    /// The authors' code: SGD, momentum 0.9, lr 5e-4, no weight decay, batch 64, 20 epochs, cosine, from the stage-1 head.
+    pub struct SgdSettings {
+        /// learning rate of the first epoch
+        lr: f64 = 5e-4, above(0.0);
+        /// coupled L2 weight decay
+        weight_decay: f64 = 0.0, within(0.0, f64::INFINITY);
+        /// whether the bias decays too
+        decay_bias: bool = true, flag();
+        /// momentum without dampening
+        momentum: f64 = 0.9, within(0.0, 0.9999);
+        /// passes over the training split
+        epochs: usize = 20, integer(1);
+        /// samples in a step; N or more means full batches in row order
+        batch_size: usize = 64, integer(1);
+        /// learning rate over epochs, changed after an epoch
+        schedule: Schedule = Schedule::Cosine, choice();
+        /// where the head starts: at the stage-1 head (of a cosine head at its directions, as long as makes a feature of mean length keep its logits), or fresh
+        init: Init = Init::Stage1, choice();
+        /// training features: the clean view, or augmented view e mod K in epoch e
+        view: TrainView = TrainView::Clean, choice();
+        /// which samples an epoch sees: each once, N draws with P(class) ∝ n^q, or four of each class in turn
+        sampler: SamplerKind = SamplerKind::InstanceBalanced, choice();
+        /// exponent of the sampler `power`: 1 as the data are, 0.5 square root, 0 all classes alike
+        q: f64 = 0.0, within(0.0, 1.0);
+        /// what a batch's loss is divided by: sum of weights, samples, samples times classes
+        reduction: Reduction = Reduction::WeightedMean, choice();
+    }
 }
 
-/// The parameters of SGD with the defaults of the paper's published stage 2.
-///
-/// # Source
-/// The authors' code: SGD, momentum 0.9, lr 5e-4, no weight decay, batch 64, 20 epochs, cosine, from the stage-1 head.
-pub static SGD_PARAMS: &[Param] = &[
-    Param {
-        name: "lr",
-        kind: Kind::Above { min: 0.0 },
-        default: Value::Number(5e-4),
-        help: "learning rate of the first epoch",
-    },
-    Param {
-        name: "weight_decay",
-        kind: Kind::Number { min: 0.0, max: f64::INFINITY },
-        default: Value::Number(0.0),
-        help: "coupled L2 weight decay",
-    },
-    Param {
-        name: "decay_bias",
-        kind: Kind::Flag,
-        default: Value::Flag(true),
-        help: "whether the bias decays too",
-    },
-    Param {
-        name: "momentum",
-        kind: Kind::Number { min: 0.0, max: 0.9999 },
-        default: Value::Number(0.9),
-        help: "momentum without dampening",
-    },
-    Param {
-        name: "epochs",
-        kind: Kind::Integer { min: 1 },
-        default: Value::Number(20.0),
-        help: "passes over the training split",
-    },
-    Param {
-        name: "batch_size",
-        kind: Kind::Integer { min: 1 },
-        default: Value::Number(64.0),
-        help: "samples in a step; N or more means full batches in row order",
-    },
-    Param {
-        name: "schedule",
-        kind: Kind::Choice(&["cosine", "constant"]),
-        default: Value::Choice("cosine"),
-        help: "learning rate over epochs, changed after an epoch",
-    },
-    Param {
-        name: "init",
-        kind: Kind::Choice(&["stage1", "fresh"]),
-        default: Value::Choice("stage1"),
-        help: "where the head starts: at the stage-1 head (of a cosine head at its directions, as long as makes a feature of mean length keep its logits), or fresh",
-    },
-    Param {
-        name: "view",
-        kind: Kind::Choice(&["clean", "augmented"]),
-        default: Value::Choice("clean"),
-        help: "training features: the clean view, or augmented view e mod K in epoch e",
-    },
-    Param {
-        name: "sampler",
-        kind: Kind::Choice(&["instance-balanced", "power", "class-aware"]),
-        default: Value::Choice("instance-balanced"),
-        help: "which samples an epoch sees: each once, N draws with P(class) ∝ n^q, or four of each class in turn",
-    },
-    Param {
-        name: "q",
-        kind: Kind::Number { min: 0.0, max: 1.0 },
-        default: Value::Number(0.0),
-        help: "exponent of the sampler `power`: 1 as the data are, 0.5 square root, 0 all classes alike",
-    },
-    Param {
-        name: "reduction",
-        kind: Kind::Choice(&["weighted-mean", "batch-mean", "element-mean"]),
-        default: Value::Choice("weighted-mean"),
-        help: "what a batch's loss is divided by: sum of weights, samples, samples times classes",
-    },
-];
+/// The parameters that every method trained by SGD takes, with their common defaults.
+pub static SGD_PARAMS: LazyLock<Vec<Param>> = LazyLock::new(|| SgdSettings::DEFAULT.params());
 
 impl SgdSettings {
-    /// The typed form of checked parameters.
-    pub fn from_params(params: &Params) -> Self {
-        Self {
-            lr: params.number("lr"),
-            weight_decay: params.number("weight_decay"),
-            decay_bias: params.flag("decay_bias"),
-            momentum: params.number("momentum"),
-            epochs: params.integer("epochs"),
-            batch_size: params.integer("batch_size"),
-            schedule: if params.choice("schedule") == "constant" {
-                Schedule::Constant
-            } else {
-                Schedule::Cosine
-            },
-            init: if params.choice("init") == "fresh" { Init::Fresh } else { Init::Stage1 },
-            view: if params.choice("view") == "augmented" { TrainView::Augmented } else { TrainView::Clean },
-            sampler: match params.choice("sampler") {
-                "power" => Sampler::Power(Exact::new(params.number("q"))),
-                "class-aware" => Sampler::ClassAware,
-                _ => Sampler::InstanceBalanced,
-            },
-            reduction: match params.choice("reduction") {
-                "batch-mean" => Reduction::BatchMean,
-                "element-mean" => Reduction::ElementMean,
-                _ => Reduction::WeightedMean,
-            },
+    /// Which samples an epoch sees.
+    pub fn sampler(&self) -> Sampler {
+        match self.sampler {
+            SamplerKind::InstanceBalanced => Sampler::InstanceBalanced,
+            SamplerKind::Power => Sampler::Power(Exact::new(self.q)),
+            SamplerKind::ClassAware => Sampler::ClassAware,
         }
     }
 }
+
+/// A parameter of SGD that a method publishes with another value than the common default.
+#[derive(Debug)]
+pub struct Published {
+    /// The parameter.
+    pub name: &'static str,
+    /// Puts the published value in place.
+    pub(super) set: fn(&mut SgdSettings),
+}
+
+/// Published values of parameters of SGD: `published!(lr = 0.2)`.
+macro_rules! published {
+    ($($name:ident = $value:expr),* $(,)?) => {
+        &[$($crate::methods::Published { name: stringify!($name), set: |sgd| sgd.$name = $value }),*]
+    };
+}
+pub(super) use published;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,13 @@
 //! The stage-1 head as it is.
 
-use super::{Method, Training};
+use super::{Build, Method, Training, params};
 use crate::head::{HeadSpec, PostHoc};
+use cache::ClassCounts;
+
+params! {
+    /// Hyper-parameters of `stage1`.
+    struct Stage1 {}
+}
 
 pub(super) static METHOD: Method = Method {
     name: "stage1",
@@ -11,9 +17,15 @@ pub(super) static METHOD: Method = Method {
     formula: "w_k·f + b_k; s cos(w_k, f) for a cosine stage-1 head",
     source: "LORT, Table 1 `Vanilla FC`",
     reduces_to: "itself",
+    neutral: None,
     training: Training::PostHoc,
-    params: &[],
-    sgd_defaults: &[],
+    own: &Stage1::DEFAULT,
+    published: &[],
     grid: "",
-    build: |class_counts, _| HeadSpec::post_hoc(PostHoc::identity(class_counts.classes())),
 };
+
+impl Build for Stage1 {
+    fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
+        HeadSpec::post_hoc(PostHoc::identity(class_counts.classes()))
+    }
+}

@@ -1,10 +1,13 @@
 //! Grid files: TOML in which lists are axes and scalars are fixed.
 
+mod method_table;
+
 use super::Precision;
-use crate::methods::{Given, Method, ParamError, Params, SGD_PARAMS, Training, suggestion};
+use crate::methods::{Method, ParamError, Params, SGD_PARAMS, suggestion};
 use crate::select::{Protocol, Protocols};
 use clap::ValueEnum;
 use files::Hint;
+use method_table::{axis, parse_methods};
 use std::{collections::HashSet, ops::Range};
 use toml::{
     Spanned,
@@ -13,10 +16,6 @@ use toml::{
 
 /// The most heads that a grid may hold.
 pub const MAX_HEADS: usize = 1_000_000;
-
-/// Parameters that belong to what a method is, where it publishes them: cRT is no cRT without a fresh head. The top level of
-/// a file leaves them alone; the method's own table may still set them.
-const DEFINING: &[&str] = &["init", "sampler", "q", "reduction", "decay_bias"];
 
 /// One head to be trained: a method with resolved hyper-parameters and a seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,8 +77,6 @@ struct Fault {
     message: String,
     hint: Option<String>,
 }
-
-type Axis<'text> = (&'text str, Range<usize>, Vec<(Given, Range<usize>)>);
 
 impl Grid {
     /// Reads a grid file's text; `file` names it in errors.
@@ -163,131 +160,6 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
     Ok(Grid { points, test_time_augmentation, protocols, precision, duplicates })
 }
 
-/// One `[[method]]` table.
-struct MethodTable<'text> {
-    method: &'static Method,
-    axes: Vec<Axis<'text>>,
-}
-
-impl<'text> MethodTable<'text> {
-    /// The method's own axes, then those of the file's top level that it takes and does not set itself.
-    fn all_axes<'a>(&'a self, common: &'a [Axis<'text>]) -> Vec<&'a Axis<'text>> {
-        let inherited = common.iter().filter(|(name, ..)| {
-            let defined = DEFINING.contains(name)
-                && self.method.sgd_defaults.iter().any(|(published, _)| published == name);
-            self.method.training == Training::Sgd && !defined && self.axes.iter().all(|(own, ..)| own != name)
-        });
-        self.axes.iter().chain(inherited).collect()
-    }
-
-    /// Seeds change nothing where nothing is random.
-    fn seeds(&self, seeds: usize) -> usize {
-        if self.method.training == Training::Sgd { seeds } else { 1 }
-    }
-
-    /// A float, because a product of axes can exceed any integer.
-    fn heads(&self, common: &[Axis<'_>], seeds: usize) -> f64 {
-        let points: f64 = self.all_axes(common).iter().map(|(_, _, values)| values.len() as f64).product();
-        points * self.seeds(seeds) as f64
-    }
-
-    fn points(&self, common: &[Axis<'text>], seeds: &[u64]) -> Result<Vec<Point>, Fault> {
-        let axes = self.all_axes(common);
-        // Each value is checked alone first, so that an error points at it.
-        for (name, key, values) in &axes {
-            for (value, span) in values {
-                Params::resolve(self.method, &[(name, value.clone())]).map_err(|error| {
-                    let span = if matches!(error, ParamError::UnknownParam { .. }) { key } else { span };
-                    param_fault(&error, span.clone())
-                })?;
-            }
-        }
-        let combinations: usize = axes.iter().map(|(_, _, values)| values.len()).product();
-        let mut points = Vec::new();
-        for index in 0..combinations {
-            let mut rest = index;
-            let mut given = Vec::with_capacity(axes.len());
-            for (name, _, values) in axes.iter().rev() {
-                if let Some((value, _)) = values.get(rest % values.len()) {
-                    given.push((*name, value.clone()));
-                }
-                rest /= values.len();
-            }
-            let params = Params::resolve(self.method, &given).map_err(|error| param_fault(&error, 0..0))?;
-            for &seed in seeds.iter().take(self.seeds(seeds.len())) {
-                points.push(Point { method: self.method, params: params.clone(), seed });
-            }
-        }
-        Ok(points)
-    }
-}
-
-fn parse_methods<'text>(value: &'text Spanned<DeValue<'_>>) -> Result<Vec<MethodTable<'text>>, Fault> {
-    let Some(tables) = value.get_ref().as_array() else {
-        return Err(fault(value.span(), "`method` is no list of tables, expected `[[method]]`"));
-    };
-    tables.iter().map(parse_method).collect()
-}
-
-fn parse_method<'text>(value: &'text Spanned<DeValue<'_>>) -> Result<MethodTable<'text>, Fault> {
-    let Some(table) = value.get_ref().as_table() else {
-        return Err(fault(value.span(), "a method is a table with `name`"));
-    };
-    let Some(name) = table.get("name") else {
-        return Err(fault(value.span(), "a `[[method]]` without `name`"));
-    };
-    let Some(text) = name.get_ref().as_str() else {
-        return Err(fault(name.span(), "`name` is the name of a method, in quotes"));
-    };
-    let method = Method::find(text).map_err(|error| param_fault(&error, name.span()))?;
-    let axes = table
-        .iter()
-        .filter(|(key, _)| key.get_ref() != "name")
-        .map(|(key, value)| axis(key.get_ref(), key.span(), value))
-        .collect::<Result<_, _>>()?;
-    Ok(MethodTable { method, axes })
-}
-
-/// A key with one value, or a list of values.
-fn axis<'text>(
-    name: &'text str,
-    key: Range<usize>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<Axis<'text>, Fault> {
-    let values = match value.get_ref() {
-        DeValue::Array(items) if items.is_empty() => {
-            return Err(fault(value.span(), &format!("axis `{name}` is empty")));
-        }
-        DeValue::Array(items) => items.iter().map(given).collect::<Result<_, _>>()?,
-        _ => vec![given(value)?],
-    };
-    Ok((name, key, values))
-}
-
-fn given(value: &Spanned<DeValue<'_>>) -> Result<(Given, Range<usize>), Fault> {
-    let given = match value.get_ref() {
-        DeValue::String(text) => Given::Text(text.to_string()),
-        DeValue::Boolean(flag) => Given::Flag(*flag),
-        DeValue::Integer(_) | DeValue::Float(_) => {
-            Given::Number(number(value.get_ref()).ok_or_else(|| {
-                fault(value.span(), &format!("an integer is from {} to {}", i64::MIN, i64::MAX))
-            })?)
-        }
-        other => return Err(fault(value.span(), &format!("a {} is no parameter value", other.type_str()))),
-    };
-    Ok((given, value.span()))
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Integer(integer) => {
-            i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|n| n as f64)
-        }
-        DeValue::Float(float) => float.as_str().parse().ok(),
-        _ => None,
-    }
-}
-
 fn parse_seeds(value: &Spanned<DeValue<'_>>) -> Result<Vec<u64>, Fault> {
     let seed = |item: &Spanned<DeValue<'_>>| {
         let integer = item.get_ref().as_integer();
@@ -349,6 +221,11 @@ fn unknown_key(name: &str, span: Range<usize>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::methods::{Init, SamplerKind, Value};
+
+    fn value(point: &Point, name: &str) -> Option<Value> {
+        point.params.values().into_iter().find_map(|(other, value)| (other == name).then_some(value))
+    }
 
     fn grid(text: &str) -> Grid {
         Grid::parse("grid.toml", text).unwrap()
@@ -365,27 +242,28 @@ mod tests {
             "seeds = [0, 1]\nlr = [1e-3, 1e-2]\nepochs = 3\n[[method]]\nname = \"lort\"\ndelta = [0.9, 0.98]\n[[method]]\nname = \"ce\"\nlr = 0.1\n",
         );
         assert_eq!(grid.points.len(), 2 * 2 * 2 + 2);
+        let lr = |point: &Point| point.params.sgd().unwrap().lr;
         let numbers: Vec<_> = grid
             .points
             .iter()
-            .map(|p| (p.method.name, p.params.number("delta"), p.params.number("lr"), p.seed))
+            .map(|point| (point.method.name, value(point, "delta"), lr(point), point.seed))
             .collect();
         assert_eq!(
             numbers,
             [
-                ("lort", 0.9, 1e-3, 0),
-                ("lort", 0.9, 1e-3, 1),
-                ("lort", 0.9, 1e-2, 0),
-                ("lort", 0.9, 1e-2, 1),
-                ("lort", 0.98, 1e-3, 0),
-                ("lort", 0.98, 1e-3, 1),
-                ("lort", 0.98, 1e-2, 0),
-                ("lort", 0.98, 1e-2, 1),
-                ("ce", 0.0, 0.1, 0),
-                ("ce", 0.0, 0.1, 1),
+                ("lort", Some(Value::Number(0.9)), 1e-3, 0),
+                ("lort", Some(Value::Number(0.9)), 1e-3, 1),
+                ("lort", Some(Value::Number(0.9)), 1e-2, 0),
+                ("lort", Some(Value::Number(0.9)), 1e-2, 1),
+                ("lort", Some(Value::Number(0.98)), 1e-3, 0),
+                ("lort", Some(Value::Number(0.98)), 1e-3, 1),
+                ("lort", Some(Value::Number(0.98)), 1e-2, 0),
+                ("lort", Some(Value::Number(0.98)), 1e-2, 1),
+                ("ce", None, 0.1, 0),
+                ("ce", None, 0.1, 1),
             ]
         );
-        assert!(grid.points.iter().all(|point| point.params.integer("epochs") == 3));
+        assert!(grid.points.iter().all(|point| point.params.sgd().unwrap().epochs == 3));
     }
 
     #[test]
@@ -415,18 +293,24 @@ mod tests {
         let settings: Vec<_> = grid
             .points
             .iter()
-            .map(|point| {
-                (point.params.choice("init"), point.params.choice("sampler"), point.params.number("lr"))
-            })
+            .map(|point| point.params.sgd().unwrap())
+            .map(|settings| (settings.init, settings.sampler, settings.lr))
             .collect();
         assert_eq!(
             settings,
             [
-                ("fresh", "class-aware", 0.3),
-                ("stage1", "instance-balanced", 0.3),
-                ("stage1", "class-aware", 0.3)
+                (Init::Fresh, SamplerKind::ClassAware, 0.3),
+                (Init::Stage1, SamplerKind::InstanceBalanced, 0.3),
+                (Init::Stage1, SamplerKind::ClassAware, 0.3)
             ]
         );
+    }
+
+    #[test]
+    fn what_defines_a_method_are_parameters_of_sgd() {
+        for name in method_table::DEFINING {
+            assert!(SGD_PARAMS.iter().any(|param| param.name == *name), "{name}");
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl GroupKey {
             view: settings.view,
             epochs: settings.epochs,
             batch_size: settings.batch_size,
-            sampler: settings.sampler,
+            sampler: settings.sampler(),
             seed,
         };
         Self {
@@ -89,17 +89,17 @@ impl PlannedWork {
         let mut previous: Option<HeadSpec> = None;
         let (mut untrained, mut trained) = (Vec::new(), Vec::new());
         for head in self.heads {
-            let built = (head.point.method.build)(class_counts, &head.point.params);
+            let built = head.point.params.build(class_counts);
             // Equal neighbours share their vectors.
             let spec = previous.take().filter(|spec| *spec == built).unwrap_or(built);
             previous = Some(spec.clone());
+            let settings = head.point.params.sgd().copied();
             let task = HeadTask { point: head.point, run_id: head.run_id.into() };
-            match spec {
-                HeadSpec::Untrained(head) => untrained.push(UntrainedJob { task, head }),
-                HeadSpec::Sgd(recipe) => {
-                    let settings = SgdSettings::from_params(&task.point.params);
-                    trained.push(HeadJob { task, recipe, settings });
-                }
+            match (spec, settings) {
+                (HeadSpec::Untrained(head), _) => untrained.push(UntrainedJob { task, head }),
+                (HeadSpec::Sgd(recipe), Some(settings)) => trained.push(HeadJob { task, recipe, settings }),
+                // A test over the list of methods says so.
+                (HeadSpec::Sgd(_), None) => unreachable!("a method that trains has settings of its training"),
             }
         }
         // A piece was made of heads of one kind, and what a method builds is of one kind.
@@ -169,9 +169,9 @@ pub(super) type Place = Option<(GroupKey, [bool; 5])>;
 
 /// Where a head belongs.
 pub(super) fn place(point: &Point, spec: &HeadSpec, precision: Precision) -> Place {
-    spec.trained().map(|recipe| {
-        let settings = SgdSettings::from_params(&point.params);
-        (GroupKey::new(recipe, &settings, point.seed, precision), passes(recipe, &settings))
+    let trained = spec.trained().zip(point.params.sgd());
+    trained.map(|(recipe, settings)| {
+        (GroupKey::new(recipe, settings, point.seed, precision), passes(recipe, settings))
     })
 }
 

@@ -1,6 +1,7 @@
 //! Grid files that come with the program; copy one and edit it.
 
-use crate::methods::Method;
+use crate::methods::{METHODS, Method};
+use std::borrow::Cow;
 
 /// A named grid file.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +11,7 @@ pub struct Preset {
     /// What it is for.
     pub about: &'static str,
     /// The grid file's text.
-    pub text: &'static str,
+    pub text: fn() -> Cow<'static, str>,
 }
 
 /// All presets.
@@ -18,29 +19,38 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "table1",
         about: "the methods of the paper's Table 1, each over its own learning rates and hyper-parameters",
-        text: include_str!("../../presets/table1.toml"),
+        text: || include_str!("../../presets/table1.toml").into(),
     },
     Preset {
         name: "fig4",
         about: "LORT over the label-smooth value, from 0 to 0.995",
-        text: include_str!("../../presets/fig4.toml"),
+        text: || include_str!("../../presets/fig4.toml").into(),
     },
     Preset {
         name: "fig5",
         about: "LORT over learning rate and weight decay",
-        text: include_str!("../../presets/fig5.toml"),
+        text: || include_str!("../../presets/fig5.toml").into(),
     },
     Preset {
         name: "table3-columns",
         about: "the methods of the paper's Table 3, for one backbone",
-        text: include_str!("../../presets/table3-columns.toml"),
+        text: || include_str!("../../presets/table3-columns.toml").into(),
     },
-    Preset {
-        name: "everything",
-        about: "each method once, three epochs",
-        text: include_str!("../../presets/everything.toml"),
-    },
+    Preset { name: "everything", about: "each method once, three epochs", text: || everything().into() },
 ];
+
+/// What the preset `everything` gives a method beside its defaults: at them, `custom` is `ce`.
+const BESIDE_DEFAULTS: &[(&str, &str)] = &[("custom", "tau = 0.5\ndelta = 0.9\nthreshold = 0.3\n")];
+
+/// Each method once, at its published settings and three epochs.
+fn everything() -> String {
+    let table = |method: &&Method| {
+        let beside = BESIDE_DEFAULTS.iter().find(|(name, _)| *name == method.name);
+        format!("[[method]]\nname = {:?}\n{}", method.name, beside.map_or("", |(_, lines)| lines))
+    };
+    let tables: String = METHODS.iter().map(table).collect();
+    format!("seeds = [0]\nepochs = 3\n{tables}")
+}
 
 /// The grid file of some methods over their default grids; a name that no method has stays in it, for the reader of grids
 /// to refuse.
@@ -56,15 +66,14 @@ pub fn default_grid(methods: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::{
-        methods::{METHODS, Params},
-        plan::Grid,
+        methods::{METHODS, Params, Training, Value},
+        plan::{Grid, Point},
     };
-    use std::collections::HashSet;
 
     #[test]
     fn every_preset_is_a_valid_grid_without_duplicates() {
         for preset in PRESETS {
-            let grid = Grid::parse(preset.name, preset.text).unwrap();
+            let grid = Grid::parse(preset.name, &(preset.text)()).unwrap();
             assert_eq!(grid.duplicates, 0, "{}", preset.name);
         }
     }
@@ -86,15 +95,27 @@ mod tests {
         }
     }
 
-    fn methods(name: &str) -> HashSet<&'static str> {
+    fn points(name: &str) -> Vec<Point> {
         let preset = PRESETS.iter().find(|preset| preset.name == name).unwrap();
-        Grid::parse(name, preset.text).unwrap().points.iter().map(|point| point.method.name).collect()
+        Grid::parse(name, &(preset.text)()).unwrap().points
     }
 
     #[test]
-    fn the_preset_everything_has_every_method() {
-        let all = METHODS.iter().map(|method| method.name).collect();
-        assert_eq!(methods("everything"), all);
+    fn the_preset_everything_has_every_method_once_for_three_epochs() {
+        let points = points("everything");
+        assert_eq!(points.len(), METHODS.len());
+        for (point, method) in points.iter().zip(METHODS) {
+            let mut given = Vec::new();
+            if method.training == Training::Sgd {
+                given.push(("epochs", Value::Number(3.0)));
+            }
+            if method.name == "custom" {
+                let values = [("tau", 0.5), ("delta", 0.9), ("threshold", 0.3)];
+                given.extend(values.map(|(name, number)| (name, Value::Number(number))));
+            }
+            let expected = Params::resolve(method, &given).unwrap();
+            assert_eq!((point.method.name, &point.params, point.seed), (method.name, &expected, 0));
+        }
     }
 
     #[test]
@@ -113,8 +134,8 @@ mod tests {
             "logit-adjustment",
             "lort",
         ];
-        assert!(rows.iter().all(|row| methods("table1").contains(row)));
-        let grid = Grid::parse("table1", PRESETS[0].text).unwrap();
-        assert!(grid.points.len() <= 3 * 130, "{}", grid.points.len());
+        let points = points("table1");
+        assert!(rows.iter().all(|row| points.iter().any(|point| point.method.name == *row)));
+        assert!(points.len() <= 3 * 130, "{}", points.len());
     }
 }

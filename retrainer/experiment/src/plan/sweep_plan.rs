@@ -117,7 +117,7 @@ impl SweepPlan {
         let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
         let mut warnings = Vec::new();
         let heads = grid.points.iter().map(|point| {
-            let spec = (point.method.build)(cache.class_counts(), &point.params);
+            let spec = point.params.build(cache.class_counts());
             check(point, &spec, cache)?;
             warn(&mut warnings, point, &spec);
             let params = record_params(point, test_time_augmentation, precision);
@@ -274,7 +274,7 @@ fn warn(warnings: &mut Vec<String>, point: &Point, spec: &HeadSpec) {
 /// The authors of Balanced Softmax shipped such a configuration by mistake.
 fn corrected_twice(point: &Point, spec: &HeadSpec) -> Option<String> {
     let twice = spec.trained().is_some_and(Recipe::corrects_class_sizes)
-        && SgdSettings::from_params(&point.params).sampler.balances_classes();
+        && point.params.sgd().is_some_and(|settings| settings.sampler().balances_classes());
     let name = point.method.name;
     twice.then(|| {
         format!("`{name}` corrects for class sizes twice: by its class-balancing sampler and by its loss")
@@ -283,15 +283,12 @@ fn corrected_twice(point: &Point, spec: &HeadSpec) -> Option<String> {
 
 /// A learning rate that the method publishes for batches of another size: it goes with the batch.
 fn rate_of_another_batch(point: &Point) -> Option<String> {
-    let published = |name: &str| match point.method.sgd_defaults.iter().find(|(other, _)| *other == name) {
-        Some((_, Value::Number(number))) => Some(*number),
-        _ => None,
-    };
-    let (lr, batch) = published("lr").zip(published("batch_size"))?;
-    let own = point.params.number("batch_size");
-    (point.params.number("lr") == lr && own != batch).then(|| {
+    let (published, settings) = point.method.sgd_settings().zip(point.params.sgd())?;
+    let (lr, batch, own) = (published.lr, published.batch_size, settings.batch_size);
+    let published = lr != SgdSettings::DEFAULT.lr && batch != SgdSettings::DEFAULT.batch_size;
+    (published && settings.lr == lr && own != batch).then(|| {
         let name = point.method.name;
-        let scaled = crate::methods::number(lr * own / batch);
+        let scaled = crate::methods::number(lr * own as f64 / batch as f64);
         format!(
             "`{name}` has its published learning rate {lr}, which is for batches of {batch}, at batches of {own}: \
              by the linear rule it would be {scaled}"
@@ -302,13 +299,8 @@ fn rate_of_another_batch(point: &Point) -> Option<String> {
 /// A point's parameters as records keep them: everything that decides the result. Precision stands there where it is not
 /// the usual one, and the revision where it is not the first, so that results of several never count as seeds of one.
 pub fn record_params(point: &Point, test_time_augmentation: bool, precision: Precision) -> records::Params {
-    let json = |value: &Value| match value {
-        Value::Number(number) if number.is_infinite() => serde_json::Value::from("inf"),
-        Value::Number(number) => serde_json::Value::from(*number),
-        Value::Choice(choice) => serde_json::Value::from(*choice),
-        Value::Flag(flag) => serde_json::Value::from(*flag),
-    };
-    let own = point.params.iter().map(|(name, value)| (name.to_owned(), json(value)));
+    let json = |(name, value): (&str, Value)| (name.to_owned(), serde_json::Value::from(value));
+    let own = point.params.values().into_iter().map(json);
     let precision =
         (precision != Precision::F32).then(|| (records::PRECISION.to_owned(), precision.name().into()));
     let params = own
@@ -326,11 +318,13 @@ fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), Pla
             (false, cache.class_counts().missing().is_empty())
         }
         HeadSpec::Sgd(recipe) => {
-            let settings = SgdSettings::from_params(&point.params);
-            if settings.view == TrainView::Augmented && !cache.has(Split::Train, View::Augmented(0)) {
+            let settings = point.params.sgd();
+            let augmented = settings.is_some_and(|settings| settings.view == TrainView::Augmented);
+            if augmented && !cache.has(Split::Train, View::Augmented(0)) {
                 return Err(PlanError::MissingAugmented { method });
             }
-            (settings.init == Init::Stage1 || recipe.needs_stage1(), recipe.is_finite())
+            let starts_there = settings.is_some_and(|settings| settings.init == Init::Stage1);
+            (starts_there || recipe.needs_stage1(), recipe.is_finite())
         }
     };
     if needs_head && cache.stage1_head().is_none() {

@@ -194,11 +194,7 @@ pub(super) fn common_params(rows: &[&Selected]) -> Params {
     let is_telling = |seen: &Seen<'_>, value: &Value| {
         let method = seen.methods.iter().next().and_then(|method| Method::find(method).ok());
         let default = method.and_then(|method| {
-            method
-                .all_params()
-                .into_iter()
-                .find(|(param, _)| param.name == seen.name)
-                .map(|(_, default)| default)
+            method.all_params().into_iter().find(|param| param.name == seen.name).map(|param| param.default)
         });
         seen.name == "lr"
             || default.is_some_and(|default| default.to_string() != ParamText(value).to_string())
