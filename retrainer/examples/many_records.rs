@@ -9,9 +9,10 @@ use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use experiment::{
     methods::METHODS,
     metrics::{Evaluation, Metrics, TOP1},
+    protocol::{Chooser, HeldOut, Protocol, Score, Unseen},
     records::{
-        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
-        Status, Versions, keep_manifest, run_id,
+        Curve, FORMAT_VERSION, Params, RunRecord, RunWriter, SealedPerClass, StateMetrics, Status, Versions,
+        keep_manifest, run_id,
     },
 };
 use rand::{RngExt, SeedableRng};
@@ -50,8 +51,9 @@ fn measure(class_counts: &ClassCounts, random: &mut ChaCha8Rng) -> Result<Metric
 
 /// A state with another validation score: its test metrics are those of its per-class numbers.
 fn state(metrics: &Metrics, epoch: u32, random: &mut ChaCha8Rng) -> StateMetrics {
-    let val = metrics.values.get(TOP1.all).map(|top1| top1 + random.random_range(-0.05..0.05));
-    StateMetrics::new(epoch, val, metrics.values)
+    let near = |top1| (Score::Top1, top1 + random.random_range(-0.05..0.05));
+    let val = metrics.values.get(TOP1.all).map(near).into_iter().collect();
+    StateMetrics { epoch, val, test: Unseen::new(metrics.values) }
 }
 
 fn sealed(metrics: &Metrics) -> SealedPerClass {
@@ -79,8 +81,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             "momentum": 0.9, "epochs": EPOCHS, "batch_size": 64, "schedule": "cosine", "init": "stage1", "view": "clean",
         }))?;
         let mut curve = || (0..EPOCHS).map(|_| random.random_range(0.3..0.5)).collect::<Vec<f64>>();
-        let curve = Curve::new(&curve(), &curve());
-        let mut state = |epoch| Some(state(metrics, epoch, &mut random));
+        let on = |split| Chooser { split, score: Score::Top1 };
+        let curve = Curve::new(&[(on(HeldOut::Val), curve()), (on(HeldOut::Test), curve())].into());
+        let mut state = |protocol, epoch| (protocol, state(metrics, epoch, &mut random));
         writer.append(&RunRecord {
             run_id: run_id("many", method.name, &params, seed, "f32"),
             cache_key: "many".to_owned(),
@@ -90,7 +93,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             seed,
             status: Status::Ok,
             diverged_at: None,
-            metrics: RunMetrics { last: state(EPOCHS), best_on_test: state(7), val_selected: state(9) },
+            metrics: [state(Protocol::Last, EPOCHS), state(Protocol::BestOnTest, 7), state(Protocol::Val, 9)]
+                .into(),
             curve,
             per_class: Some(sealed(metrics)),
             per_class_at: [7, 9].map(|epoch| (epoch, sealed(metrics).packed())).into(),

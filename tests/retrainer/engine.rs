@@ -2,12 +2,13 @@
 
 use cache::synthetic::{Pattern, SyntheticCache};
 use cache::{ClassId, FeatureCache, HeadKind, Split, View};
-use engine::{Data, FittedHead, Head, HeadForm, StateKind, run_work};
+use engine::{Data, FittedHead, Head, HeadForm, run_work};
 use experiment::{
     head::{ClosedForm, HeadSpec, Untrained},
     methods::{METHODS, Method, Param, Training},
     metrics::{Evaluation, LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, MetricValues, NLL, TOP1},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
+    protocol::{Chooser, HeldOut, Protocol, Score},
 };
 use program::interrupt::Interrupt;
 
@@ -27,7 +28,7 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
         SweepPlan::new(&grid, cache, grid.precision, Resources { workers: 1, group_bytes: bytes }).unwrap();
     assert!(plan.work.iter().all(|work| work.heads.len() <= heads_per_group));
     let data = Data::new(cache, tch::Device::Cpu, plan.test_time_augmentation, true).unwrap();
-    let run = |work: Work| run_work(work, &data, plan.protocols, &Interrupt::never(), &|_| ()).unwrap();
+    let run = |work: Work| run_work(work, &data, &plan.protocols, &Interrupt::never(), &|_| ()).unwrap();
     let mut fitted: Vec<FittedHead> =
         plan.work.into_iter().map(|work| work.prepare(cache.class_counts())).flat_map(run).collect();
     fitted.sort_by_key(|head| grid.points.iter().position(|point| *point == head.task.point));
@@ -35,11 +36,11 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
 }
 
 fn linear(head: &FittedHead) -> &Head {
-    &head.state(StateKind::Last).unwrap().head
+    &head.states.get(Protocol::Last).unwrap().test.head
 }
 
 fn top1(head: &FittedHead) -> f64 {
-    head.state(StateKind::Last).unwrap().test.values.get(TOP1.all).unwrap()
+    head.states.get(Protocol::Last).unwrap().test.metrics.values.get(TOP1.all).unwrap()
 }
 
 fn weights(head: &FittedHead) -> Vec<f64> {
@@ -141,7 +142,7 @@ fn a_diverging_head_touches_no_other() {
     let grid = |lr: &str| format!("epochs = 3\n[[method]]\nname = \"ce\"\nlr = {lr}\n");
     let mixed = train(&cache, &grid("[1e-2, 1e38]"), 64);
     let alone = train(&cache, &grid("1e-2"), 64);
-    assert!(mixed[1].diverged_at.is_some() && mixed[1].last.is_none());
+    assert!(mixed[1].diverged_at.is_some() && mixed[1].states.is_empty());
     assert!(mixed[0].diverged_at.is_none());
     assert!(relative_difference(&weights(&mixed[0]), &weights(&alone[0])) < 1e-5);
 }
@@ -208,7 +209,10 @@ fn adjusted_heads_at_neutral_values_are_the_stage_1_head() {
     let heads = train(&cache, &format!("[[method]]\nname = \"stage1\"\n{tables}"), 64);
     assert_eq!(heads.len(), 4);
     for head in &heads[1..] {
-        assert_eq!(head.state(StateKind::Last).unwrap().head, heads[0].state(StateKind::Last).unwrap().head);
+        assert_eq!(
+            head.states.get(Protocol::Last).unwrap().test.head,
+            heads[0].states.get(Protocol::Last).unwrap().test.head
+        );
     }
 }
 
@@ -221,15 +225,18 @@ fn the_chosen_epochs_are_the_best_of_their_splits() {
     let stopped: Vec<FittedHead> = (1..=6)
         .map(|epochs| train(&cache, &grid.replace("epochs = 6", &format!("epochs = {epochs}")), 64).remove(0))
         .collect();
-    let val = |head: &FittedHead| head.state(StateKind::Last).unwrap().val_top1.unwrap();
-    let test = |head: &FittedHead| head.state(StateKind::Last).unwrap().test.values.get(TOP1.all).unwrap();
+    let val =
+        |head: &FittedHead| head.states.get(Protocol::Last).unwrap().val.get(Score::Top1).copied().unwrap();
+    let test = |head: &FittedHead| {
+        head.states.get(Protocol::Last).unwrap().test.metrics.values.get(TOP1.all).unwrap()
+    };
     let best = |score: &dyn Fn(&FittedHead) -> f64| stopped.iter().map(score).fold(0.0, f64::max);
-    let selected = head.state(StateKind::ValSelected).unwrap();
-    assert!((selected.val_top1.unwrap() - best(&val)).abs() < 1e-6);
-    assert!((val(&stopped[selected.epoch - 1]) - best(&val)).abs() < 1e-6);
-    let on_test = head.state(StateKind::BestOnTest).unwrap();
-    assert!((on_test.test.values.get(TOP1.all).unwrap() - best(&test)).abs() < 1e-6);
-    assert!((test(&stopped[on_test.epoch - 1]) - best(&test)).abs() < 1e-6);
+    let selected = head.states.get(Protocol::Val).unwrap();
+    assert!((selected.val.get(Score::Top1).copied().unwrap() - best(&val)).abs() < 1e-6);
+    assert!((val(&stopped[selected.epoch as usize - 1]) - best(&val)).abs() < 1e-6);
+    let on_test = head.states.get(Protocol::BestOnTest).unwrap();
+    assert!((on_test.test.metrics.values.get(TOP1.all).unwrap() - best(&test)).abs() < 1e-6);
+    assert!((test(&stopped[on_test.epoch as usize - 1]) - best(&test)).abs() < 1e-6);
 }
 
 /// The 40 validation samples are 8 of each class: an accuracy is a count of 40, and many epochs have the same.
@@ -240,8 +247,9 @@ fn accuracies_after_epochs_are_exact_fractions_and_the_earliest_of_equal_epochs_
     let (val, test) = (cache.labels(Split::Val).len() as f64, cache.labels(Split::Test).len() as f64);
     let mut ties = 0;
     for head in train(&cache, grid, 64) {
-        for (scores, samples, kind) in
-            [(&head.curve.val, val, StateKind::ValSelected), (&head.curve.test, test, StateKind::BestOnTest)]
+        let curve = |split| head.curve.get(Chooser { split, score: Score::Top1 }).unwrap();
+        for (scores, samples, protocol) in
+            [(curve(HeldOut::Val), val, Protocol::Val), (curve(HeldOut::Test), test, Protocol::BestOnTest)]
         {
             assert_eq!(scores.len(), 12);
             for score in scores {
@@ -249,11 +257,14 @@ fn accuracies_after_epochs_are_exact_fractions_and_the_earliest_of_equal_epochs_
             }
             let best = scores.iter().copied().fold(0.0, f64::max);
             let first = scores.iter().position(|&score| score == best).unwrap() + 1;
-            assert_eq!(head.state(kind).unwrap().epoch, first, "{scores:?}");
+            assert_eq!(head.states.get(protocol).unwrap().epoch as usize, first, "{scores:?}");
             ties += scores.iter().filter(|&&score| score == best).count() - 1;
         }
-        let on_test = head.state(StateKind::BestOnTest).unwrap();
-        assert_eq!(on_test.test.values.get(TOP1.all), head.curve.test.get(on_test.epoch - 1).copied());
+        let on_test = head.states.get(Protocol::BestOnTest).unwrap();
+        assert_eq!(
+            on_test.test.metrics.values.get(TOP1.all),
+            curve(HeldOut::Test).get(on_test.epoch as usize - 1).copied()
+        );
     }
     assert!(ties > 0, "no two epochs are equal");
 }
@@ -430,7 +441,7 @@ fn nearest_class_means_are_nearest_in_each_distance() {
         -wide(f).iter().zip(mean).map(|(x, m)| (x - m).powi(2)).sum::<f64>() / 2.0
     };
     let metrics = metrics(&cache, &|row| plain.iter().map(|mean| distance(row, mean)).collect::<Vec<f64>>());
-    let measured = &heads[0].state(StateKind::Last).unwrap().test.values;
+    let measured = &heads[0].states.get(Protocol::Last).unwrap().test.metrics.values;
     for (metric, tolerance) in
         [(LOGITS_MAGNITUDE.all, 1e-4), (MAGNITUDE_SPREAD, 1e-4), (NLL, 1e-4), (TOP1.all, 1e-9)]
     {

@@ -2,10 +2,11 @@
 
 use cache::{ClassCounts, ClassId, FeatureCache, synthetic::SyntheticCache};
 use experiment::{
-    metrics::{ECE, Evaluation, Metric, Metrics, TOP1},
+    metrics::{ECE, Evaluation, Metric, MetricValues, Metrics, TOP1},
+    protocol::{Chooser, HeldOut, Protocol, Score, Unseen},
     records::{
-        Curve, FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, SealedPerClass, StateMetrics,
-        Status, Versions, keep_manifest, run_id,
+        Curve, FORMAT_VERSION, Params, RunRecord, RunWriter, SealedPerClass, StateMetrics, Status, Versions,
+        keep_manifest, run_id,
     },
     report::figures::FIGURES,
 };
@@ -32,6 +33,15 @@ fn measure(magnitude: f32, tilt: f32) -> Metrics {
     evaluation.finish()
 }
 
+fn state(epoch: u32, val: Option<f64>, test: MetricValues) -> StateMetrics {
+    let val = val.map(|top1| (Score::Top1, top1)).into_iter().collect();
+    StateMetrics { epoch, val, test: Unseen::new(test) }
+}
+
+fn top1_on(split: HeldOut) -> Chooser {
+    Chooser { split, score: Score::Top1 }
+}
+
 /// A run that validation stopped after three of four epochs, with the same metrics after both.
 fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
     record_of("cache", method, params, seed, metrics)
@@ -40,8 +50,7 @@ fn record(method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord 
 fn record_of(cache: &str, method: &str, params: &str, seed: u64, metrics: Metrics) -> RunRecord {
     let params: Params = serde_json::from_str(params).unwrap();
     let val = metrics.values.get(TOP1.all);
-    let (chosen, last) =
-        (StateMetrics::new(3, val, metrics.values), StateMetrics::new(4, val, metrics.values));
+    let (chosen, last) = (state(3, val, metrics.values), state(4, val, metrics.values));
     let top1 = val.unwrap();
     RunRecord {
         run_id: run_id(cache, method, &params, seed, "f32"),
@@ -52,10 +61,16 @@ fn record_of(cache: &str, method: &str, params: &str, seed: u64, metrics: Metric
         seed,
         status: Status::Ok,
         diverged_at: None,
-        metrics: RunMetrics { val_selected: Some(chosen), last: Some(last), ..RunMetrics::default() },
+        metrics: [(Protocol::Val, chosen), (Protocol::Last, last)].into(),
         per_class: Some(metrics.per_class.clone().into()),
         per_class_at: [(3, SealedPerClass::from(metrics.per_class).packed())].into(),
-        curve: Curve::new(&[0.1, 0.3, top1, 0.2], &[0.1, 0.2, 0.9 * top1, top1]),
+        curve: Curve::new(
+            &[
+                (top1_on(HeldOut::Val), vec![0.1, 0.3, top1, 0.2]),
+                (top1_on(HeldOut::Test), vec![0.1, 0.2, 0.9 * top1, top1]),
+            ]
+            .into(),
+        ),
         seconds: 0.25,
         versions: Versions {
             retrainer: "0".to_owned(),
@@ -241,7 +256,7 @@ fn write_two_states(runs: &Path, old: bool) -> [Metrics; 2] {
     let mut writer = RunWriter::create(runs).unwrap();
     for method in ["stage1", "ce", "lort"] {
         let mut record = record(method, "{}", 0, chosen.clone());
-        record.metrics.last = Some(StateMetrics::new(4, Some(0.1), last.values));
+        record.metrics.insert(Protocol::Last, state(4, Some(0.1), last.values));
         record.per_class = Some(last.per_class.clone().into());
         if old {
             record.per_class_at.clear();
@@ -360,7 +375,7 @@ fn spans_with_an_epoch_chosen_for_each_point_stand_beside_those_of_the_last_epoc
             let params = format!(r#"{{"delta":{delta},"lr":{lr},"weight_decay":{decay}}}"#);
             let mut record = record("lort", &params, 0, measure(2.0, 0.2));
             let last = measure(0.5 + index as f32, 0.1);
-            record.metrics.last = Some(StateMetrics::new(4, Some(0.1), last.values));
+            record.metrics.insert(Protocol::Last, state(4, Some(0.1), last.values));
             writer.append(&record).unwrap();
         }
     }

@@ -2,9 +2,8 @@
 
 use experiment::{
     metrics::{MetricValues, TOP1},
-    records::{
-        FORMAT_VERSION, Params, RunMetrics, RunRecord, RunWriter, StateMetrics, Status, Versions, run_id,
-    },
+    protocol::{PerScore, Protocol, Score, State, Unseen},
+    records::{FORMAT_VERSION, Params, RunRecord, RunWriter, Status, Versions, run_id},
     report::{TABLES, figures::FIGURES},
 };
 use std::{
@@ -20,7 +19,9 @@ fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) ->
     let mut test = MetricValues::EMPTY;
     test.set(TOP1.all, Some(top1));
     test.set(TOP1.few, Some(top1 / 2.0));
-    let last = Some(StateMetrics::new(20, val, test));
+    let val: PerScore<f64> = val.map(|top1| (Score::Top1, top1)).into_iter().collect();
+    let last = State { epoch: 20, val, test: Unseen::new(test) };
+    let chosen = (!last.val.is_empty()).then(|| (Protocol::Val, last.clone()));
     RunRecord {
         run_id: run_id("cache", method, &params, seed, "f32"),
         cache_key: "cache".to_owned(),
@@ -31,11 +32,10 @@ fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) ->
         status: Status::Ok,
         diverged_at: None,
         curve: None,
-        metrics: RunMetrics {
-            best_on_test: last.clone(),
-            val_selected: last.clone().filter(|_| val.is_some()),
-            last,
-        },
+        metrics: [(Protocol::BestOnTest, last.clone()), (Protocol::Last, last)]
+            .into_iter()
+            .chain(chosen)
+            .collect(),
         per_class: None,
         per_class_at: BTreeMap::new(),
         seconds: 0.25,

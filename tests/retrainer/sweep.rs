@@ -346,7 +346,7 @@ fn every_state_that_a_protocol_selects_is_recorded_with_its_numbers_and_hits() {
                 assert!(distributions.reliability.is_some() && distributions.positive.many.is_some());
                 let hits = detail.hits().unwrap().unwrap();
                 assert_eq!((hits.samples(), hits.top1()), (&[20; 5][..], Some(top1)));
-                other_states += usize::from(record.metrics.last.as_ref().unwrap().epoch != seed.epoch);
+                other_states += usize::from(record.metrics.get(Protocol::Last).unwrap().epoch != seed.epoch);
             }
         }
     }

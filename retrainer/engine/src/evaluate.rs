@@ -12,6 +12,7 @@ use experiment::plan::memory::{EVALUATION_ROWS, rows_at_once};
 use experiment::{
     metrics::{ClassSizes, Evaluation, Metrics},
     plan::Precision,
+    protocol::{PerScore, Score},
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -49,9 +50,28 @@ impl Heads<'_> {
     }
 }
 
+/// Scores of each head on a split.
+pub(super) fn scores(
+    heads: &Heads<'_>,
+    data: &Data<'_>,
+    split: &EvaluationSplit<'_>,
+    wanted: &[Score],
+) -> Result<Vec<PerScore<f64>>, TrainError> {
+    let mut scores = vec![PerScore::default(); heads.count];
+    for &score in wanted {
+        let measured = match score {
+            Score::Top1 => balanced_accuracy(heads, data, split)?,
+        };
+        for (scores, value) in scores.iter_mut().zip(measured) {
+            scores.insert(score, value);
+        }
+    }
+    Ok(scores)
+}
+
 /// Mean of per-class accuracies of each head, an exact fraction: what epochs are chosen by, the earliest of equals. Counted
 /// on the device; one sync at the end.
-pub(super) fn balanced_accuracy(
+fn balanced_accuracy(
     heads: &Heads<'_>,
     data: &Data<'_>,
     split: &EvaluationSplit<'_>,

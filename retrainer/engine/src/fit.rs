@@ -9,7 +9,7 @@ use super::{
     head_group::{HeadGroup, Member},
     post_hoc,
     sampler::SampleOrders,
-    states::{self, EpochScores, Tracker},
+    states::{self, Tracker},
 };
 use experiment::plan::memory::rows_at_once;
 use experiment::{
@@ -17,31 +17,16 @@ use experiment::{
     methods::{Init, Reduction, TrainView},
     metrics::Metrics,
     plan::{GroupKey, HeadJob, HeadTask, UntrainedJob, Work},
-    select::Protocols,
+    protocol::{PerChooser, PerProtocol, Protocol, Protocols, Score, State},
 };
 use program::interrupt::Interrupt;
 use std::time::Instant;
 
-/// Which weights of a run are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateKind {
-    /// After the last epoch.
-    Last,
-    /// At the epoch with the best validation accuracy, the earliest of equals.
-    ValSelected,
-    /// At the epoch with the best test accuracy, the earliest of equals: the paper's protocol.
-    BestOnTest,
-}
-
 /// A head's weights at one epoch, measured on the test split.
 #[derive(Clone, Debug)]
-pub struct State {
-    /// Epochs done; 0 for heads without training.
-    pub epoch: usize,
-    /// Mean of per-class validation accuracies, where the cache has a validation split.
-    pub val_top1: Option<f64>,
+pub struct Tested {
     /// Metrics on the test split.
-    pub test: Metrics,
+    pub metrics: Metrics,
     /// The weights.
     pub head: Head,
 }
@@ -52,28 +37,13 @@ pub struct FittedHead {
     /// What was asked for.
     pub task: HeadTask,
     /// Epochs after which its weights were not finite, if so; it has no states then.
-    pub diverged_at: Option<usize>,
-    /// After the last epoch.
-    pub last: Option<State>,
-    /// At the epoch that validation chose.
-    pub val_selected: Option<State>,
-    /// At the epoch that the test split chose.
-    pub best_on_test: Option<State>,
-    /// Accuracies after each epoch, on the splits that protocols choose by.
-    pub curve: EpochScores,
+    pub diverged_at: Option<u32>,
+    /// The weights that protocols choose.
+    pub states: PerProtocol<State<Tested>>,
+    /// Scores after each epoch, as protocols choose by them.
+    pub curve: PerChooser<Vec<f64>>,
     /// Its share of the group's time.
     pub seconds: f64,
-}
-
-impl FittedHead {
-    /// The state of a kind, if the run has it.
-    pub fn state(&self, kind: StateKind) -> Option<&State> {
-        match kind {
-            StateKind::Last => self.last.as_ref(),
-            StateKind::ValSelected => self.val_selected.as_ref(),
-            StateKind::BestOnTest => self.best_on_test.as_ref(),
-        }
-    }
 }
 
 /// Does a piece of work; `protocols` say which states are wanted beside the last, `advance` hears of every head-epoch.
@@ -83,13 +53,13 @@ impl FittedHead {
 pub fn run(
     work: Work,
     data: &Data<'_>,
-    protocols: Protocols,
+    protocols: &Protocols,
     interrupt: &Interrupt,
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
     let _guard = tch::no_grad_guard();
     match work {
-        Work::Untrained(jobs) => run_untrained(jobs, data, advance),
+        Work::Untrained(jobs) => run_untrained(jobs, data, protocols, advance),
         Work::Sgd { key, heads } => run_sgd(key, heads, data, protocols, interrupt, advance),
     }
 }
@@ -97,6 +67,7 @@ pub fn run(
 fn run_untrained(
     jobs: Vec<UntrainedJob>,
     data: &Data<'_>,
+    protocols: &Protocols,
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
     let started = Instant::now();
@@ -110,14 +81,14 @@ fn run_untrained(
             Untrained::ClosedForm(form) => closed_form::head(*form, data),
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let mut states: Vec<Option<State>> = heads.iter().map(|_| None).collect();
+    let mut states: Vec<Option<State<Tested>>> = heads.iter().map(|_| None).collect();
     // Heads of one form are measured together.
     while let Some(first) = states.iter().position(Option::is_none) {
         let Some(form) = heads.get(first).map(|head| head.form.clone()) else { break };
         let same: Vec<usize> =
             (first..heads.len()).filter(|&i| heads.get(i).is_some_and(|h| h.form == form)).collect();
         let members: Vec<Head> = same.iter().filter_map(|&i| heads.get(i).cloned()).collect();
-        for (index, state) in same.iter().zip(measure(members, &form, data)?) {
+        for (index, state) in same.iter().zip(measure(members, &form, data, &protocols.val_scores())?) {
             if let Some(slot) = states.get_mut(*index) {
                 *slot = Some(state);
             }
@@ -128,20 +99,23 @@ fn run_untrained(
     let fitted = jobs.into_iter().zip(states).map(|(job, last)| FittedHead {
         task: job.task,
         diverged_at: None,
-        last,
-        val_selected: None,
-        best_on_test: None,
-        curve: EpochScores::default(),
+        states: last.map(|last| (Protocol::Last, last)).into_iter().collect(),
+        curve: PerChooser::default(),
         seconds,
     });
     Ok(fitted.collect())
 }
 
 /// Measures linear heads of one form.
-fn measure(heads: Vec<Head>, form: &HeadForm, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
+fn measure(
+    heads: Vec<Head>,
+    form: &HeadForm,
+    data: &Data<'_>,
+    val_scores: &[Score],
+) -> Result<Vec<State<Tested>>, TrainError> {
     let logits = classifier::of_form(form, &heads, data.device)?;
     let together = Heads { logits: &*logits, count: heads.len() };
-    let val = states::validate(&together, data)?;
+    let val = states::validate(&together, data, val_scores)?;
     states::measure(&together, heads, data, &vec![0; together.count], &val)
 }
 
@@ -149,14 +123,14 @@ fn run_sgd(
     key: GroupKey,
     jobs: Vec<HeadJob>,
     data: &Data<'_>,
-    protocols: Protocols,
+    protocols: &Protocols,
     interrupt: &Interrupt,
     advance: &dyn Fn(u64),
 ) -> Result<Vec<FittedHead>, TrainError> {
     let started = Instant::now();
     let (heads, classes, stream) = (jobs.len(), data.class_counts.classes(), key.stream);
     let mut group = start_group(&key, &jobs, data)?;
-    let mut diverged_at: Vec<Option<usize>> = vec![None; heads];
+    let mut diverged_at: Vec<Option<u32>> = vec![None; heads];
     let mut tracker = Tracker::new(protocols, &*group.parameters, heads, data)?;
     let rows = if key.whole_batches { usize::MAX } else { rows_at_once(heads * classes) };
     let mut orders = SampleOrders::new(
@@ -180,7 +154,7 @@ fn run_sgd(
         let done = epoch + 1;
         for (diverged, finite) in diverged_at.iter_mut().zip(group.finite()?) {
             if !finite {
-                diverged.get_or_insert(done);
+                diverged.get_or_insert(states::count(done));
             }
         }
         tracker.end_epoch(&*group.parameters, done, stream.epochs, data)?;
@@ -196,16 +170,8 @@ fn run_sgd(
     let fitted = jobs.into_iter().zip(diverged_at).zip(states);
     Ok(fitted
         .map(|((job, diverged_at), states)| {
-            let ok = diverged_at.is_none();
-            FittedHead {
-                task: job.task,
-                diverged_at,
-                last: ok.then_some(states.last),
-                val_selected: states.val_selected.filter(|_| ok),
-                best_on_test: states.best_on_test.filter(|_| ok),
-                curve: if ok { states.curve } else { EpochScores::default() },
-                seconds,
-            }
+            let (states, curve) = if diverged_at.is_none() { states } else { Default::default() };
+            FittedHead { task: job.task, diverged_at, states, curve, seconds }
         })
         .collect())
 }

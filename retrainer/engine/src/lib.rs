@@ -48,7 +48,6 @@ pub use bench::{Measured, Products, Steps, copy_rate, matmul_rate, measure, step
 pub use data::Data;
 pub use device::{Device, free_memory, one_thread, resolve as resolve_device, restart_for};
 pub use error::TrainError;
-pub use fit::{FittedHead, State, StateKind, run as run_work};
+pub use fit::{FittedHead, Tested, run as run_work};
 pub use head::{Alignment, Head, HeadForm};
-pub use states::EpochScores;
 pub use sweep::{Sweep, SweepEnd};

@@ -2,55 +2,45 @@
 
 use super::{
     classifier::{Parameters, Place},
-    data::Data,
+    data::{Data, EvaluationSplit},
     error::TrainError,
     evaluate::{self, Heads},
-    fit::State,
+    fit::Tested,
     head::Head,
 };
-use experiment::select::Protocols;
+use experiment::protocol::{
+    Chooser, HeldOut, PerChooser, PerProtocol, PerScore, Protocol, Protocols, Score, State,
+};
+
+/// The states of one head and its scores after each epoch.
+pub(super) type States = (PerProtocol<State<Tested>>, PerChooser<Vec<f64>>);
 
 /// What protocols need to know of the epochs of a group.
 #[derive(Debug)]
 pub(super) struct Tracker {
-    best_val: Option<Best>,
-    best_test: Option<Best>,
-    /// Validation accuracy of the latest epoch.
-    val: Vec<Option<f64>>,
-    curves: Vec<EpochScores>,
-}
-
-/// Balanced accuracies of one head after each epoch; empty where no protocol asked.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EpochScores {
-    /// On the validation split.
-    pub val: Vec<f64>,
-    /// On the test split.
-    pub test: Vec<f64>,
-}
-
-/// The states of one head: after the last epoch, at the epoch that validation chose, at the one that the test split chose.
-#[derive(Debug)]
-pub(super) struct States {
-    pub(super) last: State,
-    pub(super) val_selected: Option<State>,
-    pub(super) best_on_test: Option<State>,
-    pub(super) curve: EpochScores,
+    best: PerProtocol<Best>,
+    protocols: Protocols,
+    /// Validation scores of the latest epoch, head by head.
+    val: Vec<PerScore<f64>>,
+    curves: Vec<PerChooser<Vec<f64>>>,
 }
 
 impl Tracker {
     pub(super) fn new(
-        protocols: Protocols,
+        protocols: &Protocols,
         parameters: &Parameters,
         heads: usize,
         data: &Data<'_>,
     ) -> Result<Self, TrainError> {
-        let best = |wanted: bool| wanted.then(|| Best::new(parameters, heads)).transpose();
+        let best = protocols
+            .choosing()
+            .filter(|(_, chooser)| split(data, chooser.split).is_some())
+            .map(|(protocol, chooser)| Ok((protocol, Best::new(chooser, parameters, heads)?)));
         Ok(Self {
-            best_val: best(protocols.val && data.val.is_some())?,
-            best_test: best(protocols.best_on_test)?,
-            val: vec![None; heads],
-            curves: vec![EpochScores::default(); heads],
+            best: best.collect::<Result<_, TrainError>>()?,
+            protocols: protocols.clone(),
+            val: vec![PerScore::default(); heads],
+            curves: vec![PerChooser::default(); heads],
         })
     }
 
@@ -63,25 +53,29 @@ impl Tracker {
         data: &Data<'_>,
     ) -> Result<(), TrainError> {
         let now = Heads { logits: parameters, count: self.curves.len() };
-        // The last epoch's validation accuracy is recorded with every protocol.
-        if self.best_val.is_some() || done == epochs {
-            self.val = validate(&now, data)?;
-        }
-        if let Some(best) = &mut self.best_val {
-            let scores: Vec<f64> = self.val.iter().map(|score| score.unwrap_or(f64::NEG_INFINITY)).collect();
-            best.update(parameters, done, &scores, &self.val)?;
-            for (curve, score) in self.curves.iter_mut().zip(scores) {
-                curve.val.push(score);
+        for held_out in [HeldOut::Val, HeldOut::Test] {
+            let choosing = self.protocols.scores(held_out);
+            let wanted = match held_out {
+                HeldOut::Val if done == epochs => self.protocols.val_scores(),
+                HeldOut::Val | HeldOut::Test => choosing.clone(),
+            };
+            let Some(split) = split(data, held_out).filter(|_| !wanted.is_empty()) else { continue };
+            let measured = evaluate::scores(&now, data, split, &wanted)?;
+            for score in choosing {
+                let chooser = Chooser { split: held_out, score };
+                for (curve, measured) in self.curves.iter_mut().zip(&measured) {
+                    let latest = measured.get(score).copied();
+                    match curve.get_mut(chooser) {
+                        Some(known) => known.extend(latest),
+                        None => drop(curve.insert(chooser, Vec::from_iter(latest))),
+                    }
+                }
+            }
+            if held_out == HeldOut::Val {
+                self.val = measured;
             }
         }
-        if let Some(best) = &mut self.best_test {
-            let test = evaluate::balanced_accuracy(&now, data, &data.test)?;
-            best.update(parameters, done, &test, &self.val)?;
-            for (curve, score) in self.curves.iter_mut().zip(test) {
-                curve.test.push(score);
-            }
-        }
-        Ok(())
+        self.best.iter_mut().try_for_each(|(_, best)| best.update(parameters, done, &self.curves, &self.val))
     }
 
     /// The chosen states; equal epochs of a head are one state, measured once.
@@ -94,61 +88,69 @@ impl Tracker {
         let heads = self.curves.len();
         let all: Vec<usize> = (0..heads).collect();
         let last = measure_heads(parameters, &all, heads, &vec![epochs; heads], &self.val, data)?;
-        let mut states: Vec<States> = last
-            .into_iter()
-            .zip(self.curves)
-            .map(|(last, curve)| States { last, val_selected: None, best_on_test: None, curve })
-            .collect();
-        if let Some(best) = self.best_val {
+        let mut states: Vec<PerProtocol<State<Tested>>> =
+            last.into_iter().map(|last| [(Protocol::Last, last)].into()).collect();
+        for (protocol, best) in self.best {
             let measured = best.measure(&states, heads, data)?;
-            for (state, chosen) in states.iter_mut().zip(measured) {
-                state.val_selected = Some(chosen);
+            for (states, chosen) in states.iter_mut().zip(measured) {
+                states.insert(protocol, chosen);
             }
         }
-        if let Some(best) = self.best_test {
-            let measured = best.measure(&states, heads, data)?;
-            for (state, chosen) in states.iter_mut().zip(measured) {
-                state.best_on_test = Some(chosen);
-            }
-        }
-        Ok(states)
+        Ok(states.into_iter().zip(self.curves).collect())
     }
+}
+
+/// A held-out split, where the cache has it.
+fn split<'a, 'data>(data: &'a Data<'data>, split: HeldOut) -> Option<&'a EvaluationSplit<'data>> {
+    match split {
+        HeldOut::Val => data.val.as_ref(),
+        HeldOut::Test => Some(&data.test),
+    }
+}
+
+/// A number of epochs in records.
+pub(super) fn count(epochs: usize) -> u32 {
+    u32::try_from(epochs).unwrap_or(u32::MAX)
 }
 
 /// The best epoch of each head so far and the weights it had then.
 #[derive(Debug)]
 struct Best {
+    chooser: Chooser,
     parameters: Box<Parameters>,
     epochs: Vec<usize>,
     scores: Vec<f64>,
-    /// Validation accuracy at that epoch.
-    val: Vec<Option<f64>>,
+    /// Validation scores at that epoch.
+    val: Vec<PerScore<f64>>,
 }
 
 impl Best {
-    fn new(parameters: &Parameters, heads: usize) -> Result<Self, TrainError> {
+    fn new(chooser: Chooser, parameters: &Parameters, heads: usize) -> Result<Self, TrainError> {
         Ok(Self {
+            chooser,
             parameters: parameters.snapshot()?,
             epochs: vec![0; heads],
-            scores: vec![f64::NEG_INFINITY; heads],
-            val: vec![None; heads],
+            scores: vec![0.0; heads],
+            val: vec![PerScore::default(); heads],
         })
     }
 
+    /// Looks at the latest score of each head's curve: the first one counts, and then each that is better.
     fn update(
         &mut self,
         parameters: &Parameters,
         epoch: usize,
-        scores: &[f64],
-        val: &[Option<f64>],
+        curves: &[PerChooser<Vec<f64>>],
+        val: &[PerScore<f64>],
     ) -> Result<(), TrainError> {
-        let heads = scores.len();
+        let heads = curves.len();
         let state = self.scores.iter_mut().zip(&mut self.epochs).zip(&mut self.val);
-        for (head, (((best, best_epoch), best_val), (&score, &val))) in
-            state.zip(scores.iter().zip(val)).enumerate()
+        for (head, (((best, best_epoch), best_val), (curve, val))) in
+            state.zip(curves.iter().zip(val)).enumerate()
         {
-            if score > *best {
-                (*best, *best_epoch, *best_val) = (score, epoch, val);
+            let Some(&score) = curve.get(self.chooser).and_then(|scores| scores.last()) else { continue };
+            if *best_epoch == 0 || self.chooser.score.gain(score, *best) > 0.0 {
+                (*best, *best_epoch, *best_val) = (score, epoch, val.clone());
                 self.parameters.copy_head(parameters, Place { head, heads })?;
             }
         }
@@ -156,12 +158,16 @@ impl Best {
     }
 
     /// The state of each head, measured only where none of its `known` ones is of the same epoch.
-    fn measure(&self, known: &[States], heads: usize, data: &Data<'_>) -> Result<Vec<State>, TrainError> {
+    fn measure(
+        &self,
+        known: &[PerProtocol<State<Tested>>],
+        heads: usize,
+        data: &Data<'_>,
+    ) -> Result<Vec<State<Tested>>, TrainError> {
         let known = known.iter().zip(&self.epochs).map(|(states, &epoch)| {
-            let mut measured = std::iter::once(&states.last).chain(&states.val_selected);
-            measured.find(|state| state.epoch == epoch).cloned()
+            states.iter().map(|(_, state)| state).find(|state| state.epoch == count(epoch)).cloned()
         });
-        let mut states: Vec<Option<State>> = known.collect();
+        let mut states: Vec<Option<State<Tested>>> = known.collect();
         let missing: Vec<usize> =
             (0..heads).filter(|&i| states.get(i).is_some_and(Option::is_none)).collect();
         let measured = measure_heads(&*self.parameters, &missing, heads, &self.epochs, &self.val, data)?;
@@ -170,12 +176,8 @@ impl Best {
                 *slot = Some(state);
             }
         }
-        Ok(states
-            .into_iter()
-            .flatten()
-            .zip(&self.val)
-            .map(|(state, &val_top1)| State { val_top1, ..state })
-            .collect())
+        let chosen = states.into_iter().flatten().zip(&self.val);
+        Ok(chosen.map(|(state, val)| State { val: val.clone(), ..state }).collect())
     }
 }
 
@@ -185,9 +187,9 @@ fn measure_heads(
     some: &[usize],
     heads: usize,
     epochs: &[usize],
-    val: &[Option<f64>],
+    val: &[PerScore<f64>],
     data: &Data<'_>,
-) -> Result<Vec<State>, TrainError> {
+) -> Result<Vec<State<Tested>>, TrainError> {
     if some.is_empty() {
         return Ok(Vec::new());
     }
@@ -196,19 +198,20 @@ fn measure_heads(
     let linear = linear.collect::<Result<Vec<_>, _>>()?;
     let picked = (some.len() < heads).then(|| parameters.select(some, heads)).transpose()?;
     let logits = picked.as_deref().unwrap_or(parameters);
-    let pick = |index: &usize| (epochs.get(*index).copied().unwrap_or(0), val.get(*index).copied().flatten());
-    let (epochs, val): (Vec<usize>, Vec<Option<f64>>) = some.iter().map(pick).unzip();
+    let pick = |&index: &usize| Some((*epochs.get(index)?, val.get(index)?.clone()));
+    let (epochs, val): (Vec<usize>, Vec<PerScore<f64>>) = some.iter().filter_map(pick).unzip();
     measure(&Heads { logits, count: some.len() }, linear, data, &epochs, &val)
 }
 
-/// Validation accuracy of each head, where there is a validation split.
-pub(super) fn validate(heads: &Heads<'_>, data: &Data<'_>) -> Result<Vec<Option<f64>>, TrainError> {
+/// Validation scores of each head; none without a validation split.
+pub(super) fn validate(
+    heads: &Heads<'_>,
+    data: &Data<'_>,
+    wanted: &[Score],
+) -> Result<Vec<PerScore<f64>>, TrainError> {
     match &data.val {
-        None => Ok(vec![None; heads.count]),
-        Some(split) => {
-            let scores = evaluate::balanced_accuracy(heads, data, split)?;
-            Ok(scores.into_iter().map(Some).collect())
-        }
+        None => Ok(vec![PerScore::default(); heads.count]),
+        Some(split) => evaluate::scores(heads, data, split, wanted),
     }
 }
 
@@ -218,9 +221,14 @@ pub(super) fn measure(
     linear: Vec<Head>,
     data: &Data<'_>,
     epochs: &[usize],
-    val: &[Option<f64>],
-) -> Result<Vec<State>, TrainError> {
+    val: &[PerScore<f64>],
+) -> Result<Vec<State<Tested>>, TrainError> {
     let metrics = evaluate::metrics(heads, &linear, data, &data.test, data.class_counts)?;
     let measured = metrics.into_iter().zip(linear).zip(epochs.iter().zip(val));
-    Ok(measured.map(|((test, head), (&epoch, &val_top1))| State { epoch, val_top1, test, head }).collect())
+    let state = |((metrics, head), (&epoch, val)): (_, (&usize, &PerScore<f64>))| State {
+        epoch: count(epoch),
+        val: val.clone(),
+        test: Tested { metrics, head },
+    };
+    Ok(measured.map(state).collect())
 }

@@ -62,7 +62,7 @@ impl Sweep<'_> {
             for _ in 0..workers {
                 let (messages, queue, stop) = (sender.clone(), &queue, stop.clone());
                 let (cache, device, tta) = (self.cache, self.device, self.plan.test_time_augmentation);
-                let protocols = self.plan.protocols;
+                let protocols = &self.plan.protocols;
                 let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
                 let spawned = thread::Builder::new().spawn_scoped(scope, move || {
                     if device == Device::Cpu {

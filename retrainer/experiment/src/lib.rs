@@ -14,6 +14,7 @@ pub mod methods;
 pub mod metrics;
 mod packed;
 pub mod plan;
+pub mod protocol;
 pub mod records;
 pub mod report;
 pub mod select;

@@ -3,15 +3,15 @@
 use super::{End, report, say, sweep};
 use crate::error::RetrainError;
 use cache::{FeatureCache, Split, View};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use engine::head_file;
-use engine::{Device, FittedHead, StateKind, Sweep, SweepEnd};
+use engine::{Device, FittedHead, Sweep, SweepEnd};
 use experiment::{
     methods::{Method, Params, Training, Value},
     metrics::TOP1,
     plan::{Grid, Point, Precision, Resources, SweepPlan},
+    protocol::{HeldOut, Protocol, Protocols},
     records::{PRECISION, REVISION, RunRecord, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision},
-    select::Protocols,
 };
 use files::{Hint, output::Output, text};
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
@@ -36,21 +36,10 @@ pub struct ExportArgs {
     pub cache: Option<PathBuf>,
     /// Which epoch's weights [default: val where the cache has a validation split, else last]
     #[arg(long, value_enum)]
-    pub select: Option<ExportState>,
+    pub select: Option<Protocol>,
     /// Where to train: auto, cpu, cuda or cuda:i
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
-}
-
-/// Which epoch's weights are exported.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ExportState {
-    /// The last epoch.
-    Last,
-    /// The epoch that the validation split chose.
-    Val,
-    /// The epoch that the test split chose (the paper's protocol).
-    BestOnTest,
 }
 
 /// Trains the run again, as the sweep does, and writes its weights.
@@ -72,14 +61,13 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let cache = open_cache(args, &record)?;
     let (point, test_time_augmentation) =
         point(&record).map_err(|reason| refuse(&record, reason, OTHER_VERSION))?;
-    let kind = state_kind(args.select, &point, &cache).ok_or_else(|| {
+    let protocol = protocol(args.select, &point, &cache).ok_or_else(|| {
         let reason = "the cache has no validation split to choose an epoch by".to_owned();
         refuse(&record, reason, "use `--select last`")
     })?;
     let (device, precision) = device(args, &record)?;
     // Only what chooses the epoch is measured after each of them.
-    let protocols =
-        Protocols { val: kind == StateKind::ValSelected, best_on_test: kind == StateKind::BestOnTest };
+    let protocols = Protocols::of(&[protocol]);
     let points = vec![point];
     let grid = Grid { points, test_time_augmentation, protocols: Some(protocols), precision, duplicates: 0 };
     let resources = Resources { workers: 1, group_bytes: 1 };
@@ -100,13 +88,11 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
             "`extractor verify CACHE` tells whether the features are intact",
         ));
     }
-    // Heads without training have one state, whatever chooses.
-    let only = head.last.as_ref().filter(|state| state.epoch == 0);
-    let Some(state) = only.or(head.state(kind)) else {
+    let Some(state) = head.states.chosen(protocol) else {
         return Err(refuse(&record, "it gave no weights".to_owned(), OTHER_VERSION));
     };
-    output.write(&head_file::bytes(&state.head, &args.out)?)?;
-    let top1 = state.test.values.get(TOP1.all).unwrap_or(f64::NAN);
+    output.write(&head_file::bytes(&state.test.head, &args.out)?)?;
+    let top1 = state.test.metrics.values.get(TOP1.all).unwrap_or(f64::NAN);
     say(&format!(
         "{} after epoch {}: top-1 {:.2} % → {}",
         record.method,
@@ -153,16 +139,17 @@ fn device(args: &ExportArgs, record: &RunRecord) -> Result<(Device, Precision), 
     Ok((device, precision))
 }
 
-/// Which state is asked for; `None` where there is nothing to choose it by.
-fn state_kind(asked: Option<ExportState>, point: &Point, cache: &FeatureCache) -> Option<StateKind> {
-    let trained = point.method.training == Training::Sgd;
-    match (asked, trained && cache.has(Split::Val, View::Clean)) {
-        (Some(ExportState::BestOnTest), _) => Some(StateKind::BestOnTest),
-        (None | Some(ExportState::Val), true) => Some(StateKind::ValSelected),
-        (Some(ExportState::Val), false) if trained => None,
+/// The protocol that is asked for; `None` where there is nothing to choose by.
+fn protocol(asked: Option<Protocol>, point: &Point, cache: &FeatureCache) -> Option<Protocol> {
+    let validated = cache.has(Split::Val, View::Clean);
+    if point.method.training != Training::Sgd {
         // What is not trained has one state.
-        (None | Some(ExportState::Last | ExportState::Val), _) => Some(StateKind::Last),
+        return Some(Protocol::Last);
     }
+    let default = if validated { Protocol::Val } else { Protocol::Last };
+    let protocol = asked.unwrap_or(default);
+    let by_val = protocol.chooser().is_some_and(|chooser| chooser.split == HeldOut::Val);
+    (validated || !by_val).then_some(protocol)
 }
 
 /// Trains the one head of a plan; `None` where the user asked to stop.

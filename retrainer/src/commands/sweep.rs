@@ -8,15 +8,16 @@ use super::{
 use crate::error::RetrainError;
 use cache::{CacheError, FeatureCache, Split, View};
 use clap::Args;
-use engine::{Device, FittedHead, State, Sweep, SweepEnd};
+use engine::{Device, FittedHead, Sweep, SweepEnd};
 use experiment::{
     methods::suggestion,
+    metrics::PerClass,
     plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
+    protocol::{Protocol, Protocols, Unseen},
     records::{
-        Curve, FORMAT_VERSION, RunMetrics, RunRecord, RunStore, RunWriter, SealedPerClass, StateMetrics,
-        Status, Versions, keep_manifest,
+        Curve, FORMAT_VERSION, Run, RunRecord, RunStore, RunWriter, SealedPerClass, Status, Versions,
+        keep_manifest,
     },
-    select::{Protocol, Protocols},
 };
 use files::FileError;
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
@@ -225,8 +226,10 @@ fn without_recorded(plan: SweepPlan, out: &Path) -> Result<(SweepPlan, usize), R
     for warning in store.warnings() {
         say(&format!("warning: {warning}"));
     }
-    let protocols = plan.protocols;
-    let recorded = |run_id: &str| store.get(run_id).filter(|run| protocols.recorded(run));
+    let protocols = plan.protocols.clone();
+    // One that diverged does so again.
+    let done = |run: &&Run| run.status == Status::Diverged || protocols.recorded(&run.metrics);
+    let recorded = |run_id: &str| store.get(run_id).filter(done);
     let is_diverged = |run_id: &&str| recorded(run_id).is_some_and(|run| run.status == Status::Diverged);
     let diverged = plan.run_ids().filter(is_diverged).count();
     Ok((plan.without(|run_id| recorded(run_id).is_some()), diverged))
@@ -346,16 +349,11 @@ pub(crate) fn name(device: Device) -> String {
 
 /// Per-class numbers after the epochs that protocols chose, but the last; those of the same epoch once.
 fn other_states(head: &FittedHead) -> BTreeMap<u32, SealedPerClass> {
-    let last = head.last.as_ref().map(|last| last.epoch);
-    let chosen = head.best_on_test.iter().chain(&head.val_selected);
-    let other: BTreeMap<usize, &State> =
-        chosen.map(|state| (state.epoch, state)).filter(|&(epoch, _)| Some(epoch) != last).collect();
-    let sealed = |state: &State| SealedPerClass::from(state.test.per_class.clone()).packed();
-    other.into_iter().map(|(epoch, state)| (whole(epoch), sealed(state))).collect()
-}
-
-fn whole(epochs: usize) -> u32 {
-    u32::try_from(epochs).unwrap_or(u32::MAX)
+    let last = head.states.get(Protocol::Last).map(|last| last.epoch);
+    let chosen = head.states.iter().map(|(_, state)| (state.epoch, state));
+    let other: BTreeMap<u32, _> = chosen.filter(|&(epoch, _)| Some(epoch) != last).collect();
+    let sealed = |per_class: &PerClass| SealedPerClass::from(per_class.clone()).packed();
+    other.into_iter().map(|(epoch, state)| (epoch, sealed(&state.test.metrics.per_class))).collect()
 }
 
 fn record(
@@ -366,7 +364,7 @@ fn record(
     tta: bool,
     precision: Precision,
 ) -> RunRecord {
-    let state = |state: &State| StateMetrics::new(whole(state.epoch), state.val_top1, state.test.values);
+    let last = head.states.get(Protocol::Last);
     let commit = cache::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
     RunRecord {
         run_id: head.task.run_id.clone(),
@@ -376,14 +374,10 @@ fn record(
         params: experiment::plan::record_params(&head.task.point, tta, precision),
         seed: head.task.point.seed,
         status: if head.diverged_at.is_some() { Status::Diverged } else { Status::Ok },
-        diverged_at: head.diverged_at.map(whole),
-        metrics: RunMetrics {
-            last: head.last.as_ref().map(state),
-            best_on_test: head.best_on_test.as_ref().map(state),
-            val_selected: head.val_selected.as_ref().map(state),
-        },
-        curve: Curve::new(&head.curve.val, &head.curve.test),
-        per_class: head.last.as_ref().map(|last| last.test.per_class.clone().into()),
+        diverged_at: head.diverged_at,
+        metrics: head.states.map(|state| state.map(|test| Unseen::new(test.metrics.values))),
+        curve: Curve::new(&head.curve),
+        per_class: last.map(|last| last.test.metrics.per_class.clone().into()),
         per_class_at: other_states(head),
         seconds: head.seconds,
         versions: Versions {

@@ -4,7 +4,7 @@ mod method_table;
 
 use super::Precision;
 use crate::methods::{Method, ParamError, Params, SGD_PARAMS, suggestion};
-use crate::select::{Protocol, Protocols};
+use crate::protocol::{Protocol, Protocols};
 use clap::ValueEnum;
 use files::Hint;
 use method_table::{axis, parse_methods};

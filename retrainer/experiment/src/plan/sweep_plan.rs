@@ -9,8 +9,8 @@ use super::{
 use crate::{
     head::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
     methods::{Init, SgdSettings, TrainView, Value},
+    protocol::{HeldOut, Protocols},
     records,
-    select::Protocols,
 };
 use cache::{FeatureCache, Split, View};
 use std::fmt;
@@ -109,8 +109,8 @@ impl SweepPlan {
             }
         }
         let validated = cache.has(Split::Val, View::Clean);
-        let protocols = grid.protocols.unwrap_or(Protocols { val: validated, ..Protocols::ALL });
-        if protocols.val && !validated {
+        let protocols = grid.protocols.clone().unwrap_or_else(|| Protocols::allowed(validated));
+        if !protocols.scores(HeldOut::Val).is_empty() && !validated {
             return Err(PlanError::MissingSplit { split: Split::Val });
         }
         let cache_key = cache.cache_key();
@@ -195,10 +195,9 @@ impl SweepPlan {
         let work = |work: &PlannedWork| match work.key {
             None => head * (work.heads.len() * (shape.val + shape.test)) as f64,
             Some(key) => {
-                // Every epoch where a protocol chooses by it, and the last one.
-                let times = |wanted: bool| if wanted { key.stream.epochs } else { 1 };
-                let evaluated =
-                    times(self.protocols.val) * shape.val + times(self.protocols.best_on_test) * shape.test;
+                // For each score every epoch where a protocol chooses by it, and once after the last one.
+                let times = |split| (key.stream.epochs * self.protocols.scores(split).len()).max(1);
+                let evaluated = times(HeldOut::Val) * shape.val + times(HeldOut::Test) * shape.test;
                 let trained = key.stream.epochs * shape.samples;
                 match key.classifier {
                     Classifier::Linear | Classifier::Cosine => {

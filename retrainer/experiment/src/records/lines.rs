@@ -6,6 +6,7 @@ use super::{
     error::{RecordError, Warning},
     record::{FORMAT_VERSION, RunRecord, Status},
 };
+use crate::protocol::Protocol;
 use files::regular;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
@@ -184,7 +185,7 @@ fn parse<P: DeserializeOwned>(line: &[u8]) -> Result<Option<RunRecord<P>>, Strin
     if record.versions.format > FORMAT_VERSION {
         return Err(newer(record.versions.format));
     }
-    if record.status == Status::Ok && record.metrics.last.is_none() {
+    if record.status == Status::Ok && record.metrics.get(Protocol::Last).is_none() {
         return Err("status is `ok` but `metrics.last` is missing".to_owned());
     }
     record.check()?;

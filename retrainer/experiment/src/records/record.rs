@@ -2,8 +2,8 @@
 
 use super::{curve::Curve, params::Params, sealed::SealedPerClass};
 use crate::{
-    metrics::{MetricValues, Unit},
-    select::Permit,
+    metrics::MetricValues,
+    protocol::{Key, PerProtocol, State, Unseen, check_fraction},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,80 +34,11 @@ pub struct Versions {
     pub format: u32,
 }
 
-/// The test metrics of one weight state of a head, and the validation score that may choose it.
-///
-/// The test metrics can be put in and written, but only [`crate::select`] reads them: a table shows what a protocol
-/// selected, never what somebody picked.
-///
-/// ```compile_fail,E0616
-/// fn peek(state: &experiment::records::StateMetrics) -> Option<f64> {
-///     state.test.get(experiment::metrics::TOP1.all)
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StateMetrics {
-    /// Finished epochs; 0 for a head that needs no training.
-    pub epoch: u32,
-    /// Mean of per-class accuracies on the validation split, a fraction; absent without such a split.
-    #[serde(rename = "val.top1.all", default, skip_serializing_if = "Option::is_none")]
-    pub val_top1: Option<f64>,
-    #[serde(flatten)]
-    test: MetricValues,
-}
+/// One weight state of a head, as a record keeps it.
+pub type StateMetrics = State<Unseen<MetricValues>>;
 
-impl StateMetrics {
-    /// The metrics of the test split after `epoch` epochs.
-    pub fn new(epoch: u32, val_top1: Option<f64>, test: MetricValues) -> Self {
-        Self { epoch, val_top1, test }
-    }
-
-    /// The test metrics, for a protocol that has made its choice.
-    pub(crate) fn test(&self, _: Permit) -> &MetricValues {
-        &self.test
-    }
-
-    /// Whether accuracies and other fractions are some.
-    fn check(&self) -> Result<(), String> {
-        let test = self.test.iter().filter(|(metric, _)| metric.unit == Unit::Fraction);
-        let test = test.map(|(metric, value)| (metric.name, value));
-        let mut fractions = test.chain(self.val_top1.map(|top1| ("val.top1.all", top1)));
-        fractions.try_for_each(|(name, value)| check_fraction(name, value))
-    }
-}
-
-/// The weight states of one head that protocols may choose.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunMetrics {
-    /// After the last epoch; absent when diverged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last: Option<StateMetrics>,
-    /// The epoch with the best test accuracy (the protocol of most published code).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub best_on_test: Option<StateMetrics>,
-    /// The epoch with the best validation accuracy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub val_selected: Option<StateMetrics>,
-}
-
-impl RunMetrics {
-    /// Takes the states that are missing here from another record of the same run, whose sweep recorded other protocols;
-    /// whether there were any.
-    pub(super) fn complete(&mut self, other: Self) -> bool {
-        let mut any = false;
-        for (own, other) in [
-            (&mut self.last, other.last),
-            (&mut self.best_on_test, other.best_on_test),
-            (&mut self.val_selected, other.val_selected),
-        ] {
-            if own.is_none() && other.is_some() {
-                *own = other;
-                any = true;
-            }
-        }
-        any
-    }
-}
+/// The weight states of one head that protocols may choose: the last one is absent when diverged.
+pub type RunMetrics = PerProtocol<StateMetrics>;
 
 /// One trained head: what it was, what it scored, what it took.
 ///
@@ -134,7 +65,7 @@ pub struct RunRecord<P = SealedPerClass> {
     /// Scores of the weight states.
     #[serde(default)]
     pub metrics: RunMetrics,
-    /// Accuracies after each epoch, where protocols looked at them.
+    /// Scores after each epoch, where protocols looked at them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curve: Option<Curve>,
     /// Per-class numbers of the test split after the last epoch.
@@ -157,24 +88,18 @@ pub struct RunRecord<P = SealedPerClass> {
 impl<P> RunRecord<P> {
     /// Whether the numbers are possible ones: what is not was written by no program.
     pub(super) fn check(&self) -> Result<(), String> {
-        let metrics = &self.metrics;
-        for state in [&metrics.last, &metrics.best_on_test, &metrics.val_selected].into_iter().flatten() {
-            state.check()?;
+        for (_, state) in self.metrics.iter() {
+            state.test.check()?;
+            state
+                .val
+                .iter()
+                .try_for_each(|(score, &value)| check_fraction(score.metric(), score.key(), value))?;
         }
         if self.seconds.is_nan() || self.seconds < 0.0 {
             return Err(format!("`seconds` is {}, expected at least 0", self.seconds));
         }
         self.curve.as_ref().map_or(Ok(()), Curve::check)
     }
-}
-
-/// A sum of rounded parts may miss an end by its rounding.
-pub(super) fn check_fraction(name: &str, value: f64) -> Result<(), String> {
-    const ROUNDING: f64 = 1e-6;
-    if (-ROUNDING..=1.0 + ROUNDING).contains(&value) {
-        return Ok(());
-    }
-    Err(format!("`{name}` is {value:?}, expected a fraction from 0 to 1"))
 }
 
 #[cfg(test)]

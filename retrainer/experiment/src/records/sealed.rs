@@ -4,7 +4,7 @@ use super::record::RunRecord;
 use crate::{
     metrics::PerClass,
     packed::{self, PackedError},
-    select::Permit,
+    protocol::{Protocol, Unseen},
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -16,13 +16,7 @@ use thiserror::Error;
 /// Per-class numbers of the test split of one weight state: as they are, or packed, as a text that is base64 of a zstd frame
 /// of the same JSON.
 ///
-/// As in [`super::StateMetrics`], only [`crate::select`] reads them: a figure shows the state that a protocol selected.
-///
-/// ```compile_fail,E0624
-/// fn peek(sealed: &experiment::records::SealedPerClass) {
-///     sealed.open();
-/// }
-/// ```
+/// They are [`Unseen`]: a figure shows the state that a protocol selected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SealedPerClass(Form);
 
@@ -62,15 +56,15 @@ impl SealedPerClass {
         text.map_or(self, |text| Self(Form::Packed(text.into())))
     }
 
-    /// The numbers, for a protocol that has made its choice.
+    /// The numbers, unpacked and still unseen.
     ///
     /// # Errors
     /// [`SealedError`] when a packed text is damaged.
-    pub(crate) fn open(&self, _: Permit) -> Result<Cow<'_, PerClass>, SealedError> {
-        match &self.0 {
-            Form::Plain(numbers) => Ok(Cow::Borrowed(numbers)),
-            Form::Packed(text) => Ok(Cow::Owned(serde_json::from_slice(&packed::unpack(text)?)?)),
-        }
+    pub(crate) fn unpacked(&self) -> Result<Unseen<Cow<'_, PerClass>>, SealedError> {
+        Ok(Unseen::new(match &self.0 {
+            Form::Plain(numbers) => Cow::Borrowed(numbers),
+            Form::Packed(text) => Cow::Owned(serde_json::from_slice(&packed::unpack(text)?)?),
+        }))
     }
 }
 
@@ -109,7 +103,7 @@ impl<'de> Deserialize<'de> for SealedPerClass {
 impl RunRecord {
     /// The per-class numbers at an epoch, if the record has them.
     pub(crate) fn per_class_of(&self, epoch: u32) -> Option<&SealedPerClass> {
-        match &self.metrics.last {
+        match self.metrics.get(Protocol::Last) {
             Some(last) if last.epoch == epoch => self.per_class.as_ref(),
             _ => self.per_class_at.get(&epoch),
         }
@@ -118,7 +112,7 @@ impl RunRecord {
     /// Takes the per-class numbers of epochs that are missing here from another record of the same run, whose sweep recorded
     /// other protocols.
     pub(super) fn complete(&mut self, other: Self) {
-        let last = other.metrics.last.as_ref().map(|last| last.epoch).zip(other.per_class);
+        let last = other.metrics.get(Protocol::Last).map(|last| last.epoch).zip(other.per_class);
         for (epoch, numbers) in other.per_class_at.into_iter().chain(last) {
             if self.per_class_of(epoch).is_none() {
                 self.per_class_at.insert(epoch, numbers);
@@ -137,7 +131,7 @@ mod tests {
     }
 
     fn read(sealed: &SealedPerClass) -> Result<PerClass, SealedError> {
-        sealed.open(Permit::for_tests()).map(Cow::into_owned)
+        sealed.unpacked().map(|numbers| numbers.unseal().into_owned())
     }
 
     #[test]

@@ -274,6 +274,7 @@ mod tests {
     use super::*;
     use crate::{
         metrics::PerClass,
+        protocol::Protocol,
         records::testing::{diverged, record, validated},
     };
     use std::{fs, io::Write};
@@ -370,7 +371,7 @@ mod tests {
         let numbers = |accuracy| PerClass { accuracy: vec![Some(accuracy)], ..PerClass::default() };
         let mut last = validated("ce", "{}", 0, 0.5, 0.75);
         let mut both = last.clone();
-        last.metrics.val_selected = None;
+        last.metrics = last.metrics.into_iter().filter(|(protocol, _)| *protocol != Protocol::Val).collect();
         last.per_class = Some(numbers(0.0).into());
         both.per_class = Some(numbers(0.125).into());
         both.per_class_at.insert(5, numbers(0.75).into());

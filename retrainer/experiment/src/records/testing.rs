@@ -3,7 +3,10 @@
 use super::{
     Params, Run, RunMetrics, RunRecord, RunStore, RunWriter, StateMetrics, Status, Versions, run_id,
 };
-use crate::metrics::{Evaluation, MetricValues, Metrics, PerClass, TOP1};
+use crate::{
+    metrics::{Evaluation, MetricValues, Metrics, PerClass, TOP1},
+    protocol::{Protocol, Score, Unseen},
+};
 use cache::{ClassCounts, ClassId};
 use std::collections::BTreeMap;
 
@@ -16,10 +19,19 @@ pub(crate) fn accuracies(top1: [f64; 4]) -> MetricValues {
     values
 }
 
+/// A state with that validation accuracy.
+pub(crate) fn state(epoch: u32, val: Option<f64>, test: MetricValues) -> StateMetrics {
+    StateMetrics {
+        epoch,
+        val: val.map(|top1| (Score::Top1, top1)).into_iter().collect(),
+        test: Unseen::new(test),
+    }
+}
+
 /// A finished run after 20 epochs whose only accuracy is `top1`; no validation score.
 pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRecord {
     let params: Params = serde_json::from_str(params).unwrap();
-    let last = StateMetrics::new(20, None, accuracies([top1; 4]));
+    let last = state(20, None, accuracies([top1; 4]));
     RunRecord {
         run_id: run_id("key", method, &params, seed, "f32"),
         cache_key: "0123456789abcdef".to_owned(),
@@ -29,7 +41,7 @@ pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRec
         seed,
         status: Status::Ok,
         diverged_at: None,
-        metrics: RunMetrics { best_on_test: Some(last.clone()), last: Some(last), ..RunMetrics::default() },
+        metrics: [(Protocol::BestOnTest, last.clone()), (Protocol::Last, last)].into(),
         curve: None,
         per_class: None,
         per_class_at: BTreeMap::new(),
@@ -48,9 +60,11 @@ pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRec
 /// The same with a state selected by validation accuracy `val` after 5 epochs, whose test accuracy is `top1`.
 pub(crate) fn validated(method: &str, params: &str, seed: u64, val: f64, top1: f64) -> RunRecord {
     let mut record = record(method, params, seed, 0.0);
-    record.metrics.best_on_test = None;
-    record.metrics.last = Some(StateMetrics::new(20, Some(0.0), accuracies([0.0; 4])));
-    record.metrics.val_selected = Some(StateMetrics::new(5, Some(val), accuracies([top1; 4])));
+    record.metrics = [
+        (Protocol::Last, state(20, Some(0.0), accuracies([0.0; 4]))),
+        (Protocol::Val, state(5, Some(val), accuracies([top1; 4]))),
+    ]
+    .into();
     record
 }
 
@@ -68,8 +82,7 @@ pub(crate) fn with_hits(method: &str, seed: u64, epoch: u32, classes: u32, right
     let Metrics { values, per_class } = evaluation.finish();
     let hits = evaluation.hits(&labels).unwrap().pack().unwrap();
     let mut record = record(method, "{}", seed, 0.0);
-    record.metrics =
-        RunMetrics { last: Some(StateMetrics::new(epoch, None, values)), ..RunMetrics::default() };
+    record.metrics = [(Protocol::Last, state(epoch, None, values))].into();
     record.per_class = Some(PerClass { hits: Some(hits), ..per_class }.into());
     record
 }

@@ -1,8 +1,9 @@
 //! What a record keeps of the weight state that a protocol selected: per-class numbers, and which test samples are right.
 
-use super::{Permit, SeedResult};
+use super::SeedResult;
 use crate::{
     metrics::{Hits, HitsError, PerClass, TOP1},
+    protocol::Protocol,
     records::{RunRecord, SealedError},
 };
 use std::borrow::Cow;
@@ -58,8 +59,8 @@ pub fn selected_detail<'a>(
 /// # Errors
 /// As [`selected_detail`].
 pub fn last_detail(record: &RunRecord) -> Result<Option<Detail<'_>>, DetailError> {
-    let Some(last) = &record.metrics.last else { return Ok(None) };
-    detail(record, last.epoch, last.test(Permit(())).get(TOP1.all))
+    let Some(last) = record.metrics.get(Protocol::Last) else { return Ok(None) };
+    detail(record, last.epoch, last.test.unseal().get(TOP1.all))
 }
 
 impl Detail<'_> {
@@ -77,7 +78,7 @@ impl Detail<'_> {
 
 fn detail(record: &RunRecord, epoch: u32, top1: Option<f64>) -> Result<Option<Detail<'_>>, DetailError> {
     let Some((sealed, top1)) = record.per_class_of(epoch).zip(top1) else { return Ok(None) };
-    let per_class = sealed.open(Permit(()))?;
+    let per_class = sealed.unpacked()?.unseal();
     let known: Vec<f64> = per_class.accuracy.iter().flatten().map(|&accuracy| accuracy.into()).collect();
     let mean = known.iter().sum::<f64>() / known.len() as f64;
     same_state("the per-class accuracies", top1, (!known.is_empty()).then_some(mean))?;
@@ -99,7 +100,7 @@ mod tests {
     use crate::{
         metrics::Evaluation,
         records::testing::{stored, validated},
-        select::{Protocol, select},
+        select::select,
     };
     use cache::{ClassCounts, ClassId};
 

@@ -9,30 +9,17 @@
 
 mod candidates;
 mod details;
-mod protocol;
 mod selected;
 
-use crate::records::RunRecord;
+use crate::{protocol::Chooser, records::RunRecord};
 
+pub use crate::protocol::Protocol;
 pub use candidates::{Edge, End};
 pub use details::{Detail, DetailError, last_detail, selected_detail};
-pub use protocol::{Protocol, Protocols};
 pub use selected::{SeedResult, SelectError, Selected, select};
 
-/// Proof that a protocol has made its choice; only this module can make one.
-#[derive(Clone, Copy, Debug)]
-pub struct Permit(());
-
-#[cfg(test)]
-impl Permit {
-    /// For tests of what is under the seal.
-    pub(crate) fn for_tests() -> Self {
-        Self(())
-    }
-}
-
-/// Test accuracy of a run after each epoch, for a figure of training curves: all epochs are shown, so none is chosen. Empty
-/// where no protocol asked for it.
-pub fn test_curve<P>(record: &RunRecord<P>) -> &[f64] {
-    record.curve.as_ref().map_or(&[], |curve| curve.test(Permit(())))
+/// Scores of a run after each epoch, for a figure of training curves: all epochs are shown, so none is chosen. Empty where no
+/// protocol asked for them.
+pub fn curve<P>(record: &RunRecord<P>, chooser: Chooser) -> &[f64] {
+    record.curve.as_ref().and_then(|curve| curve.of(chooser)).map_or(&[], |curve| curve.as_ref().unseal())
 }

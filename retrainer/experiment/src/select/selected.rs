@@ -1,11 +1,9 @@
 //! What a protocol selected.
 
-use super::{
-    candidates::{Edge, Point, edges, points},
-    protocol::Protocol,
-};
+use super::candidates::{Edge, Point, edges, points};
 use crate::{
     metrics::{Metric, MetricValues, TOP1},
+    protocol::{Chooser, HeldOut, Protocol, Score},
     records::{Params, Run, Status},
     statistics::Summary,
 };
@@ -186,13 +184,14 @@ impl Selected {
 
     fn new(method: &Arc<str>, points: &[Point<'_>], point: &Point<'_>, protocol: Protocol) -> Self {
         let result = |run: &&Run| {
-            let (epoch, values) = protocol.result(run)?;
-            Some(SeedResult { run_id: run.run_id.clone(), seed: run.seed, epoch, values })
+            let state = run.metrics.chosen(protocol)?;
+            let values = state.test.unseal();
+            Some(SeedResult { run_id: run.run_id.clone(), seed: run.seed, epoch: state.epoch, values })
         };
         let mean = |values: Vec<f64>| Summary::of(&values).map(|summary| summary.mean);
-        let last = |run: &&Run| Protocol::Last.result(run)?.1.get(TOP1.all);
+        let last = |run: &&Run| run.metrics.chosen(Protocol::Last)?.test.unseal().get(TOP1.all);
         let most = points.iter().map(Point::seeds).max().unwrap_or(0);
-        let chosen = protocol != Protocol::Last;
+        let chosen = protocol.chooser().is_some();
         Self {
             method: Arc::clone(method),
             params: Arc::clone(point.params),
@@ -204,7 +203,7 @@ impl Selected {
             excluded: if chosen { points.len() - candidates(points).count() } else { 0 },
             repeated: if chosen { points.iter().map(|point| point.repeated).sum() } else { point.repeated },
             edges: if chosen { edges(points, point.params) } else { Vec::new() },
-            val_top1: mean(point.finished.iter().filter_map(|run| Protocol::Val.score(run)).collect()),
+            val_top1: mean(point.finished.iter().filter_map(|run| score(run, Protocol::Val)).collect()),
             last_epoch: Summary::of(&point.finished.iter().filter_map(last).collect::<Vec<_>>()),
             seconds: mean(point.finished.iter().map(|run| run.seconds).collect()),
         }
@@ -224,9 +223,9 @@ pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, Select
     require_recorded(runs, protocol)?;
     let mut selected = Vec::new();
     for ((method, _), points) in points(runs) {
-        let chosen = match protocol {
-            Protocol::Last => points.iter().collect(),
-            Protocol::Val | Protocol::BestOnTest => Vec::from_iter(best(&points, protocol)),
+        let chosen = match protocol.chooser() {
+            None => points.iter().collect(),
+            Some(chooser) => Vec::from_iter(best(&points, protocol, chooser.score)),
         };
         selected.extend(chosen.into_iter().map(|point| Selected::new(method, &points, point, protocol)));
     }
@@ -244,24 +243,50 @@ fn candidates<'a, 'b>(points: &'b [Point<'a>]) -> impl Iterator<Item = &'b Point
     points.iter().filter(move |point| !stable || point.diverged == 0)
 }
 
-fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol) -> Option<&'b Point<'a>> {
-    let score = |point: &Point<'_>| {
-        let scores: Vec<f64> = point.finished.iter().filter_map(|run| protocol.score(run)).collect();
-        Summary::of(&scores).map_or(f64::NEG_INFINITY, |summary| summary.mean)
+fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol, by: Score) -> Option<&'b Point<'a>> {
+    let mean = |point: &Point<'_>| {
+        let scores: Vec<f64> = point.finished.iter().filter_map(|run| score(run, protocol)).collect();
+        Summary::of(&scores).map(|summary| summary.mean)
+    };
+    let better = |new: Option<f64>, best: Option<f64>| match (new, best) {
+        (Some(new), Some(best)) => by.gain(new, best) > SAME_SCORE,
+        (Some(_), None) => true,
+        (None, _) => false,
     };
     candidates(points)
-        .map(|point| (score(point), point))
-        .reduce(|best, next| if next.0 > best.0 + SAME_SCORE { next } else { best })
+        .map(|point| (mean(point), point))
+        .reduce(|best, next| if better(next.0, best.0) { next } else { best })
         .map(|(_, point)| point)
+}
+
+/// The score that a protocol chose a run's state by; `None` when the run has none.
+fn score(run: &Run, protocol: Protocol) -> Option<f64> {
+    let (state, chooser) = run.metrics.chosen(protocol).zip(protocol.chooser())?;
+    match chooser.split {
+        HeldOut::Val => state.val.get(chooser.score).copied(),
+        HeldOut::Test => state.test.unseal().get(chooser.score.metric()),
+    }
+}
+
+impl Protocol {
+    /// `val` where every finished run has a validation score, else `last`.
+    pub fn default_for(runs: &[&Run]) -> Self {
+        let mut finished = runs.iter().filter(|run| run.status == Status::Ok).peekable();
+        let validated =
+            finished.peek().is_some() && finished.all(|run| run.metrics.chosen(Self::Val).is_some());
+        if validated { Self::Val } else { Self::Last }
+    }
 }
 
 fn require_recorded(runs: &[&Run], protocol: Protocol) -> Result<(), SelectError> {
     let finished: Vec<&Run> = runs.iter().copied().filter(|run| run.status == Status::Ok).collect();
-    let without: Vec<&Run> = finished.iter().copied().filter(|run| !protocol.recorded(run)).collect();
+    let recorded = |run: &Run| run.metrics.chosen(protocol).is_some();
+    let without: Vec<&Run> = finished.iter().copied().filter(|run| !recorded(run)).collect();
     let Some(first) = without.first() else { return Ok(()) };
     let (missing, total, method) = (without.len(), finished.len(), first.method.to_string());
-    let validated = |run: &&Run| run.metrics.last.as_ref().is_some_and(|last| last.val_top1.is_some());
-    if protocol == Protocol::Val && !without.iter().all(validated) {
+    let validated = |run: &&Run| run.metrics.get(Protocol::Last).is_some_and(|last| !last.val.is_empty());
+    let by_val = matches!(protocol.chooser(), Some(Chooser { split: HeldOut::Val, .. }));
+    if by_val && !without.iter().all(validated) {
         return Err(SelectError::NoValidation { missing, runs: total, method });
     }
     Err(SelectError::NotRecorded { protocol, missing, runs: total, method })
@@ -272,8 +297,8 @@ mod tests {
     use super::*;
     use crate::{
         records::{
-            RunRecord, StateMetrics,
-            testing::{accuracies, diverged, record, stored, validated},
+            RunRecord,
+            testing::{accuracies, diverged, record, state, stored, validated},
         },
         select::End,
     };
@@ -327,7 +352,7 @@ mod tests {
     #[test]
     fn best_on_test_chooses_the_best_epoch_and_point_by_test() {
         let mut lucky = record("lort", r#"{"delta":0.9}"#, 0, 0.2);
-        lucky.metrics.best_on_test = Some(StateMetrics::new(7, None, accuracies([0.8; 4])));
+        lucky.metrics.insert(Protocol::BestOnTest, state(7, None, accuracies([0.8; 4])));
         let selected =
             run_protocol(&[lucky, record("lort", r#"{"delta":0.98}"#, 0, 0.5)], Protocol::BestOnTest);
         assert_eq!(rows(&selected), [("lort", "delta=0.9".to_owned(), Some(0.8))]);
@@ -337,8 +362,7 @@ mod tests {
     #[test]
     fn a_protocol_that_the_sweep_did_not_record_is_an_error_and_not_the_last_epoch() {
         let mut bare = record("ce", "{}", 0, 0.5);
-        bare.metrics.best_on_test = None;
-        bare.metrics.last = Some(StateMetrics::new(20, Some(0.4), accuracies([0.5; 4])));
+        bare.metrics = [(Protocol::Last, state(20, Some(0.4), accuracies([0.5; 4])))].into();
         let runs = stored(&[bare, validated("lort", "{}", 0, 0.5, 0.5)]);
         let runs: Vec<_> = runs.iter().collect();
         let message = |protocol| {
@@ -449,7 +473,7 @@ mod tests {
     #[test]
     fn an_untrained_head_stands_beside_every_seed() {
         let mut untrained = record("stage1", "{}", 0, 0.5);
-        untrained.metrics.last = Some(StateMetrics::new(0, None, accuracies([0.5; 4])));
+        untrained.metrics.insert(Protocol::Last, state(0, None, accuracies([0.5; 4])));
         let records = [record("lort", "{}", 0, 0.75), record("lort", "{}", 1, 1.0), untrained];
         let selected = run_protocol(&records, Protocol::Last);
         assert_eq!(selected[0].paired_differences(&selected[1], TOP1.all), [0.25, 0.5]);

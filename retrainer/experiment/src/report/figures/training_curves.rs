@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     metrics::TOP1,
+    protocol::{Chooser, HeldOut, Score},
     records::RunRecord,
-    select::{Protocol, Selected, test_curve},
+    select::{Protocol, Selected, curve},
     statistics::Summary,
 };
 
@@ -20,13 +21,13 @@ pub(super) const FIGURE: FigureKind = FigureKind {
     build: training_curves,
 };
 
-/// Series, word and scores of a split.
-type Split = (usize, &'static str, fn(&RunRecord) -> &[f64]);
+/// Series, word and name of a split.
+const SPLITS: [(usize, &str, HeldOut); 2] = [(0, "validation", HeldOut::Val), (1, "test", HeldOut::Test)];
 
-const SPLITS: [Split; 2] = [
-    (0, "validation", |record| record.curve.as_ref().map_or(&[], |curve| &curve.val_top1)),
-    (1, "test", |record| test_curve(record)),
-];
+/// Accuracies of a run on a split.
+fn scores(record: &RunRecord, split: HeldOut) -> &[f64] {
+    curve(record, Chooser { split, score: Score::Top1 })
+}
 
 /// The curves of one method on both splits: percent after each epoch over the seeds.
 struct Curves<'a> {
@@ -49,8 +50,8 @@ fn over_seeds(curves: &[&[f64]]) -> Vec<Summary> {
 
 fn curves<'a>(input: &FigureInput<'a>, row: &'a Selected) -> Option<Curves<'a>> {
     let records: Vec<_> = input.records(row).collect();
-    let splits = SPLITS.map(|(.., scores)| {
-        over_seeds(&records.iter().map(|(_, record)| scores(record)).collect::<Vec<_>>())
+    let splits = SPLITS.map(|(.., split)| {
+        over_seeds(&records.iter().map(|(_, record)| scores(record, split)).collect::<Vec<_>>())
     });
     // One epoch is a point.
     if splits.iter().all(|split| split.len() < 2) {
@@ -59,7 +60,7 @@ fn curves<'a>(input: &FigureInput<'a>, row: &'a Selected) -> Option<Curves<'a>> 
     let chosen = records.iter().filter(|_| input.results.protocol != Protocol::Last).map(|(seed, record)| {
         let index = (seed.epoch as usize).checked_sub(1);
         let place = |scores: &[f64]| index.and_then(|index| scores.get(index)).map(|score| 100.0 * score);
-        (seed.seed, seed.epoch, SPLITS.map(|(.., scores)| place(scores(record))))
+        (seed.seed, seed.epoch, SPLITS.map(|(.., split)| place(scores(record, split))))
     });
     Some(Curves { row, splits, chosen: chosen.collect() })
 }
