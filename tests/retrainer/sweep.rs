@@ -316,6 +316,51 @@ fn a_record_has_the_curves_that_its_protocols_looked_at() {
     }
 }
 
+/// A sweep without the score is completed by one with it, and a report by it tells its numbers under its own name.
+#[test]
+fn epochs_and_settings_are_chosen_by_validation_nll_where_it_is_asked_for() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let grid = GRID.replace("epochs = 3", "epochs = 6");
+    assert!(place.sweep(&grid, "runs").status.success());
+    let before = place.records("runs");
+    assert!(before.values().all(|record| record["metrics"].get("val_nll_selected").is_none()));
+    let report = |arguments: &[&str]| place.run(&[&["report", "runs", "--select-by"], arguments].concat());
+    let old = report(&["nll"]);
+    assert_eq!(old.status.code(), Some(2));
+    assert!(stderr(&old).contains("have no state for `val-nll`"), "{}", stderr(&old));
+    let sweep = |runs| place.sweep_command(&grid, runs).args(["--select-by", "nll"]).output().unwrap();
+    assert!(sweep("runs").status.success());
+    let again = sweep("runs");
+    assert!(stderr(&again).contains("nothing to do"), "{}", stderr(&again));
+    assert!(sweep("new").status.success());
+    let records = place.records("new");
+    for record in records.values().filter(|record| record["curve"].is_object()) {
+        let curve: Vec<f64> =
+            record["curve"]["val.nll"].as_array().unwrap().iter().map(|nll| nll.as_f64().unwrap()).collect();
+        let lowest = curve.iter().copied().fold(f64::INFINITY, f64::min);
+        let first = curve.iter().position(|&nll| nll == lowest).unwrap() + 1;
+        let state = &record["metrics"]["val_nll_selected"];
+        assert_eq!(state["epoch"].as_u64(), Some(first as u64), "{record}");
+        // The curve has six digits.
+        assert!((state["val.nll"].as_f64().unwrap() - lowest).abs() < 1e-6);
+    }
+    assert!(records.values().any(|record| record["curve"].is_object()));
+    for arguments in [&["nll"][..], &["nll", "--select", "val"], &["nll", "--select", "val-nll"]] {
+        let output = report(&[arguments, &["--format", "json"]].concat());
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&stdout(&output)).unwrap();
+        assert!(!rows.is_empty());
+        for row in rows {
+            assert_eq!(row["select"], "val-nll");
+            assert!(row["val.nll"].is_f64() && row.get("val.top1.all").is_none(), "{row}");
+        }
+    }
+    let told = stdout(&report(&["nll", "--format", "markdown"]));
+    assert!(told.contains("select val-nll: epoch and hyper-parameters chosen by validation NLL"), "{told}");
+    let neither = report(&["nll", "--select", "last"]);
+    assert_eq!(neither.status.code(), Some(2));
+    assert!(stderr(&neither).contains("`last` does not choose on the validation split by `nll`"));
+}
+
 /// Each state that a protocol selects has per-class numbers and hits of its own; equal epochs share them.
 #[test]
 fn every_state_that_a_protocol_selects_is_recorded_with_its_numbers_and_hits() {

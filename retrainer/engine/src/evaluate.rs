@@ -1,7 +1,7 @@
 //! From parameters to accuracies and metrics on a split.
 
 use super::{
-    bridge::{from_i64, read_f32, size, to_counts, to_f32},
+    bridge::{from_i64, read_f32, size, to_counts, to_f32, to_f64},
     classifier::Logits,
     data::{Data, EvaluationSplit, pieces},
     error::TrainError,
@@ -61,6 +61,7 @@ pub(super) fn scores(
     for &score in wanted {
         let measured = match score {
             Score::Top1 => balanced_accuracy(heads, data, split)?,
+            Score::Nll => negative_log_likelihood(heads, data, split)?,
         };
         for (scores, value) in scores.iter_mut().zip(measured) {
             scores.insert(score, value);
@@ -99,6 +100,29 @@ fn balanced_accuracy(
     let correct = to_counts(&correct)?; // [groups, H]
     let of_head = |head: usize| correct.iter().skip(head).step_by(heads.count).copied().collect::<Vec<_>>();
     Ok((0..heads.count).map(|head| sizes.mean(&of_head(head)).unwrap_or(0.0)).collect())
+}
+
+/// Mean of −log p_y over samples of each head, nats; log p in f32, sums in f64. One sync at the end.
+///
+/// A mean that is not finite is the largest number: worse than every other, and one that records can hold.
+fn negative_log_likelihood(
+    heads: &Heads<'_>,
+    data: &Data<'_>,
+    split: &EvaluationSplit<'_>,
+) -> Result<Vec<f64>, TrainError> {
+    let (device, count) = (data.device, size(heads.count));
+    let classes = size(data.class_counts.classes());
+    let mut sums = Tensor::f_zeros([count], (Kind::Double, device))?;
+    for range in evaluation_pieces(split.labels.len(), heads.count * data.class_counts.classes()) {
+        let labels = split.labels.get(range.clone()).unwrap_or_default();
+        let own: Vec<i64> = labels.iter().map(|label| i64::from(label.0)).collect();
+        let own = from_i64(&own, &[size(own.len()), 1, 1], device)?.f_expand([-1, count, -1], false)?;
+        let logits = heads.logits(data, split, range)?.f_view([-1, count, classes])?;
+        let log_p = logits.f_log_softmax(2, Kind::Float)?.f_gather(2, &own, false)?;
+        let _ = sums.f_sub_(&log_p.f_sum_dim_intlist([0_i64, 2].as_slice(), false, Kind::Double)?)?;
+    }
+    let mean = |sum: f64| Some(sum / split.labels.len() as f64).filter(|mean| mean.is_finite());
+    Ok(to_f64(&sums)?.into_iter().map(|sum| mean(sum).unwrap_or(f64::MAX)).collect())
 }
 
 /// All metrics of each head, whose weights are `linear`, and which samples it has right.

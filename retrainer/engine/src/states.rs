@@ -232,3 +232,43 @@ pub(super) fn measure(
     };
     Ok(measured.map(state).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cache::{FeatureCache, synthetic::SyntheticCache};
+    use tch::Device;
+
+    /// Weights of 0 have NLL ln C, and accuracy 1/C as they name one class for all; large random ones are more often right and
+    /// far surer where they are wrong.
+    #[test]
+    fn accuracy_and_nll_choose_different_epochs_and_the_earliest_of_equals() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        SyntheticCache::default().write(&path).unwrap();
+        let cache = FeatureCache::open(&path).unwrap();
+        let data = Data::new(&cache, Device::Cpu, true, false).unwrap();
+        let scaled = |factor: f32| {
+            let mut head = data.linear_start().unwrap();
+            head.weight.iter_mut().chain(&mut head.bias).for_each(|weight| *weight *= factor);
+            crate::classifier::Linear::new(&[head], Device::Cpu).unwrap()
+        };
+        let (nothing, large) = (scaled(0.0), scaled(1e4));
+        let protocols = Protocols::of(&[Protocol::Val, Protocol::ValNll]);
+        let mut tracker = Tracker::new(&protocols, &nothing, 1, &data).unwrap();
+        let epochs: [&Parameters; 4] = [&nothing, &large, &nothing, &large];
+        for (done, parameters) in epochs.into_iter().enumerate() {
+            tracker.end_epoch(parameters, done + 1, 4, &data).unwrap();
+        }
+        let (states, curve) = tracker.finish(&large, 4, &data).unwrap().remove(0);
+        let epoch = |protocol| states.get(protocol).map(|state| state.epoch);
+        assert_eq!((epoch(Protocol::Val), epoch(Protocol::ValNll)), (Some(2), Some(1)));
+        assert_eq!((epoch(Protocol::Last), epoch(Protocol::BestOnTest)), (Some(4), None));
+        // f32 logarithms: a few units in the last place of ln 5.
+        let nll = *states.get(Protocol::ValNll).unwrap().val.get(Score::Nll).unwrap();
+        assert!((nll - 5_f64.ln()).abs() < 1e-6, "{nll}");
+        let on_val = |score| curve.get(Chooser { split: HeldOut::Val, score }).unwrap();
+        assert!(on_val(Score::Nll)[1] > 10.0 && on_val(Score::Top1)[1] > 0.2, "{curve:?}");
+        assert_eq!(on_val(Score::Top1)[0], 0.2);
+    }
+}

@@ -10,6 +10,8 @@ mod resources;
 pub mod sweep;
 
 use crate::error::RetrainError;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use experiment::protocol::Protocol;
 use program::console::{self, say};
 
 /// How a command ended that could run.
@@ -21,6 +23,15 @@ pub enum End {
     DoneWithFailures,
     /// It was asked to stop: what was finished is recorded, and the same command goes on from there.
     Stopped,
+}
+
+/// Reads a score as the protocol that chooses by it on the validation split.
+fn select_by() -> impl TypedValueParser<Value = Protocol> {
+    let names = PossibleValuesParser::new(Protocol::by_validation().map(|(_, score)| score.name()));
+    names.try_map(|name| {
+        let named = Protocol::by_validation().find(|(_, score)| score.name() == name);
+        named.map(|(protocol, _)| protocol).ok_or("no such score")
+    })
 }
 
 /// Writes a line of data to stdout; a reader that stopped reading is no error.

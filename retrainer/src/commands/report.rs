@@ -12,7 +12,7 @@ use experiment::{
         folder::{self, ReportFolder},
         page::{Page, page},
     },
-    select::Protocol,
+    select::{Protocol, SelectError},
 };
 use files::output::Output;
 use program::console;
@@ -35,6 +35,9 @@ pub struct ReportArgs {
     /// How epoch and hyper-parameters are chosen [default: val where all runs have validation scores, else last]
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     pub select: Option<Protocol>,
+    /// Choose on the validation split by this score
+    #[arg(long, value_parser = super::select_by(), value_name = "SCORE")]
+    pub select_by: Option<Protocol>,
     /// Format of the report [default: by the extension of --out, else terminal]
     #[arg(long, value_parser = format_parser())]
     pub format: Option<&'static Format>,
@@ -88,7 +91,7 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     let format = resolve_format(args)?;
     let output = Output::open(args.out.as_deref())?;
     let store = open(&args.runs)?;
-    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    let results = Results::of_store(&store, protocol(args)?, args.baseline.as_deref(), &args.methods)?;
     if format.whole && args.table.is_none() {
         let page = whole_page(&results, tables(&results), figures(&store, &results)?);
         output.write(page.as_bytes())?;
@@ -104,6 +107,17 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
         warn(tables.into_iter().flat_map(|table| table.cautions));
     }
     Ok(())
+}
+
+/// The protocol that is asked for, by its name or by its score.
+fn protocol(args: &ReportArgs) -> Result<Option<Protocol>, SelectError> {
+    match (args.select, args.select_by) {
+        (Some(protocol), Some(by)) if ![Protocol::Val, by].contains(&protocol) => {
+            let score = by.val_score().name();
+            Err(SelectError::NotByScore { protocol, score })
+        }
+        (select, by) => Ok(by.or(select)),
+    }
 }
 
 /// The records of a folder that has some.
@@ -153,7 +167,7 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
     };
     let output = Output::open(args.out.as_deref())?;
     let store = open(&args.runs)?;
-    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    let results = Results::of_store(&store, protocol(args)?, args.baseline.as_deref(), &args.methods)?;
     say(&store);
     let (caches, warnings) = FigureInput::read_all(&store, &results)?;
     warn(warnings);
@@ -166,7 +180,7 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
 fn everything(args: &ReportArgs) -> Result<(), ReportError> {
     let mut folder = ReportFolder::open(args.out.as_deref().unwrap_or(Path::new("")))?;
     let store = open(&args.runs)?;
-    let results = Results::of_store(&store, args.select, args.baseline.as_deref(), &args.methods)?;
+    let results = Results::of_store(&store, protocol(args)?, args.baseline.as_deref(), &args.methods)?;
     let tables = tables(&results);
     for (kind, tables) in &tables {
         for format in folder::table_formats() {

@@ -61,9 +61,12 @@ pub struct SweepArgs {
     /// What matrix products read: f32, tf32 (CUDA only) or bf16 [default: the grid's, else f32]
     #[arg(long, value_enum, hide_possible_values = true)]
     pub precision: Option<Precision>,
-    /// Protocols to record states for: last, val, best-on-test [default: the grid's, else all that the cache allows]
+    /// Protocols to record states for: last, val, val-nll, best-on-test [default: the grid's, else those by accuracy that the cache allows]
     #[arg(long, value_name = "NAMES", value_enum, hide_possible_values = true, value_delimiter = ',')]
     pub protocols: Option<Vec<Protocol>>,
+    /// Record the epoch that this score on the validation split chooses, beside the others
+    #[arg(long, value_parser = super::select_by(), value_name = "SCORE")]
+    pub select_by: Option<Protocol>,
     /// Do the i-th of n parts of the work
     #[arg(long, value_name = "I/N", value_parser = parse_partition)]
     pub partition: Option<(usize, usize)>,
@@ -168,8 +171,12 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     // Before the long reading of the cache, so that a stop in it keeps its exit status, too.
     let interrupt = if args.dry_run { Interrupt::never() } else { interrupt()? };
     let (device, why) = engine::resolve_device(args.device)?;
-    let grid = grid(args, device)?;
+    let mut grid = grid(args, device)?;
     let cache = open_cache(&args.cache, args.verify)?;
+    if let Some(protocol) = args.select_by {
+        let allowed = || Protocols::allowed(cache.has(Split::Val, View::Clean));
+        grid.protocols = Some(grid.protocols.take().unwrap_or_else(allowed).with(protocol));
+    }
     say(&format!("device: {} ({why})", name(device)));
     let resources = resources(args.workers, args.group_memory, device, &cache);
     let plan = SweepPlan::new(&grid, &cache, grid.precision, resources)?;

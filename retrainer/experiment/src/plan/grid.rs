@@ -180,8 +180,9 @@ fn parse_seeds(value: &Spanned<DeValue<'_>>) -> Result<Vec<u64>, Fault> {
 fn parse_protocols(value: &Spanned<DeValue<'_>>) -> Result<Protocols, Fault> {
     let protocol = |item: &Spanned<DeValue<'_>>| {
         let text = item.get_ref().as_str().unwrap_or_default();
-        Protocol::from_str(text, false)
-            .map_err(|_| fault(item.span(), "a protocol is \"last\", \"val\" or \"best-on-test\""))
+        Protocol::from_str(text, false).map_err(|_| {
+            fault(item.span(), "a protocol is \"last\", \"val\", \"val-nll\" or \"best-on-test\"")
+        })
     };
     let protocols = match value.get_ref() {
         DeValue::Array(items) => items.iter().map(protocol).collect::<Result<Vec<_>, _>>()?,

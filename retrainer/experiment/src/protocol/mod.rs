@@ -7,7 +7,7 @@ mod per;
 mod state;
 mod unseen;
 
-use crate::metrics::{Metric, TOP1};
+use crate::metrics::{Metric, NLL, TOP1};
 use clap::ValueEnum;
 use std::fmt;
 
@@ -23,6 +23,8 @@ pub enum Protocol {
     Last,
     /// Epoch and hyper-parameters by validation accuracy; the test split is seen once
     Val,
+    /// Epoch and hyper-parameters by validation NLL; the test split is seen once
+    ValNll,
     /// Epoch and hyper-parameters by test accuracy, as in most published code: optimistic
     BestOnTest,
 }
@@ -41,6 +43,8 @@ pub enum HeldOut {
 pub enum Score {
     /// Mean of the per-class accuracies, a fraction.
     Top1,
+    /// Mean of −log p_y over samples, nats.
+    Nll,
 }
 
 /// What a protocol chooses by: the best score on a split, the earliest epoch of equals.
@@ -85,6 +89,12 @@ impl Protocol {
                 about: "epoch and hyper-parameters chosen by validation accuracy; test seen once",
                 chooser: Some(Chooser { split: HeldOut::Val, score: Score::Top1 }),
             },
+            Self::ValNll => ProtocolFacts {
+                name: "val-nll",
+                key: "val_nll_selected",
+                about: "epoch and hyper-parameters chosen by validation NLL (lowest); test seen once",
+                chooser: Some(Chooser { split: HeldOut::Val, score: Score::Nll }),
+            },
             Self::BestOnTest => ProtocolFacts {
                 name: "best-on-test",
                 key: "best_on_test",
@@ -92,6 +102,12 @@ impl Protocol {
                 chooser: Some(Chooser { split: HeldOut::Test, score: Score::Top1 }),
             },
         }
+    }
+
+    /// The protocols that choose by validation, with their scores.
+    pub fn by_validation() -> impl Iterator<Item = (Self, Score)> {
+        let on_val = |chooser: &Chooser| chooser.split == HeldOut::Val;
+        Self::all().filter_map(move |protocol| Some((protocol, protocol.chooser().filter(on_val)?.score)))
     }
 
     /// What it chooses by; `None` where it chooses nothing.
@@ -118,7 +134,7 @@ impl fmt::Display for Protocol {
 
 impl Key for Protocol {
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Last, Self::BestOnTest, Self::Val].into_iter()
+        [Self::Last, Self::BestOnTest, Self::Val, Self::ValNll].into_iter()
     }
 
     fn key(self) -> &'static str {
@@ -128,6 +144,8 @@ impl Key for Protocol {
 
 /// What there is to know of a score.
 struct ScoreFacts {
+    /// On the command line.
+    name: &'static str,
     metric: Metric,
     /// Name in records where it is measured on the validation split.
     on_val: &'static str,
@@ -138,8 +156,14 @@ struct ScoreFacts {
 impl Score {
     fn facts(self) -> ScoreFacts {
         match self {
-            Self::Top1 => ScoreFacts { metric: TOP1.all, on_val: "val.top1.all", sign: 1.0 },
+            Self::Top1 => ScoreFacts { name: "top1", metric: TOP1.all, on_val: "val.top1.all", sign: 1.0 },
+            Self::Nll => ScoreFacts { name: "nll", metric: NLL, on_val: "val.nll", sign: -1.0 },
         }
+    }
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        self.facts().name
     }
 
     /// The entry of [`crate::metrics::METRICS`] that it is.
@@ -156,7 +180,7 @@ impl Score {
 /// Scores that stand beside others are those on the validation split.
 impl Key for Score {
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Top1].into_iter()
+        [Self::Top1, Self::Nll].into_iter()
     }
 
     fn key(self) -> &'static str {
@@ -190,13 +214,21 @@ impl Protocols {
         Self(protocols.iter().chain(&[Protocol::Last]).map(|&protocol| (protocol, ())).collect())
     }
 
-    /// Those that a cache allows, with or without a validation split.
+    /// Those by accuracy that a cache allows, with or without a validation split.
     pub fn allowed(validated: bool) -> Self {
         let allowed = |protocol: &Protocol| match protocol.chooser() {
+            Some(Chooser { score: Score::Nll, .. }) => false,
             Some(Chooser { split: HeldOut::Val, .. }) => validated,
             Some(Chooser { split: HeldOut::Test, .. }) | None => true,
         };
         Self::of(&Protocol::all().filter(allowed).collect::<Vec<_>>())
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn with(mut self, protocol: Protocol) -> Self {
+        self.0.insert(protocol, ());
+        self
     }
 
     /// The protocols that choose an epoch, with what they choose by.
@@ -256,5 +288,8 @@ mod tests {
         assert_eq!(scores(&Protocols::of(&[])), [vec![], vec![]]);
         assert_eq!(scores(&Protocols::of(&[Protocol::Val])), [vec![Score::Top1], vec![]]);
         assert_eq!(scores(&Protocols::allowed(false)), [vec![], vec![Score::Top1]]);
+        let all = Protocols::allowed(true).with(Protocol::ValNll);
+        assert_eq!(scores(&all), [vec![Score::Top1, Score::Nll], vec![Score::Top1]]);
+        assert_eq!(Protocols::of(&[Protocol::ValNll]).val_scores(), [Score::Top1, Score::Nll]);
     }
 }

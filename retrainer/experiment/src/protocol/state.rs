@@ -24,6 +24,17 @@ impl<M> State<M> {
 }
 
 impl<M> PerProtocol<State<M>> {
+    /// Takes the states, and of equal ones the validation scores, that are missing here from another record of the same run,
+    /// whose sweep recorded other protocols; whether there were any states.
+    pub(crate) fn merge(&mut self, mut other: Self) -> bool {
+        for (protocol, own) in self.iter_mut() {
+            if let Some(other) = other.get_mut(protocol).filter(|other| other.epoch == own.epoch) {
+                own.val.complete(std::mem::take(&mut other.val));
+            }
+        }
+        self.complete(other)
+    }
+
     /// The state that a protocol reports: heads without epochs have only the last one, and what validation chose has the score
     /// that it was chosen by.
     pub fn chosen(&self, protocol: Protocol) -> Option<&State<M>> {

@@ -104,7 +104,7 @@ impl RunStore {
                 match (known.status, run.status) {
                     (Status::Diverged, Status::Ok) => *known = run,
                     (Status::Ok, Status::Ok) => {
-                        let completed = known.metrics.complete(run.metrics);
+                        let completed = known.metrics.merge(run.metrics);
                         known.also.extend(completed.then_some((run.file, run.line)));
                     }
                     _ => (),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     metrics::{Metric, TOP1, Unit},
+    protocol::HeldOut,
     select::{Protocol, Selected},
     statistics::Summary,
 };
@@ -144,8 +145,8 @@ impl<'a, R: Row> Columns<'a, R> {
 
 /// The best of n flatters, so people see it only beside numbers that already do.
 pub(super) fn best_of_n_shown(protocol: Protocol) -> Show {
-    match protocol {
-        Protocol::BestOnTest => Show::Wide(2),
-        Protocol::Last | Protocol::Val => Show::Data,
+    match protocol.chooser().map(|chooser| chooser.split) {
+        Some(HeldOut::Test) => Show::Wide(2),
+        Some(HeldOut::Val) | None => Show::Data,
     }
 }

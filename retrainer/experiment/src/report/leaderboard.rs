@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     metrics::{LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, METRICS, Metric, TOP1, Unit},
+    protocol::{Key, Score},
     records::{PRECISION, Params, REVISION},
     select::Selected,
 };
@@ -85,7 +86,12 @@ fn leaderboard(results: &Results) -> Table {
     }
     let interval = |own: &Selected| own.summary(TOP1.all).and_then(|summary| summary.half_width_95());
     columns.number("interval_95", "95% ±", Unit::Fraction, Show::Wide(7), interval);
-    columns.number("val.top1.all", "val", Unit::Fraction, Show::Data, Selected::val_top1);
+    let by = results.protocol.val_score();
+    let (title, unit) = match by {
+        Score::Top1 => ("val", Unit::Fraction),
+        Score::Nll => ("val NLL", Unit::Nats),
+    };
+    columns.number(by.key(), title, unit, Show::Data, Selected::val);
     columns.number("seconds_per_head", "s/head", Unit::Plain, Show::Wide(4), Selected::seconds);
     columns.runs();
     table.notes = notes::reading(results, &shown, &common);

@@ -24,6 +24,14 @@ pub enum SelectError {
         /// Method of one of them.
         method: String,
     },
+    /// A score of the validation split for a protocol that does not choose by it.
+    #[error("`{protocol}` does not choose on the validation split by `{score}`")]
+    NotByScore {
+        /// The protocol.
+        protocol: Protocol,
+        /// The score's name.
+        score: &'static str,
+    },
     /// Runs whose sweep did not record what the protocol reports.
     #[error(
         "{missing} of {runs} finished runs have no state for `{protocol}`, for example one of `{method}`"
@@ -44,6 +52,9 @@ impl Hint for SelectError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoValidation { .. } => "use `--select last`, or a cache with a `val` split".to_owned(),
+            Self::NotByScore { .. } => {
+                "leave `--select` out: `--select-by` alone chooses on validation".to_owned()
+            }
             Self::NotRecorded { protocol, .. } => format!(
                 "run the sweep again with `--protocols {protocol}`: only what is missing is done; or use `--select last`"
             ),
@@ -86,7 +97,7 @@ pub struct Selected {
     excluded: usize,
     repeated: usize,
     edges: Vec<Edge>,
-    val_top1: Option<f64>,
+    val: Option<f64>,
     last_epoch: Option<Summary>,
     seconds: Option<f64>,
 }
@@ -143,9 +154,9 @@ impl Selected {
         &self.edges
     }
 
-    /// Mean validation accuracy that selected the point, a fraction.
-    pub fn val_top1(&self) -> Option<f64> {
-        self.val_top1
+    /// Mean validation score of the point, [`Protocol::val_score`].
+    pub fn val(&self) -> Option<f64> {
+        self.val
     }
 
     /// Test accuracy of the same runs after their last epoch, to show beside what a chosen epoch gives.
@@ -203,7 +214,7 @@ impl Selected {
             excluded: if chosen { points.len() - candidates(points).count() } else { 0 },
             repeated: if chosen { points.iter().map(|point| point.repeated).sum() } else { point.repeated },
             edges: if chosen { edges(points, point.params) } else { Vec::new() },
-            val_top1: mean(point.finished.iter().filter_map(|run| score(run, Protocol::Val)).collect()),
+            val: mean(point.finished.iter().filter_map(|run| score(run, protocol.validated())).collect()),
             last_epoch: Summary::of(&point.finished.iter().filter_map(last).collect::<Vec<_>>()),
             seconds: mean(point.finished.iter().map(|run| run.seconds).collect()),
         }
@@ -232,7 +243,7 @@ pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, Select
     Ok(selected)
 }
 
-/// Mean scores that differ by less are equal. Scores are counts of hits divided by counts of samples, so that unequal means
+/// Mean scores that differ by less (fractions, nats) are equal. Scores are counts of hits divided by counts of samples, so that unequal means
 /// over seeds differ by more with fewer than a million validation samples a seed; rounding, also that of the f32 sums in
 /// records of older programs, stays below.
 const SAME_SCORE: f64 = 1e-6;
@@ -269,6 +280,16 @@ fn score(run: &Run, protocol: Protocol) -> Option<f64> {
 }
 
 impl Protocol {
+    /// Itself where it chooses by validation, else the one whose validation score stands beside its results.
+    fn validated(self) -> Self {
+        if Self::by_validation().any(|(protocol, _)| protocol == self) { self } else { Self::Val }
+    }
+
+    /// The validation score that stands beside its results.
+    pub fn val_score(self) -> Score {
+        self.validated().chooser().map_or(Score::Top1, |chooser| chooser.score)
+    }
+
     /// `val` where every finished run has a validation score, else `last`.
     pub fn default_for(runs: &[&Run]) -> Self {
         let mut finished = runs.iter().filter(|run| run.status == Status::Ok).peekable();
@@ -345,7 +366,7 @@ mod tests {
         ];
         let selected = run_protocol(&records, Protocol::Val);
         assert_eq!(rows(&selected), [("lort", "delta=0.9".to_owned(), Some(f64::midpoint(0.1, 0.2)))]);
-        assert_eq!((selected[0].val_top1(), selected[0].points()), (Some(0.5), 2));
+        assert_eq!((selected[0].val(), selected[0].points()), (Some(0.5), 2));
         assert_eq!(selected[0].seeds()[0].epoch, 5);
     }
 
@@ -375,6 +396,39 @@ mod tests {
                 .starts_with("2 of 2 finished runs have no state for `best-on-test`")
         );
         assert!(select(&runs, Protocol::Last).is_ok());
+    }
+
+    /// Of two settings one has the higher accuracy and the other the lower NLL, each at an epoch of its own.
+    #[test]
+    fn nll_chooses_the_lowest_and_accuracy_the_highest() {
+        let run = |lr: &str, top1: f64, nll: f64| {
+            let mut run = validated("ce", &format!(r#"{{"lr":{lr}}}"#), 0, top1, 0.5);
+            let mut by_nll = state(3, Some(0.1), accuracies([0.25; 4]));
+            by_nll.val.insert(Score::Nll, nll);
+            run.metrics.insert(Protocol::ValNll, by_nll);
+            run
+        };
+        let records = [run("0.1", 0.6, 1.5), run("0.2", 0.4, 0.75), run("0.3", 0.5, 0.75)];
+        let chosen = |protocol| {
+            let selected = run_protocol(&records, protocol).remove(0);
+            (selected.params().to_string(), selected.seeds()[0].epoch, selected.val())
+        };
+        assert_eq!(chosen(Protocol::Val), ("lr=0.1".to_owned(), 5, Some(0.6)));
+        // Of equals the first.
+        assert_eq!(chosen(Protocol::ValNll), ("lr=0.2".to_owned(), 3, Some(0.75)));
+        assert_eq!((Protocol::Last.val_score(), Protocol::ValNll.val_score()), (Score::Top1, Score::Nll));
+    }
+
+    #[test]
+    fn records_of_older_programs_say_that_they_have_no_state_by_nll() {
+        let runs = stored(&[validated("ce", "{}", 0, 0.5, 0.5)]);
+        let error = select(&[&runs[0]], Protocol::ValNll).unwrap_err();
+        let told = format!("{error} ({})", error.hint().unwrap());
+        assert_eq!(
+            told,
+            "1 of 1 finished runs have no state for `val-nll`, for example one of `ce` (run the sweep again with \
+             `--protocols val-nll`: only what is missing is done; or use `--select last`)"
+        );
     }
 
     #[test]
