@@ -1,5 +1,6 @@
 //! Integration tests of `extractor`: the program as a user runs it, on tiny data made here.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::too_many_lines, reason = "a table of cases is as long as it has cases")]
 
 mod archive;
 mod batch_norm;

@@ -16,8 +16,8 @@ use crate::{
     error::ExtractError,
 };
 use cache::{
-    BackboneInfo, BatchNormMode, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, Manifest, Split,
-    Stage1Head, View, ViewId, ViewPlan,
+    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, Manifest,
+    Split, Stage1Head, View, ViewId, ViewPlan,
 };
 use files::{FolderLock, text};
 use matrix::NUMBERS_AT_ONCE;
@@ -108,27 +108,40 @@ pub fn write(
     if let Some(head) = &head {
         writer.head(head)?;
     }
-    let total = views.iter().map(|(_, _, (_, matrix))| matrix.rows() as u64).sum();
-    let mut progress = Progress::new("import", total);
-    for ((_, _, (_, matrix)), plan) in views.iter().zip(&plans) {
+    let matrices = views.iter().map(|&(_, _, (_, matrix))| matrix);
+    write_rows(&mut writer, &matrices.zip(&plans).collect::<Vec<_>>(), dim, interrupt, out)?;
+    writer.finish()?;
+    Ok(Written::Now)
+}
+
+/// Writes the shards that are missing, a few rows at a time.
+fn write_rows(
+    writer: &mut CacheWriter,
+    views: &[(&matrix::Matrix, &ViewPlan)],
+    dim: usize,
+    interrupt: &Interrupt,
+    out: &Path,
+) -> Result<(), ExtractError> {
+    let mut progress = Progress::new("import", views.iter().map(|(matrix, _)| matrix.rows() as u64).sum());
+    let at_once = (NUMBERS_AT_ONCE / dim).max(1);
+    for (matrix, plan) in views {
         for index in writer.missing_shards(plan)? {
             let mut shard = writer.shard(plan, index)?;
             let rows = plan.shards().get(index).cloned().unwrap_or(0..0);
-            for start in rows.clone().step_by((NUMBERS_AT_ONCE / dim).max(1)) {
+            for start in rows.clone().step_by(at_once) {
                 if interrupt.requested() {
                     let state = format!("finished shards are in `{}`", out.display());
                     return Err(ExtractError::Interrupted { state });
                 }
-                let end = rows.end.min(start + (NUMBERS_AT_ONCE / dim).max(1));
+                let end = rows.end.min(start + at_once);
                 shard.push(&matrix.read_rows(start..end))?;
                 progress.advance((end - start) as u64);
             }
             shard.finish()?;
         }
     }
-    writer.finish()?;
     progress.finish();
-    Ok(Written::Now)
+    Ok(())
 }
 
 /// C: the head's where there is one, else what the training labels need.

@@ -20,6 +20,7 @@ pub(crate) fn accuracies(top1: [f64; 4]) -> MetricValues {
 }
 
 /// A state with that validation accuracy.
+#[expect(clippy::large_types_passed_by_value, reason = "made where it is passed")]
 pub(crate) fn state(epoch: u32, val: Option<f64>, test: MetricValues) -> StateMetrics {
     StateMetrics {
         epoch,
