@@ -11,32 +11,11 @@ use super::{
     data::{Data, once, pieces, unit_rows},
     error::TrainError,
     head::{Head, HeadForm, narrow},
+    statistics::Ridge,
 };
 use experiment::head::{ClosedForm, Distance};
 use experiment::plan::memory::EVALUATION_ROWS;
-use std::cell::OnceCell;
 use tch::{Kind, Tensor};
-
-/// Sums over the training features, made when first needed.
-#[derive(Debug, Default)]
-pub(super) struct Statistics {
-    means: OnceCell<Tensor>,
-    ridge: OnceCell<Ridge>,
-    length: OnceCell<f64>,
-}
-
-/// The decomposed covariance of the features.
-#[derive(Debug)]
-struct Ridge {
-    /// e, `[D]`.
-    eigenvalues: Tensor,
-    /// V, `[D, D]`.
-    vectors: Tensor,
-    /// `Vᵀ cov(f, y)`, `[D, C]`.
-    rotated: Tensor,
-    /// Mean feature, `[D, 1]`.
-    mean: Tensor,
-}
 
 /// The head of a closed form.
 pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<Head, TrainError> {
@@ -77,7 +56,7 @@ pub(super) fn class_means<'data>(data: &'data Data<'_>) -> Result<&'data Tensor,
 }
 
 /// Mean length of the raw features.
-pub(super) fn mean_length(data: &Data<'_>) -> Result<f64, TrainError> {
+fn mean_length(data: &Data<'_>) -> Result<f64, TrainError> {
     let length = once(&data.statistics.length, || {
         let mut sum = Tensor::f_zeros([1], (Kind::Double, data.device))?;
         for_rows(data, &mut |rows, _| {
@@ -89,6 +68,16 @@ pub(super) fn mean_length(data: &Data<'_>) -> Result<f64, TrainError> {
         Ok(sum / data.samples().max(1) as f64)
     });
     Ok(*length?)
+}
+
+/// Where a classifier of raw features starts from the stage-1 head: at its weights, or, of a cosine head, at
+/// [`Head::linearised`] ones.
+pub(super) fn linear_start(data: &Data<'_>) -> Result<Head, TrainError> {
+    let head = data.stage1.clone().ok_or(TrainError::MissingHead)?;
+    if head.reads_unit_features() {
+        return Ok(head.linearised(mean_length(data)?));
+    }
+    Ok(head)
 }
 
 /// Mean of all training features, `[1, D]`.

@@ -2,10 +2,10 @@
 
 use super::{
     bridge::{from_bytes, from_f32, from_i64, size},
-    closed_form::{self, Statistics},
     error::TrainError,
     head::Head,
     sampler::RowsByClass,
+    statistics::Statistics,
 };
 use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
 use experiment::plan::memory::{EVALUATION_ROWS, kept_logits};
@@ -233,16 +233,6 @@ impl<'cache> Data<'cache> {
     /// Whether the stage-1 logits are those of a cosine classifier, and so not linear in the features.
     pub(super) fn cosine_base(&self) -> bool {
         self.stage1.as_ref().is_some_and(Head::reads_unit_features)
-    }
-
-    /// Where a classifier of raw features starts from the stage-1 head: at its weights, or, of a cosine head, at
-    /// [`Head::linearised`] ones.
-    pub(super) fn linear_start(&self) -> Result<Head, TrainError> {
-        let head = self.stage1.clone().ok_or(TrainError::MissingHead)?;
-        if head.reads_unit_features() {
-            return Ok(head.linearised(closed_form::mean_length(self)?));
-        }
-        Ok(head)
     }
 
     fn kept_base_logits(&self) -> Result<Option<&Tensor>, TrainError> {

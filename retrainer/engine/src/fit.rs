@@ -9,27 +9,17 @@ use super::{
     head_group::{HeadGroup, Member},
     post_hoc,
     sampler::SampleOrders,
-    states::{self, Tracker},
+    states::{self, Tested, Tracker},
 };
 use experiment::plan::memory::rows_at_once;
 use experiment::{
     head::{Loss, Recipe, Untrained},
     methods::{Init, Reduction, TrainView},
-    metrics::Metrics,
     plan::{GroupKey, HeadJob, HeadTask, UntrainedJob, Work},
     protocol::{PerChooser, PerProtocol, Protocol, Protocols, Score, State},
 };
 use program::interrupt::Interrupt;
 use std::time::Instant;
-
-/// A head's weights at one epoch, measured on the test split.
-#[derive(Clone, Debug)]
-pub struct Tested {
-    /// Metrics on the test split.
-    pub metrics: Metrics,
-    /// The weights.
-    pub head: Head,
-}
 
 /// A head that is done.
 #[derive(Debug)]
@@ -183,7 +173,7 @@ pub(super) fn start_group(
     data: &Data<'_>,
 ) -> Result<HeadGroup, TrainError> {
     let classes = data.class_counts.classes();
-    let stage1 = data.stage1.is_some().then(|| data.linear_start()).transpose()?;
+    let stage1 = data.stage1.is_some().then(|| closed_form::linear_start(data)).transpose()?;
     let start = jobs
         .iter()
         .map(|job| match job.settings.init {

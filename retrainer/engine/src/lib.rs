@@ -43,12 +43,14 @@ mod post_hoc;
 mod product;
 mod sampler;
 mod states;
+mod statistics;
 mod sweep;
 
 pub use bench::{Measured, Products, Steps, copy_rate, matmul_rate, measure, step_bytes};
 pub use data::Data;
 pub use device::{Device, free_memory, one_thread, resolve as resolve_device, restart_for};
 pub use error::TrainError;
-pub use fit::{FittedHead, Tested, run as run_work};
+pub use fit::{FittedHead, run as run_work};
 pub use head::{Alignment, Head, HeadForm};
+pub use states::Tested;
 pub use sweep::{Sweep, SweepEnd};

@@ -5,12 +5,21 @@ use super::{
     data::{Data, EvaluationSplit},
     error::TrainError,
     evaluate::{self, Heads},
-    fit::Tested,
     head::Head,
 };
+use experiment::metrics::Metrics;
 use experiment::protocol::{
     Chooser, HeldOut, PerChooser, PerProtocol, PerScore, Protocol, Protocols, Score, State,
 };
+
+/// A head's weights at one epoch, measured on the test split.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// Metrics on the test split.
+    pub metrics: Metrics,
+    /// The weights.
+    pub head: Head,
+}
 
 /// The states of one head and its scores after each epoch.
 pub(super) type States = (PerProtocol<State<Tested>>, PerChooser<Vec<f64>>);
@@ -249,7 +258,7 @@ mod tests {
         let cache = FeatureCache::open(&path).unwrap();
         let data = Data::new(&cache, Device::Cpu, true, false).unwrap();
         let scaled = |factor: f32| {
-            let mut head = data.linear_start().unwrap();
+            let mut head = crate::closed_form::linear_start(&data).unwrap();
             head.weight.iter_mut().chain(&mut head.bias).for_each(|weight| *weight *= factor);
             crate::classifier::Linear::new(&[head], Device::Cpu).unwrap()
         };

@@ -59,7 +59,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     let precision = sweep::possible(args.precision, device);
     engine::restart_for(precision, device)?;
     let cache = sweep::open_cache(&args.cache, false)?;
-    say(&format!("device: {} ({why})", sweep::name(device)));
+    say(&format!("device: {} ({why})", resources::name(device)));
     let workers = resources::workers(args.workers, device);
     let budget = Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::from_secs(2));
     let mut measured = Vec::new();
@@ -176,7 +176,7 @@ fn peer(python: &Path, args: &BenchArgs, device: Device, ours: f64) -> Result<En
     let cache = args.cache.display().to_string();
     let mut child = Command::new(python)
         .args(["-c", PEER, "--cache", &cache, "--batch-size", &args.batch_size.to_string()])
-        .args(["--device", &sweep::name(device)])
+        .args(["--device", &resources::name(device)])
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|source| FileError::io("run", python, source))?;

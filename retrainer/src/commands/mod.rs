@@ -5,6 +5,7 @@ pub mod evaluate;
 pub mod export;
 pub mod manual;
 pub mod methods;
+mod record;
 pub mod report;
 mod resources;
 pub mod sweep;

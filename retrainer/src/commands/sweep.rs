@@ -1,29 +1,24 @@
 //! `retrainer sweep`: every head of a grid, once.
 
 use super::{
-    End, print,
-    resources::{self, resources},
+    End, print, record,
+    resources::{self, name, resources},
     say,
 };
 use crate::error::RetrainError;
 use cache::{CacheError, FeatureCache, Split, View};
 use clap::Args;
-use engine::{Device, FittedHead, Sweep, SweepEnd};
+use engine::{Device, Sweep, SweepEnd};
 use experiment::{
     methods::suggestion,
-    metrics::PerClass,
     plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
-    protocol::{Protocol, Protocols, Unseen},
-    records::{
-        Curve, FORMAT_VERSION, Run, RunRecord, RunStore, RunWriter, SealedPerClass, Status, Versions,
-        keep_manifest,
-    },
+    protocol::{Protocol, Protocols},
+    records::{Run, RunStore, RunWriter, Status, keep_manifest},
 };
 use files::FileError;
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
 use rayon::{ThreadPoolBuilder, prelude::*};
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -32,9 +27,6 @@ use std::{
 
 /// Bytes of a grid file, at most: a million values on an axis have fewer.
 const LONGEST_GRID: u64 = 64_000_000;
-
-/// The libtorch release that the pinned `tch` links.
-const TORCH_VERSION: &str = "2.11.0";
 
 /// Arguments of `retrainer sweep`.
 #[derive(Debug, Args)]
@@ -274,7 +266,7 @@ fn sweep(
             for head in fitted {
                 heads += 1;
                 diverged += usize::from(head.diverged_at.is_some());
-                writer.append(&record(&head, cache, &cache_key, device, tta, precision))?;
+                writer.append(&record::of_head(&head, cache, &cache_key, device, tta, precision))?;
             }
             Ok::<(), RetrainError>(())
         },
@@ -344,58 +336,6 @@ fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
         plan.flops() / (rate * side_by_side as f64),
         rate / 1e9,
     ))
-}
-
-/// The name of a device in records.
-pub(crate) fn name(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".to_owned(),
-    }
-}
-
-/// Per-class numbers after the epochs that protocols chose, but the last; those of the same epoch once.
-fn other_states(head: &FittedHead) -> BTreeMap<u32, SealedPerClass> {
-    let last = head.states.get(Protocol::Last).map(|last| last.epoch);
-    let chosen = head.states.iter().map(|(_, state)| (state.epoch, state));
-    let other: BTreeMap<u32, _> = chosen.filter(|&(epoch, _)| Some(epoch) != last).collect();
-    let sealed = |per_class: &PerClass| SealedPerClass::from(per_class.clone()).packed();
-    other.into_iter().map(|(epoch, state)| (epoch, sealed(&state.test.metrics.per_class))).collect()
-}
-
-fn record(
-    head: &FittedHead,
-    cache: &FeatureCache,
-    cache_key: &str,
-    device: Device,
-    tta: bool,
-    precision: Precision,
-) -> RunRecord {
-    let last = head.states.get(Protocol::Last);
-    let commit = cache::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
-    RunRecord {
-        run_id: head.task.run_id.clone(),
-        cache_key: cache_key.to_owned(),
-        cache: cache.path().display().to_string(),
-        method: head.task.point.method.name.to_owned(),
-        params: experiment::plan::record_params(&head.task.point, tta, precision),
-        seed: head.task.point.seed,
-        status: if head.diverged_at.is_some() { Status::Diverged } else { Status::Ok },
-        diverged_at: head.diverged_at,
-        metrics: head.states.map(|state| state.map(|test| Unseen::new(test.metrics.values))),
-        curve: Curve::new(&head.curve),
-        per_class: last.map(|last| last.test.metrics.per_class.clone().into()),
-        per_class_at: other_states(head),
-        seconds: head.seconds,
-        versions: Versions {
-            retrainer: env!("CARGO_PKG_VERSION").to_owned(),
-            torch: TORCH_VERSION.to_owned(),
-            commit,
-            format: FORMAT_VERSION,
-        },
-        device: name(device),
-        precision: precision.name().to_owned(),
-    }
 }
 
 #[cfg(test)]

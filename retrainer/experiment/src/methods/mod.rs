@@ -4,6 +4,7 @@
 //! A new method is one new file here, one line in `methods!` below, and a recorded reference in `fixtures/methods`; command line,
 //! grid checking, the preset `everything`, the laws of neutral values, tables and docs follow.
 
+mod declare;
 mod error;
 mod params;
 mod range;
@@ -12,15 +13,16 @@ mod sgd;
 mod testing;
 mod value;
 
+pub use declare::Param;
 pub use error::{ParamError, suggestion};
-pub use params::{Param, Params};
+pub use params::Params;
 pub use range::Kind;
 pub use sgd::{
     Exact, Init, Published, Reduction, SGD_PARAMS, Sampler, SamplerKind, Schedule, SgdSettings, TrainView,
 };
 pub use value::{Value, number};
 
-use params::{Build, HyperParams, OwnParams, params};
+use declare::{Build, HyperParams, OwnParams, params};
 use sgd::published;
 
 /// A re-training method: what it is, what it takes, what it decides.

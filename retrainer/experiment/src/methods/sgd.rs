@@ -2,7 +2,7 @@
 
 use super::{
     Param,
-    params::{HyperParams, params},
+    declare::{HyperParams, params},
     range::{above, choice, choices, flag, integer, within},
 };
 use std::sync::LazyLock;

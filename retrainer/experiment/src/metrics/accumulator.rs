@@ -1,6 +1,11 @@
 //! What a metric is: what it measures, what it adds up of each sample, and what comes out.
 
-use super::{evaluation::Metrics, groups::Groups, metric::Metric, softmax};
+use super::{
+    groups::Groups,
+    metric::{ByGroup, Metric},
+    per_class::PerClass,
+    softmax,
+};
 use std::ops::Range;
 
 /// A metric, or a few that share their sums: one file of this module and one line of the list.
@@ -22,7 +27,30 @@ pub(super) trait Accumulator {
     fn add_rows(&mut self, _rows: &[f32], _columns: &Range<usize>, _stride: usize) {}
 
     /// Sets the values of its metrics, and the per-class numbers behind them.
-    fn report(&self, groups: &Groups, metrics: &mut Metrics);
+    fn report(&self, groups: &Groups, report: &mut Report);
+}
+
+/// What the metrics say: their values, and the per-class numbers behind them.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) values: Reported,
+    pub(super) per_class: PerClass,
+}
+
+/// Values as they are reported; the list gives them their places.
+#[derive(Debug, Default)]
+pub(super) struct Reported(pub(super) Vec<(Metric, Option<f64>)>);
+
+impl Reported {
+    /// Reports the value of a metric.
+    pub(super) fn set(&mut self, metric: Metric, value: Option<f64>) {
+        self.0.push((metric, value));
+    }
+
+    /// Reports those of all, many, medium and few classes.
+    pub(super) fn set_each(&mut self, metrics: ByGroup, means: [Option<f64>; 4]) {
+        self.0.extend(metrics.each().into_iter().zip(means));
+    }
 }
 
 /// What becomes of a metric where a logit is not finite.

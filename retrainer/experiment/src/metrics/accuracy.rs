@@ -1,9 +1,8 @@
 //! Top-1 accuracy per class, balanced error and macro-F1.
 
 use super::{
-    accumulator::{Accumulator, NotFinite, Sample},
+    accumulator::{Accumulator, NotFinite, Report, Sample},
     class_hits::ClassHits,
-    evaluation::Metrics,
     groups::{Groups, mean},
     metric::{ByGroup, Metric, by_group, metric},
     per_class::PerClass,
@@ -56,13 +55,13 @@ impl Accumulator for Accuracy {
         }
     }
 
-    fn report(&self, groups: &Groups, metrics: &mut Metrics) {
+    fn report(&self, groups: &Groups, report: &mut Report) {
         let top1 = self.classes.means(groups);
         let [all, ..] = top1;
-        metrics.values.set_each(TOP1, top1);
-        metrics.values.set(BALANCED_ERROR, all.map(|accuracy| 1.0 - accuracy));
-        metrics.values.set(MACRO_F1, self.macro_f1());
-        metrics.per_class.accuracy = PerClass::column(&self.classes.rates());
+        report.values.set_each(TOP1, top1);
+        report.values.set(BALANCED_ERROR, all.map(|accuracy| 1.0 - accuracy));
+        report.values.set(MACRO_F1, self.macro_f1());
+        report.per_class.accuracy = PerClass::column(&self.classes.rates());
     }
 }
 

@@ -1,9 +1,8 @@
 //! Negative log-likelihood and expected calibration error.
 
 use super::{
-    accumulator::{Accumulator, Sample},
+    accumulator::{Accumulator, Report, Sample},
     distributions::Reliability,
-    evaluation::Metrics,
     groups::Groups,
     metric::{Metric, metric},
     per_class::short,
@@ -69,12 +68,12 @@ impl Accumulator for Calibration {
         }
     }
 
-    fn report(&self, _: &Groups, metrics: &mut Metrics) {
+    fn report(&self, _: &Groups, report: &mut Report) {
         let mean = |sum: f64| (self.samples > 0).then(|| sum / self.samples as f64);
-        metrics.values.set(NLL, mean(self.nll));
-        metrics.values.set(ECE, mean(self.bins.iter().map(Bin::gap).sum()));
+        report.values.set(NLL, mean(self.nll));
+        report.values.set(ECE, mean(self.bins.iter().map(Bin::gap).sum()));
         if let Some(reliability) = self.reliability() {
-            metrics.per_class.distributions.get_or_insert_default().reliability = Some(reliability);
+            report.per_class.distributions.get_or_insert_default().reliability = Some(reliability);
         }
     }
 }
@@ -119,14 +118,15 @@ mod tests {
             let prediction = Some(Prediction { class, confidence, nll });
             calibration.add(&Sample { row: &[], label: 0, prediction });
         }
-        let mut metrics = Metrics::default();
+        let mut metrics = Report::default();
         calibration.report(&Groups::new(&counts), &mut metrics);
-        assert!((metrics.values.get(ECE).unwrap() - (0.82 + 0.7) / 3.0).abs() < 1e-15);
+        let value = |metric| metrics.values.0.iter().find(|(own, _)| *own == metric).unwrap().1.unwrap();
+        assert!((value(ECE) - (0.82 + 0.7) / 3.0).abs() < 1e-15);
         let reliability = calibration.reliability().unwrap();
         let bin = |m: usize| (reliability.count[m], reliability.confidence[m], reliability.accuracy[m]);
         assert_eq!((bin(0), bin(4), bin(13)), ((0, 0.0, 0.0), (1, 0.3, 1.0), (2, 0.91, 0.5)));
         assert_eq!(Calibration::default().reliability(), None);
-        assert!((metrics.values.get(NLL).unwrap() - 3.5 / 3.0).abs() < 1e-15);
+        assert!((value(NLL) - 3.5 / 3.0).abs() < 1e-15);
     }
 
     #[test]

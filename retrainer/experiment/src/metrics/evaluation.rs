@@ -1,7 +1,7 @@
 //! One pass over the logits of one head: every metric of the list.
 
 use super::{
-    accumulator::Sample,
+    accumulator::{Report, Sample},
     groups::Groups,
     hits::{Hits, Outcomes},
     list::Accumulators,
@@ -148,9 +148,11 @@ impl Evaluation {
 
     /// The metrics of all samples so far.
     pub fn finish(&self) -> Metrics {
-        let mut metrics = Metrics::default();
-        self.accumulators.report(&self.groups, self.finite, &mut metrics);
-        metrics
+        let mut report = Report::default();
+        self.accumulators.report(&self.groups, self.finite, &mut report);
+        let mut values = MetricValues::EMPTY;
+        report.values.0.into_iter().for_each(|(metric, value)| values.set(metric, value));
+        Metrics { values, per_class: report.per_class }
     }
 }
 

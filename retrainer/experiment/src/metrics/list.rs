@@ -1,12 +1,11 @@
 //! The list of metrics: what [`super::Evaluation`] feeds in its one pass, in the order of the reports.
 
 use super::{
-    accumulator::{Accumulator, NotFinite, Sample},
+    accumulator::{Accumulator, NotFinite, Report, Sample},
     accuracy::{Accuracy, TOP1},
     calibration::Calibration,
-    distributions::LogitHistograms,
-    evaluation::Metrics,
     groups::Groups,
+    logit_histograms::LogitHistograms,
     logits_magnitude::LogitsMagnitude,
     metric::Metric,
     top5::Top5,
@@ -53,9 +52,9 @@ macro_rules! accumulators {
             }
 
             /// `finite`: whether all logits were.
-            pub(super) fn report(&self, groups: &Groups, finite: bool, metrics: &mut Metrics) {
+            pub(super) fn report(&self, groups: &Groups, finite: bool, report: &mut Report) {
                 $(if finite || $kind::NOT_FINITE == NotFinite::Wrong {
-                    self.$field.report(groups, metrics);
+                    self.$field.report(groups, report);
                 })+
             }
         }
@@ -69,4 +68,11 @@ accumulators! {
     magnitude: LogitsMagnitude,
     histograms: LogitHistograms,
     weight_norm: WeightNorm,
+}
+
+impl Metric {
+    /// The entry of [`METRICS`] with that name.
+    pub fn find(name: &str) -> Option<Self> {
+        METRICS.iter().copied().find(|metric| metric.name == name)
+    }
 }

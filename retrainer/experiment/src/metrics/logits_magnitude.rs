@@ -1,8 +1,7 @@
 //! Logits Magnitude and Regularized Standard Deviation of every class.
 
 use super::{
-    accumulator::{Accumulator, Sample},
-    evaluation::Metrics,
+    accumulator::{Accumulator, Report, Sample},
     groups::Groups,
     metric::{ByGroup, Metric, by_group, metric},
     per_class::PerClass,
@@ -217,8 +216,8 @@ impl Accumulator for LogitsMagnitude {
         }
     }
 
-    fn report(&self, groups: &Groups, metrics: &mut Metrics) {
-        let Metrics { values, per_class } = metrics;
+    fn report(&self, groups: &Groups, report: &mut Report) {
+        let Report { values, per_class } = report;
         let classes: Vec<_> = self
             .sums
             .iter()

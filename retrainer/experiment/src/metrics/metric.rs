@@ -1,6 +1,5 @@
 //! What a metric is called, and how its value is to be read.
 
-use super::list::METRICS;
 use cache::Shot;
 
 /// How a value is to be read and printed.
@@ -90,17 +89,10 @@ impl ByGroup {
     }
 }
 
-impl Metric {
-    /// The entry of [`METRICS`] with that name.
-    pub fn find(name: &str) -> Option<Self> {
-        METRICS.iter().copied().find(|metric| metric.name == name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{ECE, TOP1};
+    use crate::metrics::{ECE, METRICS, TOP1};
     use std::collections::BTreeSet;
 
     #[test]

@@ -19,6 +19,7 @@ mod groups;
 mod histogram;
 mod hits;
 mod list;
+mod logit_histograms;
 mod logits_magnitude;
 mod metric;
 mod per_class;

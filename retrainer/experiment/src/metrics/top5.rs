@@ -1,9 +1,8 @@
 //! Accuracy where a label among the five largest logits is right.
 
 use super::{
-    accumulator::{Accumulator, NotFinite, Sample},
+    accumulator::{Accumulator, NotFinite, Report, Sample},
     class_hits::ClassHits,
-    evaluation::Metrics,
     groups::Groups,
     metric::{ByGroup, Metric, by_group},
 };
@@ -31,8 +30,8 @@ impl Accumulator for Top5 {
         self.0.add(sample.label, right);
     }
 
-    fn report(&self, groups: &Groups, metrics: &mut Metrics) {
-        metrics.values.set_each(TOP5, self.0.means(groups));
+    fn report(&self, groups: &Groups, report: &mut Report) {
+        report.values.set_each(TOP5, self.0.means(groups));
     }
 }
 

@@ -1,9 +1,6 @@
 //! One optional number per entry of the metric list, as flat JSON keys.
 
-use super::{
-    list::METRICS,
-    metric::{ByGroup, Metric},
-};
+use super::{list::METRICS, metric::Metric};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, Visitor},
@@ -32,13 +29,6 @@ impl MetricValues {
         debug_assert!(place.is_some(), "`{}` is not in METRICS", metric.name);
         if let Some(slot) = place.and_then(|place| self.0.get_mut(place)) {
             *slot = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
-        }
-    }
-
-    /// Sets those of all, many, medium and few classes.
-    pub(super) fn set_each(&mut self, metrics: ByGroup, means: [Option<f64>; 4]) {
-        for (metric, mean) in metrics.each().into_iter().zip(means) {
-            self.set(metric, mean);
         }
     }
 

@@ -1,8 +1,7 @@
 //! Norms of the classifier rows.
 
 use super::{
-    accumulator::{Accumulator, NotFinite, Sample},
-    evaluation::Metrics,
+    accumulator::{Accumulator, NotFinite, Report, Sample},
     groups::Groups,
     metric::{ByGroup, Metric, by_group},
     per_class::PerClass,
@@ -32,9 +31,9 @@ impl Accumulator for WeightNorm {
 
     fn add(&mut self, _: &Sample<'_>) {}
 
-    fn report(&self, groups: &Groups, metrics: &mut Metrics) {
-        metrics.values.set_each(WEIGHT_NORM, groups.means(&self.0));
-        metrics.per_class.weight_norm = PerClass::column(&self.0);
+    fn report(&self, groups: &Groups, report: &mut Report) {
+        report.values.set_each(WEIGHT_NORM, groups.means(&self.0));
+        report.per_class.weight_norm = PerClass::column(&self.0);
     }
 }
 

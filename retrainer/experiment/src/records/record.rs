@@ -3,7 +3,7 @@
 use super::{curve::Curve, params::Params, sealed::SealedPerClass};
 use crate::{
     metrics::MetricValues,
-    protocol::{Key, PerProtocol, State, Unseen, check_fraction},
+    protocol::{Key, PerProtocol, Protocol, State, Unseen, check_fraction},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +99,27 @@ impl<P> RunRecord<P> {
             return Err(format!("`seconds` is {}, expected at least 0", self.seconds));
         }
         self.curve.as_ref().map_or(Ok(()), Curve::check)
+    }
+}
+
+impl RunRecord {
+    /// The per-class numbers at an epoch, if the record has them.
+    pub(crate) fn per_class_of(&self, epoch: u32) -> Option<&SealedPerClass> {
+        match self.metrics.get(Protocol::Last) {
+            Some(last) if last.epoch == epoch => self.per_class.as_ref(),
+            _ => self.per_class_at.get(&epoch),
+        }
+    }
+
+    /// Takes the per-class numbers of epochs that are missing here from another record of the same run, whose sweep recorded
+    /// other protocols.
+    pub(super) fn complete(&mut self, other: Self) {
+        let last = other.metrics.get(Protocol::Last).map(|last| last.epoch).zip(other.per_class);
+        for (epoch, numbers) in other.per_class_at.into_iter().chain(last) {
+            if self.per_class_of(epoch).is_none() {
+                self.per_class_at.insert(epoch, numbers);
+            }
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! Per-class numbers of the test split under a seal.
 
-use super::record::RunRecord;
 use crate::{
     metrics::PerClass,
     packed::{self, PackedError},
-    protocol::{Protocol, Unseen},
+    protocol::Unseen,
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -97,27 +96,6 @@ impl<'de> Deserialize<'de> for SealedPerClass {
             }
         }
         deserializer.deserialize_any(Either).map(Self)
-    }
-}
-
-impl RunRecord {
-    /// The per-class numbers at an epoch, if the record has them.
-    pub(crate) fn per_class_of(&self, epoch: u32) -> Option<&SealedPerClass> {
-        match self.metrics.get(Protocol::Last) {
-            Some(last) if last.epoch == epoch => self.per_class.as_ref(),
-            _ => self.per_class_at.get(&epoch),
-        }
-    }
-
-    /// Takes the per-class numbers of epochs that are missing here from another record of the same run, whose sweep recorded
-    /// other protocols.
-    pub(super) fn complete(&mut self, other: Self) {
-        let last = other.metrics.get(Protocol::Last).map(|last| last.epoch).zip(other.per_class);
-        for (epoch, numbers) in other.per_class_at.into_iter().chain(last) {
-            if self.per_class_of(epoch).is_none() {
-                self.per_class_at.insert(epoch, numbers);
-            }
-        }
     }
 }
 
