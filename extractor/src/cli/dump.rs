@@ -1,6 +1,7 @@
 //! Arguments of `dump`.
 
-use super::train::{DataArgs, MachineArgs, RecipeArgs};
+use super::train::{DataArgs, MachineArgs};
+use crate::stage1::RecipeArgs;
 use crate::{
     backbones::{Layer, Pooling, Readout},
     dump::Partition,

@@ -14,7 +14,7 @@ pub use dump::{BatchNormArg, DumpArgs};
 pub use import::{ImportArgs, NpyFiles};
 pub use manual::{CompletionsArgs, ManArgs};
 pub use synthesise::SynthesiseArgs;
-pub use train::{DataArgs, ListArgs, MachineArgs, PresetsArgs, RecipeArgs, TrainArgs};
+pub use train::{DataArgs, ListArgs, MachineArgs, PresetsArgs, TrainArgs};
 
 use clap::{Parser, Subcommand};
 

@@ -3,9 +3,10 @@
 use super::{Outcome, install_interrupt, output::say};
 use crate::{
     ExtractError,
-    cli::{MachineArgs, RecipeArgs, TrainArgs},
+    cli::{MachineArgs, TrainArgs},
     datasets::Dataset,
     device, place,
+    stage1::RecipeArgs,
     stage1::{self, BEST_FOLDER, CHECKPOINT_FILE, LOG_FILE, Recipe, TrainOptions},
     threads,
     transform::Transform,

@@ -17,6 +17,7 @@ mod log;
 mod loss;
 mod presets;
 mod recipe;
+mod recipe_args;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use log::{EpochRecord, LOG_FILE, read_log};
 pub use loss::{LOSSES, LossKind, LossSettings};
 pub use presets::{PRESETS, Preset};
 pub use recipe::Recipe;
+pub use recipe_args::RecipeArgs;
 pub use schedule::{SCHEDULES, Schedule};
 pub(crate) use train::Steps;
 pub use train::{TrainOptions, TrainOutcome, train};

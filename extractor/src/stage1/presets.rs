@@ -2,7 +2,8 @@
 //!
 //! To add one: a file in `presets/` and one line in [`PRESETS`].
 
-use crate::{ExtractError, cli::RecipeArgs};
+use super::recipe_args::RecipeArgs;
+use crate::ExtractError;
 use std::path::Path;
 
 /// A named recipe.

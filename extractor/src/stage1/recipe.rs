@@ -1,5 +1,6 @@
 //! Everything that decides the weights of a stage-1 run, beside its samples.
 
+use super::recipe_args::RecipeArgs;
 use super::{
     loss::{LossKind, LossSettings},
     presets::{PRESETS, Preset},
@@ -8,7 +9,6 @@ use super::{
 use crate::{
     ExtractError,
     backbones::BackboneKind,
-    cli::RecipeArgs,
     config::Precision,
     transform::Transform,
     weights::{Initialisation, Layout},
