@@ -66,6 +66,12 @@ pub enum RetrainError {
         /// Where the cache was.
         path: PathBuf,
     },
+    /// Records were to go into a feature cache.
+    #[error("`{}` is in a feature cache", text::path(path))]
+    InsideCache {
+        /// The folder for the records.
+        path: PathBuf,
+    },
     /// Files of the cache were changed while a command read them.
     #[error("`{}` was changed while this command read the cache `{}`", text::path(file), text::path(path))]
     CacheChanged {
@@ -103,6 +109,9 @@ impl Hint for RetrainError {
             }
             Self::NotRepeatable { hint, .. } => Some((*hint).to_owned()),
             Self::CacheMoved { .. } => Some("say where it is now with `--cache CACHE`".to_owned()),
+            Self::InsideCache { .. } => {
+                Some("a cache is only read: choose a folder of its own for the records".to_owned())
+            }
             Self::CacheChanged { .. } => Some(
                 "what was computed since is not kept: wait for the change to end, run `extractor verify CACHE`, then the same command"
                     .to_owned(),

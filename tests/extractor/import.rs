@@ -420,3 +420,26 @@ fn what_an_unfinished_import_of_other_files_left_makes_way() {
     assert_eq!(files, cache_files(&place.path("whole")));
     assert!(place.path("cache/notes.txt").exists());
 }
+
+/// Rows are told apart as the cache holds them, and rows of zeros are a broken file's.
+#[test]
+fn rows_of_zeros_are_told_and_rounding_hides_no_training_row() {
+    let place = Workplace::new();
+    let exact = rows(12, 0);
+    let mut half_filled = rows(12, 0);
+    half_filled.features[36..].fill(0.0);
+    // Nearer to the training rows than half precision has numbers.
+    let mut nearly = rows(12, 0);
+    nearly.features.iter_mut().for_each(|number| *number *= 1.0 + 1e-5);
+    place.write("exact.safetensors", safetensors(&exact, None, None));
+    place.write("half.safetensors", safetensors(&half_filled, None, None));
+    place.write("nearly.safetensors", safetensors(&nearly, None, None));
+    place.write("test.safetensors", safetensors(&rows(6, 300), None, None));
+    let import = |train: &str, test: &str, out: &str| {
+        place.run(&format!("import --train {train} --test {test} --dtype f16 --out {out}"))
+    };
+    let run = import("half.safetensors", "test.safetensors", "zeros");
+    assert!(run.stderr.contains("5 of 12 training samples repeat other training samples"), "{}", run.stderr);
+    let run = import("exact.safetensors", "nearly.safetensors", "rounded");
+    assert!(run.code == Some(2) && run.stderr.contains("the same features in all 12 rows"), "{}", run.stderr);
+}

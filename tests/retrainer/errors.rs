@@ -375,3 +375,16 @@ fn a_head_of_another_cache_is_not_evaluated() {
     hint: the head belongs to another backbone or data set: give that of these features
     ");
 }
+
+/// A cache is only read.
+#[test]
+fn records_do_not_go_into_a_cache() {
+    let place = Workplace::new(&SyntheticCache::default());
+    for out in ["cache", "cache/train.clean"] {
+        let output = place.sweep_command(LORT, out).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(&format!("`{out}` is in a feature cache")), "{}", stderr(&output));
+    }
+    let kept = fs::read_dir(place.path("cache")).unwrap();
+    assert!(kept.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with("records")));
+}

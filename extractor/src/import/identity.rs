@@ -5,7 +5,7 @@ use crate::{
     ExtractError,
     datasets::overlap::{self, Content, Contents},
 };
-use cache::{Overlap, Split};
+use cache::{Dtype, Overlap, Split};
 use std::collections::BTreeMap;
 
 /// Rows that are read at a time.
@@ -37,9 +37,12 @@ pub(super) fn refuse_empty(splits: &BTreeMap<Split, ImportedSplit>) -> Result<()
 ///
 /// # Errors
 /// [`ExtractError::Malformed`] where all rows of a held-out split are training rows.
-pub(super) fn overlaps(splits: &BTreeMap<Split, ImportedSplit>) -> Result<Vec<Overlap>, ExtractError> {
+pub(super) fn overlaps(
+    splits: &BTreeMap<Split, ImportedSplit>,
+    dtype: Dtype,
+) -> Result<Vec<Overlap>, ExtractError> {
     let contents: Contents =
-        splits.iter().map(|(split, imported)| (*split, rows(*split, imported))).collect();
+        splits.iter().map(|(split, imported)| (*split, rows(*split, imported, dtype))).collect();
     let found = overlap::overlaps(&contents, |_, row| format!("row {row}"));
     let trained_on = |overlap: &&Overlap| overlap.shared == overlap.of && overlap.other == Split::Train;
     let Some(same) = found.iter().find(trained_on) else { return Ok(found) };
@@ -58,20 +61,33 @@ pub(super) fn overlaps(splits: &BTreeMap<Split, ImportedSplit>) -> Result<Vec<Ov
     })
 }
 
-/// The features of each row; a row of one number over and over, such as zeros, is told by its place alone.
-fn rows(split: Split, imported: &ImportedSplit) -> Vec<Content> {
+/// The features of each row as the cache will hold them, whatever the formats of the files. A row of one number over and over, such
+/// as zeros, is like those of its own split alone; single numbers are told by their place.
+fn rows(split: Split, imported: &ImportedSplit, dtype: Dtype) -> Vec<Content> {
     let (rows, dim) = (imported.features.rows(), imported.features.columns().max(1));
     let mut contents = Vec::with_capacity(rows);
     for start in (0..rows).step_by(ROWS_AT_ONCE) {
         let numbers = imported.features.read_rows(start..rows.min(start + ROWS_AT_ONCE));
         for (row, features) in (start..).zip(numbers.chunks_exact(dim)) {
-            let flat = features.windows(2).all(|pair| pair.first() == pair.last());
-            contents.push(if flat {
-                overlap::digest(format!("{split} {row}").as_bytes())
-            } else {
-                overlap::digest(bytemuck::cast_slice(features))
+            let features: Vec<f32> = features.iter().map(|&number| as_stored(number, dtype)).collect();
+            let content = overlap::digest(bytemuck::cast_slice(&features));
+            contents.push(match features.as_slice() {
+                [_] => overlap::digest(format!("{split} {row}").as_bytes()),
+                [first, rest @ ..] if rest.iter().all(|number| number == first) => {
+                    overlap::digest(format!("{split} {content:?}").as_bytes())
+                }
+                _ => content,
             });
         }
     }
     contents
+}
+
+/// A number after its way through the cache's format.
+fn as_stored(number: f32, dtype: Dtype) -> f32 {
+    match dtype {
+        Dtype::F32 => number,
+        Dtype::F16 => half::f16::from_f32(number).to_f32(),
+        Dtype::Bf16 => half::bf16::from_f32(number).to_f32(),
+    }
 }

@@ -95,7 +95,7 @@ pub fn write(
     };
     let plans: Vec<ViewPlan> = views.iter().map(plan).collect();
     let mut manifest = manifest(import, train, classes, dtype)?;
-    manifest.dataset.overlaps = identity::overlaps(&import.splits)?;
+    manifest.dataset.overlaps = identity::overlaps(&import.splits, dtype)?;
     if let Some(path) = &import.class_names {
         manifest.class_names = names::read(path, classes)?;
     }

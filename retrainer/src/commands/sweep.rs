@@ -6,7 +6,7 @@ use super::{
     say,
 };
 use crate::error::RetrainError;
-use cache::{CacheError, FeatureCache, Split, View};
+use cache::{CacheError, FeatureCache, MANIFEST_FILE, Split, View};
 use clap::Args;
 use engine::{Device, Sweep, SweepEnd};
 use experiment::{
@@ -165,6 +165,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     let (device, why) = engine::resolve_device(args.device)?;
     let mut grid = grid(args, device)?;
     let cache = open_cache(&args.cache, args.verify)?;
+    refuse_inside_a_cache(&args.out)?;
     if let Some(protocol) = args.select_by {
         let allowed = || Protocols::allowed(cache.has(Split::Val, View::Clean));
         grid.protocols = Some(grid.protocols.take().unwrap_or_else(allowed).with(protocol));
@@ -206,6 +207,15 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
 }
 
 /// Says so; records of older programs came without the manifest, which is kept now where the folder may be written to.
+/// Records never go into a cache, which others map and check; one of its folders is as much of it.
+fn refuse_inside_a_cache(out: &Path) -> Result<(), RetrainError> {
+    let mut around = out.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty());
+    if around.any(|folder| folder.join(MANIFEST_FILE).is_file()) {
+        return Err(RetrainError::InsideCache { path: out.to_owned() });
+    }
+    Ok(())
+}
+
 fn nothing_to_do(cache: &FeatureCache, plan: &SweepPlan, out: &Path) -> End {
     say("nothing to do: every head is recorded");
     if out.is_dir()

@@ -278,7 +278,7 @@ impl Hint for CacheError {
             }
             Self::MissingView { .. } => "choose a view that is there, or dump the cache again with it",
             Self::NonFinite { .. } => {
-                "half precision ends at 65504: use `--dtype bf16` or `f32`, or check the backbone"
+                "half precision ends at 65504: use `--dtype bf16` or `f32` and another `--out`, or check the backbone"
             }
             Self::OtherDump { .. } | Self::NotEmpty { .. } => {
                 "choose another `--out`, or remove the folder first"

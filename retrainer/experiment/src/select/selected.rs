@@ -177,7 +177,8 @@ impl Selected {
     /// A metric over the seeds; `None` when no seed has it.
     pub fn summary(&self, metric: Metric) -> Option<Summary> {
         let values: Vec<f64> = self.seeds.iter().filter_map(|seed| seed.values.get(metric)).collect();
-        Summary::of(&values)
+        // A mean over fewer seeds than the row says would be of other runs than its neighbours: old records lack newer metrics.
+        (values.len() == self.seeds.len()).then(|| Summary::of(&values)).flatten()
     }
 
     /// Differences to another result on the seeds that both have; a head that is not trained has no seed and stands

@@ -238,3 +238,17 @@ fn a_seed_counts_once_under_however_many_ids() {
     assert_eq!(values, [Some(0.25), Some(0.5)]);
     assert_eq!((selected[0].diverged(), selected[0].repeated_runs()), (0, 2));
 }
+
+#[test]
+fn a_metric_that_some_seeds_lack_has_no_mean() {
+    let with = |seed, top5: Option<f64>| {
+        let mut one = record("lort", "{}", seed, 0.5);
+        let mut values = accuracies([0.5; 4]);
+        values.set(crate::metrics::TOP5.all, top5);
+        one.metrics.insert(Protocol::Last, state(20, None, values));
+        one
+    };
+    let selected = run_protocol(&[with(0, Some(0.75)), with(1, None)], Protocol::Last);
+    assert_eq!(selected[0].summary(crate::metrics::TOP5.all), None);
+    assert_eq!(selected[0].summary(TOP1.all).unwrap().mean, 0.5);
+}
