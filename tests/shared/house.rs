@@ -57,28 +57,34 @@ fn crates_know_those_below_them_and_no_other() {
     );
 }
 
-/// The source files of a crate by their module, `a::b`, without what only tests see.
-fn modules(crate_folder: &Path) -> BTreeMap<String, String> {
-    let source = crate_folder.join("src");
-    let mut found = BTreeMap::new();
-    let mut folders = vec![source.clone()];
+/// The source files of a crate.
+fn sources(crate_folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![crate_folder.join("src")]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&source).unwrap().with_extension("");
-                let parts = name.iter().map(|part| part.to_str().unwrap());
-                let parts: Vec<&str> = parts.filter(|part| !["mod", "lib", "main"].contains(part)).collect();
-                let text = fs::read_to_string(&path).unwrap();
-                let text = text.split("\n#[cfg(test)]\n").next().unwrap_or_default();
-                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-                found.insert(parts.join("::"), code.collect::<Vec<_>>().join("\n"));
+                found.push(path);
             }
         }
     }
     found
+}
+
+/// The source files of a crate by their module, `a::b`, without what only tests see.
+fn modules(crate_folder: &Path) -> BTreeMap<String, String> {
+    let module = |path: PathBuf| {
+        let name = path.strip_prefix(crate_folder.join("src")).unwrap().with_extension("");
+        let parts = name.iter().map(|part| part.to_str().unwrap());
+        let parts: Vec<&str> = parts.filter(|part| !["mod", "lib", "main"].contains(part)).collect();
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("\n#[cfg(test)]\n").next().unwrap_or_default();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        (parts.join("::"), code.collect::<Vec<_>>().join("\n"))
+    };
+    sources(crate_folder).into_iter().map(module).collect()
 }
 
 /// The paths of a `use` tree that begins at the start of `text`, and what follows it.
@@ -178,21 +184,9 @@ fn a_circle_is_found_whichever_way_it_is_written() {
 
 #[test]
 fn no_source_file_is_long() {
-    let mut long = BTreeSet::new();
-    for (folder, _) in ARROWS {
-        let source = root().join(folder).join("src");
-        let mut folders = vec![source];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if fs::read_to_string(&path).is_ok_and(|text| text.lines().count() > LINES) {
-                    long.insert(path.strip_prefix(root()).unwrap().display().to_string());
-                }
-            }
-        }
-    }
+    let files = ARROWS.iter().flat_map(|(folder, _)| sources(&root().join(folder)));
+    let is_long = |path: &PathBuf| fs::read_to_string(path).unwrap().lines().count() > LINES;
+    let long: Vec<PathBuf> = files.filter(is_long).collect();
     assert!(long.is_empty(), "files of more than {LINES} lines: {long:?}");
 }
 
