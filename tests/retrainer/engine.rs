@@ -4,11 +4,11 @@ use cache::synthetic::{Pattern, SyntheticCache};
 use cache::{ClassId, FeatureCache, HeadKind, Split, View};
 use engine::{Data, FittedHead, Head, HeadForm, run_work};
 use experiment::{
-    head::{ClosedForm, HeadSpec, Untrained},
     methods::{METHODS, Method, Param, Training},
     metrics::{Evaluation, LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, MetricValues, NLL, TOP1},
     plan::{Grid, Precision, Resources, SweepPlan, Work},
     protocol::{Chooser, HeldOut, Protocol, Score},
+    spec::{ClosedForm, HeadSpec, Untrained},
 };
 use program::interrupt::Interrupt;
 

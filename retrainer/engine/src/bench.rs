@@ -10,7 +10,7 @@ use super::{
 };
 use cache::FeatureCache;
 use experiment::plan::memory::rows_at_once;
-use experiment::plan::{GroupKey, HeadJob, Precision};
+use experiment::plan::{GroupKey, Precision, TrainedJob};
 use longtail::random::{self, permutation};
 use std::{
     sync::Barrier,
@@ -128,7 +128,7 @@ pub fn measure(
     device: Device,
     workers: usize,
     key: GroupKey,
-    jobs: &[HeadJob],
+    jobs: &[TrainedJob],
     budget: Duration,
 ) -> Result<Measured, TrainError> {
     let together = Barrier::new(workers);
@@ -162,7 +162,7 @@ fn training_rate(
     cache: &FeatureCache,
     device: Device,
     key: GroupKey,
-    jobs: &[HeadJob],
+    jobs: &[TrainedJob],
     budget: Duration,
 ) -> Result<f64, TrainError> {
     let mut steps = Steps::new(cache, device, key, jobs)?;
@@ -190,7 +190,7 @@ impl<'cache> Steps<'cache> {
         cache: &'cache FeatureCache,
         device: Device,
         key: GroupKey,
-        jobs: &[HeadJob],
+        jobs: &[TrainedJob],
     ) -> Result<Self, TrainError> {
         let _guard = tch::no_grad_guard();
         let data = Data::new(cache, device, false, false)?;

@@ -13,8 +13,8 @@ use super::{
     head::{Head, HeadForm, narrow},
     statistics::Ridge,
 };
-use experiment::head::{ClosedForm, Distance};
 use experiment::plan::memory::EVALUATION_ROWS;
+use experiment::spec::{ClosedForm, Distance};
 use tch::{Kind, Tensor};
 
 /// The head of a closed form.

@@ -13,10 +13,10 @@ use super::{
 };
 use experiment::plan::memory::rows_at_once;
 use experiment::{
-    head::{Loss, Recipe, Untrained},
     methods::{Init, Reduction, TrainView},
-    plan::{GroupKey, HeadJob, HeadTask, UntrainedJob, Work},
+    plan::{GroupKey, HeadTask, TrainedJob, UntrainedJob, Work},
     protocol::{PerChooser, PerProtocol, Protocol, Protocols, Score, State},
+    spec::{Loss, Recipe, Untrained},
 };
 use program::interrupt::Interrupt;
 use std::time::Instant;
@@ -111,7 +111,7 @@ fn measure(
 
 fn run_sgd(
     key: GroupKey,
-    jobs: Vec<HeadJob>,
+    jobs: Vec<TrainedJob>,
     data: &Data<'_>,
     protocols: &Protocols,
     interrupt: &Interrupt,
@@ -169,7 +169,7 @@ fn run_sgd(
 /// Heads at their start values with their losses.
 pub(super) fn start_group(
     key: &GroupKey,
-    jobs: &[HeadJob],
+    jobs: &[TrainedJob],
     data: &Data<'_>,
 ) -> Result<HeadGroup, TrainError> {
     let classes = data.class_counts.classes();
@@ -189,7 +189,7 @@ pub(super) fn start_group(
         .collect::<Result<Vec<_>, _>>()?;
     let norms = stage1.as_ref().map(Head::norms).unwrap_or_default();
     let member =
-        |job: &'_ HeadJob| job.recipe.max_norm.map_or(f64::INFINITY, |max_norm| max_norm.bound(&norms));
+        |job: &'_ TrainedJob| job.recipe.max_norm.map_or(f64::INFINITY, |max_norm| max_norm.bound(&norms));
     let members: Vec<Member<'_>> = jobs
         .iter()
         .map(|job| Member { recipe: &job.recipe, settings: job.settings, bound: member(job) })

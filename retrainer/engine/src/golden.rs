@@ -6,8 +6,8 @@ use super::{
 };
 use cache::ClassCounts;
 use experiment::{
-    head::{Family, Lader, Loss},
     methods::{METHODS, Method, Params, Reduction, Training, Value},
+    spec::{Family, Lader, Loss},
 };
 use tch::Device;
 

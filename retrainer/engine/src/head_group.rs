@@ -9,9 +9,9 @@ use super::{
     momentum::MomentumScale,
 };
 use experiment::{
-    head::{Loss, ProjectEvery, Recipe, first_weighted_epoch},
     methods::{Reduction, SgdSettings},
     plan::Precision,
+    spec::{Loss, ProjectEvery, Recipe, first_weighted_epoch},
 };
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};

@@ -1,7 +1,7 @@
 //! Heads without training: the stage-1 head, adjusted. In f64, since it happens once.
 
 use super::head::{Head, narrow};
-use experiment::head::PostHoc;
+use experiment::spec::PostHoc;
 
 /// The adjusted head `w'_k = scale_k · w_k / |w_k|^τ`, `b'_k = scale_k · b_k (or 0) + offset_k`.
 pub(super) fn adjust(head: &Head, post_hoc: &PostHoc) -> Head {

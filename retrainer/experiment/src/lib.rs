@@ -4,12 +4,11 @@
 //! METHODS × grid × seeds ─▶ SweepPlan ─▶ (engine) ─▶ RunRecord ─▶ [runs/*.jsonl] ─▶ Selected ─▶ tables, figures
 //! ```
 //!
-//! A method is a pure function from class counts and checked hyper-parameters to a [`head::HeadSpec`]; what it means for
+//! A method is a pure function from class counts and checked hyper-parameters to a [`spec::HeadSpec`]; what it means for
 //! gradients is written once, in `engine`.
 
 #![forbid(unsafe_code)]
 
-pub mod head;
 pub mod methods;
 pub mod metrics;
 mod packed;
@@ -18,4 +17,5 @@ pub mod protocol;
 pub mod records;
 pub mod report;
 pub mod select;
+pub mod spec;
 pub mod statistics;

@@ -11,7 +11,7 @@ use crate::{
     head::{Head, HeadForm},
     product,
 };
-use experiment::{head::Recipe, plan::Precision};
+use experiment::{plan::Precision, spec::Recipe};
 use tch::{Device, Kind, Tensor};
 
 /// Cosine classifiers side by side.

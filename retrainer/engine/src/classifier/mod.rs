@@ -30,7 +30,7 @@ use super::{
 };
 use aligned::Aligned;
 use cosine::Cosine;
-use experiment::{head::Recipe, plan::Precision};
+use experiment::{plan::Precision, spec::Recipe};
 use rescaled::Rescaled;
 use std::fmt;
 use tch::{Device, Tensor};
@@ -136,12 +136,12 @@ impl dyn Classifier + '_ {
 
 /// Where a classifier starts, given the heads that linear ones would start at.
 pub(super) fn start(
-    classifier: experiment::head::Classifier,
+    classifier: experiment::spec::Classifier,
     heads: Vec<Head>,
     recipes: &[&Recipe],
     device: Device,
 ) -> Result<Box<Parameters>, TrainError> {
-    use experiment::head::Classifier as Kind;
+    use experiment::spec::Classifier as Kind;
     let (dim, classes) = heads.first().map_or((0, 0), |head| (head.dim, head.classes));
     let count = heads.len();
     Ok(match classifier {

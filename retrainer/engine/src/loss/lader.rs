@@ -16,7 +16,7 @@
 
 use super::terms::Stack;
 use crate::error::TrainError;
-use experiment::head::loss::{LADER_LAMBDA, LADER_OFFSET, LADER_WEIGHT};
+use experiment::spec::loss::{LADER_LAMBDA, LADER_OFFSET, LADER_WEIGHT};
 use tch::{Kind, Tensor};
 
 /// The regularisers of H heads.

@@ -18,11 +18,11 @@ pub(super) use divisor::Divisor;
 use super::error::TrainError;
 use divisor::DivisorRows;
 use experiment::{
-    head::{
+    methods::Reduction,
+    spec::{
         Family, Loss,
         loss::{MARGIN, OFFSET, SCALE, WEIGHT},
     },
-    methods::Reduction,
 };
 use lader::LaderRows;
 use seesaw::Seesaw;

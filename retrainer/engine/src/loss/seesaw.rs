@@ -12,7 +12,7 @@
 
 use super::{Kernel, softmax::Softmax, targets::Targets, terms::Stack};
 use crate::error::TrainError;
-use experiment::head::loss::{COMPENSATION, MITIGATION};
+use experiment::spec::loss::{COMPENSATION, MITIGATION};
 use tch::{Kind, Tensor};
 
 /// ε: the smallest probability of the true class that rivals are compared with.

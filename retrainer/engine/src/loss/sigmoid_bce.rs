@@ -11,7 +11,7 @@
 
 use super::{Kernel, targets::Targets, terms::Stack};
 use crate::error::TrainError;
-use experiment::head::loss::FOCAL;
+use experiment::spec::loss::FOCAL;
 use tch::Tensor;
 
 /// The coefficients of H heads.

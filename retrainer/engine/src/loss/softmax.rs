@@ -10,7 +10,7 @@
 
 use super::{Kernel, targets::Targets, terms::Stack};
 use crate::error::TrainError;
-use experiment::head::loss::FOCAL;
+use experiment::spec::loss::FOCAL;
 use tch::{Device, Kind, Tensor};
 
 /// Probabilities below this count as 0 on a CPU: no sum over a batch sees them, and a product of numbers near the end of f32

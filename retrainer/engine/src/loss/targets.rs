@@ -2,7 +2,7 @@
 
 use super::terms::{Stack, select};
 use crate::error::TrainError;
-use experiment::head::loss::{SMOOTHING, TARGET};
+use experiment::spec::loss::{SMOOTHING, TARGET};
 use tch::Tensor;
 
 /// The targets of the classes for H heads.

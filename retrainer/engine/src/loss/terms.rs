@@ -5,11 +5,11 @@ use crate::{
     error::TrainError,
 };
 use experiment::{
-    head::{
+    methods::Reduction,
+    spec::{
         Loss,
         loss::{Axis, Term},
     },
-    methods::Reduction,
 };
 use tch::{Device, Tensor};
 

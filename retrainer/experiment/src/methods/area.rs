@@ -1,7 +1,7 @@
 //! AREA: class weights by the area that a class's features span.
 
 use super::{Build, Method, Training, ce, params};
-use crate::head::{HeadSpec, Loss, Recipe};
+use crate::spec::{HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
 
 params! {

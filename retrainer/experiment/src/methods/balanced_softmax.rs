@@ -1,7 +1,7 @@
 //! Balanced softmax: the class prior added to the logits during training.
 
 use super::{Build, Method, Training, logit_adjusted_loss::prior_offset, params};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

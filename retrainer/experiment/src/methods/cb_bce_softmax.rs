@@ -3,7 +3,7 @@
 use super::{
     Build, Method, Reduction, Training, cb_ce::effective_number_weights, params, published, range::within,
 };
-use crate::head::{Family, HeadSpec, Loss};
+use crate::spec::{Family, HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

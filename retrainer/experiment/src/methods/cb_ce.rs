@@ -1,7 +1,7 @@
 //! Class-balanced cross-entropy: weights by effective numbers of samples.
 
 use super::{Build, Method, Training, ce, params, range::within};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

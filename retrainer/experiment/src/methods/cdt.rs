@@ -1,7 +1,7 @@
 //! Class-dependent temperatures: logits of small classes divided during training.
 
 use super::{Build, Method, Training, ce, params, range::within};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

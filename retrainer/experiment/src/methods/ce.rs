@@ -1,7 +1,7 @@
 //! Cross-entropy: the neutral point of every other loss.
 
 use super::{Build, Method, Training, params};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

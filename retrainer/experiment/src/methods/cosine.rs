@@ -1,7 +1,7 @@
 //! Cosine classifier: directions alone decide.
 
 use super::{Build, Method, Training, ce, params, range::above};
-use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+use crate::spec::{Classifier, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
 
 params! {

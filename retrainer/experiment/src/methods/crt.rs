@@ -1,7 +1,7 @@
 //! Classifier re-training: a fresh head on class-balanced batches.
 
 use super::{Build, Init, Method, SamplerKind, Training, ce, params, published};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

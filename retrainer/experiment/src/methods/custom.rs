@@ -11,7 +11,7 @@ use super::{
     params,
     range::{above, choice, choices, within},
 };
-use crate::head::{Classifier, Family, HeadSpec, Loss, MaxNorm, ProjectEvery, Recipe};
+use crate::spec::{Classifier, Family, HeadSpec, Loss, MaxNorm, ProjectEvery, Recipe};
 use cache::ClassCounts;
 
 /// How a combination makes logits.

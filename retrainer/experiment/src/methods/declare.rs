@@ -7,7 +7,7 @@ use super::{
     Kind, Value,
     range::{Field, Range},
 };
-use crate::head::HeadSpec;
+use crate::spec::HeadSpec;
 use cache::ClassCounts;
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! DisAlign: a calibration of the fixed stage-1 logits that is as strong as a sample is confident.
 
 use super::{Build, Method, Training, ce, grw::inverse_prior_weights, params, published, range::within};
-use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+use crate::spec::{Classifier, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
 
 params! {

@@ -1,7 +1,7 @@
 //! Focal loss in its softmax form.
 
 use super::{Build, Method, Training, ce, params, range::within};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

@@ -1,7 +1,7 @@
 //! Generalised re-weighting: class weights by a power of the inverse prior.
 
 use super::{Build, Method, Training, cb_ce::scaled_to_classes, ce, params, range::within};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

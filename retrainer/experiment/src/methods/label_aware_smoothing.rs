@@ -4,7 +4,7 @@ use super::{
     Build, Method, Training, ce, params,
     range::{above, choice, choices, within},
 };
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 use std::f64::consts::FRAC_PI_2;
 

@@ -1,7 +1,7 @@
 //! Conventional label smoothing.
 
 use super::{Build, Method, Training, ce, params, range::within};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

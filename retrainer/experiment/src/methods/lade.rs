@@ -3,7 +3,7 @@
 use super::{
     Build, Method, Training, balanced_softmax, logit_adjusted_loss::prior_offset, params, range::within,
 };
-use crate::head::{HeadSpec, Lader, Loss};
+use crate::spec::{HeadSpec, Lader, Loss};
 use cache::ClassCounts;
 
 params! {

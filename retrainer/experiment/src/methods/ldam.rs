@@ -4,7 +4,7 @@ use super::{
     Build, Method, Training, cosine, params,
     range::{above, within},
 };
-use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+use crate::spec::{Classifier, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
 
 params! {

@@ -7,7 +7,7 @@ use super::{
     params,
     range::{above, within},
 };
-use crate::head::{HeadSpec, Recipe};
+use crate::spec::{HeadSpec, Recipe};
 use cache::ClassCounts;
 
 params! {

@@ -1,7 +1,7 @@
 //! Logit-adjusted loss: the class prior, to a power, added to the logits during training.
 
 use super::{Build, Method, Training, ce, params, range::within};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

@@ -1,7 +1,7 @@
 //! Post-hoc logit adjustment: the class prior taken off the logits.
 
 use super::{Build, Method, Training, logit_adjusted_loss::prior_offset, params, range::within, stage1};
-use crate::head::{HeadSpec, PostHoc};
+use crate::spec::{HeadSpec, PostHoc};
 use cache::ClassCounts;
 
 params! {

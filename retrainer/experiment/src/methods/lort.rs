@@ -1,7 +1,7 @@
 //! LORT: logits retargeting by label over-smoothing, the paper's method.
 
 use super::{Build, Method, Training, ce, label_smoothing::smoothed, params, range::within};
-use crate::head::HeadSpec;
+use crate::spec::HeadSpec;
 use cache::ClassCounts;
 
 params! {

@@ -1,7 +1,7 @@
 //! Learnable weight scaling: one factor for each class of the fixed stage-1 head.
 
 use super::{Build, Method, SamplerKind, Training, ce, params, published};
-use crate::head::{Classifier, HeadSpec, Loss, Recipe};
+use crate::spec::{Classifier, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
 
 params! {

@@ -4,7 +4,7 @@ use super::{
     Build, Method, Training, ce, params,
     range::{choice, choices, within},
 };
-use crate::head::{self, HeadSpec, Loss, ProjectEvery, Recipe};
+use crate::spec::{self, HeadSpec, Loss, ProjectEvery, Recipe};
 use cache::ClassCounts;
 
 choices!(ProjectEvery { Epoch = "epoch", Step = "step" });
@@ -38,7 +38,7 @@ impl Build for MaxNorm {
     fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
         let loss = Loss::cross_entropy(class_counts.classes());
         HeadSpec::recipe(Recipe {
-            max_norm: Some(head::MaxNorm { threshold: self.threshold, every: self.project_every }),
+            max_norm: Some(spec::MaxNorm { threshold: self.threshold, every: self.project_every }),
             ..Recipe::linear(loss)
         })
     }

@@ -1,4 +1,4 @@
-//! The methods of the field, one file each: structs of hyper-parameters that make a [`HeadSpec`](crate::head::HeadSpec) of
+//! The methods of the field, one file each: structs of hyper-parameters that make a [`HeadSpec`](crate::spec::HeadSpec) of
 //! class counts.
 //!
 //! A new method is one new file here, one line in `methods!` below, and a recorded reference in `fixtures/methods`; command line,
@@ -150,7 +150,7 @@ methods! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head::HeadSpec;
+    use crate::spec::HeadSpec;
     use cache::ClassCounts;
     use std::collections::HashSet;
 

@@ -1,7 +1,7 @@
 //! Multiplicative logit adjustment: stage-1 logits times a power of the inverse prior.
 
 use super::{Build, Method, Training, params, range::within, stage1};
-use crate::head::{HeadSpec, PostHoc};
+use crate::spec::{HeadSpec, PostHoc};
 use cache::ClassCounts;
 
 params! {
@@ -39,8 +39,8 @@ impl Build for MultiplicativeLogitAdjustment {
 mod tests {
     use super::*;
     use crate::{
-        head::Untrained,
         methods::{Params, Value},
+        spec::Untrained,
     };
     use cache::ClassCounts;
 

@@ -4,7 +4,7 @@ use super::{
     Build, Method, Training, params,
     range::{choice, choices},
 };
-use crate::head::{ClosedForm, Distance, HeadSpec};
+use crate::spec::{ClosedForm, Distance, HeadSpec};
 use cache::ClassCounts;
 
 choices!(Distance { CentredUnit = "cl2n", L2 = "l2", Cosine = "cosine" });

@@ -6,7 +6,7 @@ use super::{
     sgd::SgdSettings,
     suggestion,
 };
-use crate::head::HeadSpec;
+use crate::spec::HeadSpec;
 use cache::ClassCounts;
 use std::{fmt, sync::Arc};
 

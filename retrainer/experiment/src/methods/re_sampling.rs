@@ -1,7 +1,7 @@
 //! Re-sampling: cross-entropy on a stream that shows small classes more often.
 
 use super::{Build, Method, SamplerKind, Training, ce, params, published};
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

@@ -1,7 +1,7 @@
 //! Ridge regression on one-hot targets.
 
 use super::{Build, Method, Training, params, range::above};
-use crate::head::{ClosedForm, HeadSpec};
+use crate::spec::{ClosedForm, HeadSpec};
 use cache::ClassCounts;
 
 params! {

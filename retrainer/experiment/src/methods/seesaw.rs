@@ -1,7 +1,7 @@
 //! Seesaw: pushes rarer classes less, and more where a sample is taken for one of them.
 
 use super::{Build, Method, Training, ce, params, range::within};
-use crate::head::{Family, HeadSpec, Loss};
+use crate::spec::{Family, HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

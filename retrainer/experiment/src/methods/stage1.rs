@@ -1,7 +1,7 @@
 //! The stage-1 head as it is.
 
 use super::{Build, Method, Training, params};
-use crate::head::{HeadSpec, PostHoc};
+use crate::spec::{HeadSpec, PostHoc};
 use cache::ClassCounts;
 
 params! {

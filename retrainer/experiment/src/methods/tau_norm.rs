@@ -5,7 +5,7 @@ use super::{
     range::{flag, within},
     stage1,
 };
-use crate::head::{HeadSpec, PostHoc};
+use crate::spec::{HeadSpec, PostHoc};
 use cache::ClassCounts;
 
 params! {

@@ -3,7 +3,7 @@
 use super::{
     Build, Method, Training, cdt::size_scale, ce, logit_adjusted_loss::prior_offset, params, range::within,
 };
-use crate::head::{HeadSpec, Loss};
+use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
 
 params! {

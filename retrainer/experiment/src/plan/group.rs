@@ -1,12 +1,12 @@
 //! Which heads train together: those that share every batch.
 
 use crate::{
-    head::{
+    methods::{Exact, Sampler, SgdSettings, TrainView},
+    plan::{Point, Precision},
+    spec::{
         Classifier, Family, HeadSpec, Recipe, Untrained,
         loss::{FOCAL, SCALE, SMOOTHING, Term, WEIGHT},
     },
-    methods::{Exact, Sampler, SgdSettings, TrainView},
-    plan::{Point, Precision},
 };
 use cache::ClassCounts;
 use std::sync::Arc;
@@ -97,7 +97,9 @@ impl PlannedWork {
             let task = HeadTask { point: head.point, run_id: head.run_id.into() };
             match (spec, settings) {
                 (HeadSpec::Untrained(head), _) => untrained.push(UntrainedJob { task, head }),
-                (HeadSpec::Sgd(recipe), Some(settings)) => trained.push(HeadJob { task, recipe, settings }),
+                (HeadSpec::Sgd(recipe), Some(settings)) => {
+                    trained.push(TrainedJob { task, recipe, settings });
+                }
                 // A test over the list of methods says so.
                 (HeadSpec::Sgd(_), None) => unreachable!("a method that trains has settings of its training"),
             }
@@ -130,7 +132,7 @@ pub struct UntrainedJob {
 
 /// A head that SGD trains.
 #[derive(Clone, Debug)]
-pub struct HeadJob {
+pub struct TrainedJob {
     /// The head.
     pub task: HeadTask,
     /// How it is trained.
@@ -149,7 +151,7 @@ pub enum Work {
         /// What they share.
         key: GroupKey,
         /// The heads.
-        heads: Vec<HeadJob>,
+        heads: Vec<TrainedJob>,
     },
 }
 

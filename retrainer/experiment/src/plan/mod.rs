@@ -10,7 +10,7 @@ mod sweep_plan;
 
 pub use error::PlanError;
 pub use grid::{Grid, GridError, MAX_HEADS, Point};
-pub use group::{GroupKey, HeadJob, HeadTask, PlannedHead, PlannedWork, StreamKey, UntrainedJob, Work};
+pub use group::{GroupKey, HeadTask, PlannedHead, PlannedWork, StreamKey, TrainedJob, UntrainedJob, Work};
 pub use precision::Precision;
 pub use presets::{PRESETS, Preset, default_grid};
 pub use sweep_plan::{CacheShape, Resources, SweepPlan};

@@ -7,10 +7,10 @@ use super::{
     precision::Precision,
 };
 use crate::{
-    head::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
     methods::{Init, SgdSettings, TrainView, Value},
     protocol::{HeldOut, Protocols},
     records,
+    spec::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
 };
 use cache::{FeatureCache, Split, View};
 use std::fmt;

@@ -5,7 +5,7 @@
 //! change of a default needs no line: records hold every value.
 
 use super::params::Params;
-use crate::head::first_weighted_epoch;
+use crate::spec::first_weighted_epoch;
 
 /// The parameter that says how often the arithmetic behind a run had changed, where it had.
 pub const REVISION: &str = "revision";
