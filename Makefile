@@ -3,7 +3,7 @@
 # make browser the report page in headless Chromium alone
 # make check   formatting, lints, documentation
 # make fuzz    the readers of files on made-up ones, a minute (FUZZ="--runs 1000000 cache": that many inputs of one target)
-# make reproduce CIFAR100=DIR [PRESET=small|paper]    the paper's tables and figures on CIFAR-100-LT, from the images
+# make reproduce CIFAR100=DIR [PRESET=small|medium|paper]    the paper's tables and figures on CIFAR-100-LT, from the images
 #              (what of it wants a lent GPU: fixtures/reproduction/gpu.sh)
 
 PYTHON ?= python3
@@ -67,7 +67,7 @@ demo: build
 	@echo "the run records lie in $(DEMO_DIR)/runs, every table and figure in $(DEMO_DIR)/report, the page in:"
 	@echo "$(DEMO_DIR)/report/page.html"
 
-# small: under an hour on two CPU cores; paper: ResNet-34, 200 epochs, for a GPU. The same command goes on after a stop.
+# small: under an hour on two CPU cores; medium: overnight; paper: ResNet-34, 200 epochs, for a GPU. The same command goes on after a stop.
 PRESET ?= small
 reproduce: build
 	@test -n "$(CIFAR100)" || { echo "error: CIFAR100 is not set" >&2; \

@@ -115,9 +115,9 @@ fn the_distance_of_each_row_is_that_of_the_records() {
 fn the_steps_to_the_paper_are_those_of_the_records() {
     type Step = (&'static str, &'static str, &'static str, &'static str);
     let steps: [Step; 5] = [
-        ("first training: last epoch, evaluation mode, clean features", "paper/table1", "", "clean"),
-        ("(b): another training, initialised as PyTorch does", "paper/causes-b", "b-views", "clean"),
-        ("batch norm in training mode", "paper/causes-b", "b-batch-norm-train", "clean"),
+        ("first training: last epoch, evaluation mode, clean features", "paper/table1-first", "", "clean"),
+        ("(b): another training, initialised as PyTorch does", "paper/causes", "b-views", "clean"),
+        ("batch norm in training mode", "paper/causes", "b-batch-norm-train", "clean"),
         ("(a): all images, its best stage-1 epoch by test", PROTOCOL, "", "clean"),
         ("20 augmented views", PROTOCOL, "", "augmented"),
     ];
