@@ -8,6 +8,8 @@
 //!
 //! Arrows only point right: [`datasets`] knows files and labels, [`dump`] knows the cache, and neither knows a loss.
 //! The command line ([`cli`]) is typed text; [`config`] turns it into settings in which everything is decided.
+//!
+#![doc = include_str!("../GUIDE.md")]
 
 pub mod archive;
 pub mod backbones;

@@ -10,7 +10,8 @@
 //!
 //! Arrows only point right: this program is the only place that knows both `experiment` (what is asked and what came out, without
 //! tensors) and `engine` (how it is trained).
-
+//!
+#![doc = include_str!("../GUIDE.md")]
 #![forbid(unsafe_code)]
 
 pub mod cli;

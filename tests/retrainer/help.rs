@@ -25,10 +25,10 @@ fn the_list_of_methods_is_complete_json() {
     assert!(list.iter().all(|method| method["source"].as_str().is_some_and(|source| !source.is_empty())));
 }
 
-/// `UPDATE_README=1 cargo test -p retrainer readme` writes the table.
+/// `UPDATE_README=1 cargo test -p retrainer --test retrainer_cli table_of_the_methods` writes the table.
 #[test]
-fn the_readme_has_the_table_of_the_methods() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+fn the_page_of_the_methods_has_the_table_of_the_methods() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiment/METHODS.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let (open, close) = ("<!-- methods -->\n", "<!-- /methods -->");
     let (before, rest) = readme.split_once(open).unwrap();
@@ -39,7 +39,7 @@ fn the_readme_has_the_table_of_the_methods() {
     }
     assert!(
         readme == expected || std::env::var_os("UPDATE_README").is_some(),
-        "the table of methods in README.md is old"
+        "the table of methods in METHODS.md is old"
     );
 }
 

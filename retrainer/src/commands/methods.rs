@@ -44,7 +44,7 @@ fn json() -> String {
     format!("{:#}", serde_json::Value::Array(METHODS.iter().map(|method| object(method)).collect()))
 }
 
-/// The table of the README.
+/// The table of `experiment/METHODS.md`.
 pub fn markdown() -> String {
     let rows = METHODS.iter().map(|method| {
         let params: Vec<String> =

@@ -22,6 +22,8 @@
 //! - A directory is a cache only once `manifest.json` is there; it is written last, by rename ([`CacheWriter`]).
 //! - An open [`FeatureCache`] has been checked: headers, sizes, label ranges, equal rows in all views of a split.
 //! - No input file makes this crate panic, overflow or allocate more than the file's own size.
+//!
+#![doc = include_str!("../FORMAT.md")]
 
 mod classes;
 mod dataset_info;

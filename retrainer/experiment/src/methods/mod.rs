@@ -3,6 +3,8 @@
 //!
 //! A new method is one new file here, one line in `methods!` below, and a recorded reference in `fixtures/methods`; command line,
 //! grid checking, the preset `everything`, the laws of neutral values, tables and docs follow.
+//!
+#![doc = include_str!("../../METHODS.md")]
 
 mod declare;
 mod error;
