@@ -4,6 +4,7 @@
 
 use crate::ExtractError;
 use cache::{ClassCounts, HeadKind};
+use longtail::{effective_number_weights, ldam_margins};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
@@ -66,7 +67,7 @@ const LDAM_DRW: LossKind = LossKind {
     about: "label-distribution-aware margins on a cosine head, weighted as ce-drw",
     head: HeadKind::Cosine,
     deferred: true,
-    terms: margins,
+    terms: |class_counts, settings| ldam_margins(class_counts.counts(), settings.max_margin),
     adjust: |cosines, labels, margins, settings| {
         let margins = margins.f_index_select(0, labels)?.f_unsqueeze(1)?; // [B, 1]
         let margins = cosines.f_zeros_like()?.f_scatter(1, &labels.f_unsqueeze(1)?, &margins)?;
@@ -129,7 +130,9 @@ impl Loss {
             Tensor::f_from_slice(values)?.f_to_dtype(kind, false, false)?.f_to(device)
         };
         let start = || -> Result<Self, TchError> {
-            let weights = kind.deferred.then(|| tensor(&effective_weights(class_counts, settings.drw_beta)));
+            let weights = kind
+                .deferred
+                .then(|| tensor(&effective_number_weights(class_counts.counts(), settings.drw_beta)));
             Ok(Self {
                 kind,
                 settings,
@@ -166,25 +169,6 @@ impl Loss {
         };
         weight(part)?.f_div(&weight(batch)?)
     }
-}
-
-/// Δ_k = max_margin · (n_k / min_j n_j)^(−1/4); classes without samples have none and do not count.
-fn margins(class_counts: &ClassCounts, settings: &LossSettings) -> Vec<f64> {
-    let counts = class_counts.counts();
-    let smallest = counts.iter().copied().filter(|&n| n > 0).min().unwrap_or(1) as f64;
-    let margin = |n: u64| settings.max_margin * (n as f64 / smallest).powf(-0.25);
-    counts.iter().map(|&n| if n == 0 { 0.0 } else { margin(n) }).collect()
-}
-
-/// (1 − β) / (1 − β^n_k), scaled so that they sum to C; classes without samples weigh nothing.
-///
-/// 1 − β^n is −expm1(n ln β): the difference itself would lose half of the digits.
-fn effective_weights(class_counts: &ClassCounts, beta: f64) -> Vec<f64> {
-    let log_beta = (beta - 1.0).ln_1p();
-    let inverse = |n: u64| if n == 0 { 0.0 } else { 1.0 / -(n as f64 * log_beta).exp_m1() };
-    let inverses: Vec<f64> = class_counts.counts().iter().map(|&n| inverse(n)).collect();
-    let scale = inverses.len() as f64 / inverses.iter().sum::<f64>();
-    inverses.iter().map(|inverse| inverse * scale).collect()
 }
 
 #[cfg(test)]
@@ -301,7 +285,7 @@ mod tests {
             mut counts in prop::collection::vec(1..1_000_000_u64, 2..50), beta in 0.0..0.99999_f64,
         ) {
             counts.sort_unstable();
-            let weights = effective_weights(&ClassCounts::new(counts.clone()).unwrap(), beta);
+            let weights = effective_number_weights(&counts, beta);
             prop_assert!((weights.iter().sum::<f64>() - counts.len() as f64).abs() < 1e-9 * counts.len() as f64);
             prop_assert!(weights.is_sorted_by(|left, right| left >= right));
         }

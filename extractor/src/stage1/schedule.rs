@@ -2,7 +2,6 @@
 
 use crate::ExtractError;
 use serde::{Deserialize, Serialize};
-use std::f64::consts::PI;
 
 /// How the learning rate falls, once per epoch; epochs count from zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +60,9 @@ impl Schedule {
             return lr * f64::from(epoch + 1) / f64::from(warm_up);
         }
         match self {
-            Self::Cosine => cosine(lr, epoch - warm_up, epochs.saturating_sub(warm_up)),
+            Self::Cosine => {
+                lr * longtail::cosine(f64::from(epoch - warm_up), f64::from(epochs.saturating_sub(warm_up)))
+            }
             Self::Step { milestones, factor } => {
                 // The slack keeps 0.8 · 200 at epoch 160, whatever its last bit.
                 let passed = |fraction: &&f64| f64::from(epoch) >= *fraction * f64::from(epochs) - 1e-9;
@@ -70,10 +71,6 @@ impl Schedule {
             Self::Constant => lr,
         }
     }
-}
-
-fn cosine(lr: f64, epoch: u32, epochs: u32) -> f64 {
-    0.5 * lr * (1.0 + (PI * f64::from(epoch) / f64::from(epochs.max(1))).cos())
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Class-balanced binary cross-entropy on sigmoids.
 
-use super::{
-    Build, Method, Reduction, Training, cb_ce::effective_number_weights, params, published, range::within,
-};
+use super::{Build, Method, Reduction, Training, params, published, range::within};
 use crate::spec::{Family, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
+use longtail::effective_number_weights;
 
 params! {
     /// Hyper-parameters of `cb-bce-sigmoid`.
@@ -36,7 +35,7 @@ impl Build for CbBceSigmoid {
         let classes = class_counts.classes();
         let loss = Loss {
             family: Family::SigmoidBce,
-            weight: effective_number_weights(class_counts, self.beta),
+            weight: effective_number_weights(class_counts.counts(), self.beta),
             focal: self.gamma,
             ..Loss::cross_entropy(classes)
         };

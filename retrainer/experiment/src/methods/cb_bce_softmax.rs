@@ -1,10 +1,9 @@
 //! Class-balanced binary cross-entropy on softmax probabilities: the loss of LTWB's second stage.
 
-use super::{
-    Build, Method, Reduction, Training, cb_ce::effective_number_weights, params, published, range::within,
-};
+use super::{Build, Method, Reduction, Training, params, published, range::within};
 use crate::spec::{Family, HeadSpec, Loss};
 use cache::ClassCounts;
+use longtail::effective_number_weights;
 
 params! {
     /// Hyper-parameters of `cb-bce-softmax`.
@@ -33,7 +32,7 @@ impl Build for CbBceSoftmax {
     fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
         HeadSpec::sgd(Loss {
             family: Family::SoftmaxBce,
-            weight: effective_number_weights(class_counts, self.beta),
+            weight: effective_number_weights(class_counts.counts(), self.beta),
             ..Loss::cross_entropy(class_counts.classes())
         })
     }

@@ -2,17 +2,16 @@
 
 use super::{
     Build, Method, Training,
-    cb_ce::{effective_number_weights, scaled_to_classes},
     cdt::size_scale,
     ce,
     grw::inverse_prior_weights,
-    ldam::margins,
     logit_adjusted_loss::prior_offset,
     params,
     range::{above, choice, choices, within},
 };
 use crate::spec::{Classifier, Family, HeadSpec, Loss, MaxNorm, ProjectEvery, Recipe};
 use cache::ClassCounts;
+use longtail::{effective_number_weights, ldam_margins, scaled_to_classes};
 
 /// How a combination makes logits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +85,7 @@ impl Build for Custom {
             Form::Linear => (Classifier::Linear, 1.0),
             Form::Cosine => (Classifier::Cosine, self.scale),
         };
-        let effective = effective_number_weights(class_counts, self.beta);
+        let effective = effective_number_weights(class_counts.counts(), self.beta);
         let inverse = inverse_prior_weights(class_counts, self.rho);
         let neutral = self.beta == 0.0 && self.rho == 0.0;
         let weight = if neutral {
@@ -94,7 +93,7 @@ impl Build for Custom {
         } else {
             scaled_to_classes(effective.iter().zip(inverse).map(|(one, two)| one * two).collect())
         };
-        let margin = margins(class_counts, self.max_margin);
+        let margin = ldam_margins(class_counts.counts(), self.max_margin);
         HeadSpec::recipe(Recipe {
             classifier,
             cosine_scale: scale,

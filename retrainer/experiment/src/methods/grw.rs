@@ -1,8 +1,9 @@
 //! Generalised re-weighting: class weights by a power of the inverse prior.
 
-use super::{Build, Method, Training, cb_ce::scaled_to_classes, ce, params, range::within};
+use super::{Build, Method, Training, ce, params, range::within};
 use crate::spec::{HeadSpec, Loss};
 use cache::ClassCounts;
+use longtail::scaled_to_classes;
 
 params! {
     /// Hyper-parameters of `grw`.

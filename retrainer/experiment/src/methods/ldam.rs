@@ -6,6 +6,7 @@ use super::{
 };
 use crate::spec::{Classifier, HeadSpec, Loss, Recipe};
 use cache::ClassCounts;
+use longtail::ldam_margins;
 
 params! {
     /// Hyper-parameters of `ldam`.
@@ -41,22 +42,13 @@ impl Build for Ldam {
 /// A cosine classifier with margins.
 pub(super) fn recipe(class_counts: &ClassCounts, max_margin: f64, scale: f64) -> Recipe {
     // The logits that the margin is taken off are scaled already, so it is too.
-    let margin = margins(class_counts, max_margin).iter().map(|margin| scale * margin).collect();
+    let margin =
+        ldam_margins(class_counts.counts(), max_margin).iter().map(|margin| scale * margin).collect();
     Recipe {
         classifier: Classifier::Cosine,
         cosine_scale: scale,
         ..Recipe::linear(Loss { margin, ..Loss::cross_entropy(class_counts.classes()) })
     }
-}
-
-/// `max_margin · (n_min / n_k)^{1/4}`.
-pub(super) fn margins(class_counts: &ClassCounts, max_margin: f64) -> Vec<f64> {
-    let counts = class_counts.counts();
-    let smallest = counts.iter().copied().min().unwrap_or(1) as f64;
-    if max_margin == 0.0 {
-        return vec![0.0; counts.len()];
-    }
-    counts.iter().map(|&n| max_margin * (smallest / n as f64).powf(0.25)).collect()
 }
 
 #[cfg(test)]
@@ -70,7 +62,11 @@ mod tests {
     #[test]
     fn margins_of_cifar100_lt() {
         // m = n ** -0.25; m * 0.5 / m.max() at k = 0, 50, 99, in float64.
-        close(first_middle_last(&margins(&cifar100_lt(), 0.5)), [0.158_113_88, 0.284_054_84, 0.5], 1e-8);
+        close(
+            first_middle_last(&ldam_margins(cifar100_lt().counts(), 0.5)),
+            [0.158_113_88, 0.284_054_84, 0.5],
+            1e-8,
+        );
     }
 
     #[test]

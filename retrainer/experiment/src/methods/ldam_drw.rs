@@ -2,13 +2,13 @@
 
 use super::{
     Build, Method, Training,
-    cb_ce::effective_number_weights,
     ldam::{self, recipe},
     params,
     range::{above, within},
 };
 use crate::spec::{HeadSpec, Recipe};
 use cache::ClassCounts;
+use longtail::effective_number_weights;
 
 params! {
     /// Hyper-parameters of `ldam-drw`.
@@ -43,7 +43,7 @@ impl Build for LdamDrw {
     fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
         let mut recipe =
             Recipe { weight_from: self.drw_start, ..recipe(class_counts, self.max_margin, self.scale) };
-        recipe.loss.weight = effective_number_weights(class_counts, self.beta);
+        recipe.loss.weight = effective_number_weights(class_counts.counts(), self.beta);
         HeadSpec::recipe(recipe)
     }
 }

