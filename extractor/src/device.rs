@@ -1,7 +1,7 @@
 //! From the device that the user asks for to the one that libtorch gets.
 
 use crate::{ExtractError, config::Precision};
-use program::device::{ChosenDevice, DeviceChoice};
+use program::device::DeviceChoice;
 use tch::{Cuda, Device};
 
 /// A device and, for `auto`, why it was chosen.
@@ -20,17 +20,13 @@ pub struct Chosen {
 /// # Errors
 /// [`ExtractError::Device`] when a CUDA device is asked for and does not work.
 pub fn choose(choice: DeviceChoice) -> Result<Chosen, ExtractError> {
-    let cuda_devices = || usize::try_from(Cuda::device_count()).unwrap_or(0);
-    let (chosen, why) = choice.resolve(cuda_devices).map_err(|reason| ExtractError::Device { reason })?;
-    let device = match chosen {
-        ChosenDevice::Cpu => Device::Cpu,
-        ChosenDevice::Cuda(index) => {
-            // Batches of one size come by the thousand: the fastest algorithm for their shapes is worth a search.
-            Cuda::cudnn_set_benchmark(true);
-            Device::Cuda(index)
-        }
-    };
-    let reason = (choice == DeviceChoice::Auto).then(|| format!("device: {chosen} ({why})"));
+    let (device, why) = torch::device::choose(choice).map_err(|reason| ExtractError::Device { reason })?;
+    if device != Device::Cpu {
+        // Batches of one size come by the thousand: the fastest algorithm for their shapes is worth a search.
+        Cuda::cudnn_set_benchmark(true);
+    }
+    let reason =
+        (choice == DeviceChoice::Auto).then(|| format!("device: {} ({why})", torch::device::name(device)));
     Ok(Chosen { device, reason })
 }
 

@@ -2,7 +2,9 @@
 
 use cache::CacheError;
 use files::{FileError, Hint, text};
+use program::names::nearest;
 use std::path::{Path, PathBuf};
+use torch::Refusal;
 
 /// What can go wrong between images on disk and a finished feature cache.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +22,8 @@ pub enum ExtractError {
     Torch {
         /// What was tried, as the end of the sentence "could not …".
         action: String,
-        /// libtorch's own message.
-        source: tch::TchError,
+        /// Why.
+        source: Refusal,
     },
 
     /// A file or folder that a command needs is not there.
@@ -141,15 +143,9 @@ impl ExtractError {
         move |source| Self::File(FileError::io(action, path, source))
     }
 
-    /// An [`ExtractError::Torch`], for `map_err`; libtorch's message in few words.
+    /// An [`ExtractError::Torch`], for `map_err`.
     pub(crate) fn torch(action: impl Into<String>) -> impl FnOnce(tch::TchError) -> Self {
-        move |source| {
-            let source = match source {
-                tch::TchError::Torch(message) => tch::TchError::Torch(plain(message)),
-                other => other,
-            };
-            Self::Torch { action: action.into(), source }
-        }
+        move |source| Self::Torch { action: action.into(), source: source.into() }
     }
 }
 
@@ -167,7 +163,8 @@ impl Hint for ExtractError {
             | Self::Malformed { hint, .. }
             | Self::InvalidSetting { hint, .. } => Some(hint.clone()).filter(|hint| !hint.is_empty()),
             Self::UnknownName { name, known, .. } => {
-                closest(name, known).map(|best| format!("did you mean `{best}`?"))
+                let nearest = nearest(name, known.iter().map(String::as_str));
+                nearest.map(|best| format!("did you mean `{best}`?"))
             }
             Self::OtherSettings { .. } => {
                 Some("give the same settings to continue it, another `--out`, or remove it first".to_owned())
@@ -186,80 +183,5 @@ impl Hint for ExtractError {
             }),
             Self::Interrupted { .. } => Some("run the same command again to continue".to_owned()),
         }
-    }
-}
-
-/// A message of libtorch's without its C++ frames; memory that ran out is said in words.
-fn plain(mut message: String) -> String {
-    const OUT_OF_MEMORY: [&str; 3] = ["bad_alloc", "can't allocate memory", "out of memory"];
-    if OUT_OF_MEMORY.iter().any(|sign| message.contains(sign)) && !message.contains("CUDA") {
-        let bytes = message.split_once("tried to allocate ").and_then(|(_, rest)| rest.split_once(" bytes"));
-        return match bytes {
-            Some((bytes, _)) => format!("not enough memory for {bytes} bytes more"),
-            None => "not enough memory".to_owned(),
-        };
-    }
-    message.truncate(message.find("\nException raised from").unwrap_or(message.len()));
-    message
-}
-
-/// The known name nearest to a mistyped one, if any is near.
-fn closest<'known>(name: &str, known: &'known [String]) -> Option<&'known str> {
-    known
-        .iter()
-        .map(|candidate| (edit_distance(name, candidate), candidate.as_str()))
-        .min()
-        .filter(|&(distance, candidate)| distance <= 2.max(candidate.len() / 3))
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut left = i + 1;
-        for ((to, &diagonal), &above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            left = (left + 1).min(above + 1).min(diagonal + usize::from(from != *to));
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_of_libtorch_come_without_cpp_frames() {
-        let (left, right) =
-            (tch::Tensor::from(1.0).reshape([1, 1]), tch::Tensor::from_slice(&[1.0; 6]).reshape([2, 3]));
-        let source = left.f_matmul(&right).unwrap_err();
-        assert!(source.to_string().contains("Exception raised from"), "libtorch changed: {source}");
-        let ExtractError::Torch { source, .. } = ExtractError::torch("multiply")(source) else {
-            unreachable!()
-        };
-        let message = source.to_string();
-        assert!(message.contains("1x1 and 2x3") && message.lines().count() == 1, "{message}");
-    }
-
-    #[test]
-    fn memory_that_ran_out_is_said_in_words() {
-        let allocator = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you \
-            tried to allocate 4096 bytes. Error code 12 (Cannot allocate memory)\nframe #0: c10::ThrowEnforceNotMet";
-        assert_eq!(plain(allocator.to_owned()), "not enough memory for 4096 bytes more");
-        assert_eq!(plain("std::bad_alloc".to_owned()), "not enough memory");
-    }
-
-    #[test]
-    fn a_mistyped_name_gets_a_hint_and_a_strange_one_none() {
-        let known = vec!["cifar10".to_owned(), "cifar100".to_owned()];
-        assert_eq!(closest("cifar-100", &known), Some("cifar100"));
-        assert_eq!(closest("imagenet", &known), None);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
     }
 }

@@ -1,6 +1,7 @@
 //! CPU threads of libtorch: how many, and how they wait for each other.
 
-use std::{collections::BTreeSet, env, fs, process::Command, thread};
+use program::process::start_again;
+use std::{collections::BTreeSet, env, fs, thread};
 
 /// What libgomp reads when it is loaded, before `main`: either decides how long threads spin.
 const SPIN_VARIABLES: [&str; 2] = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"];
@@ -50,12 +51,8 @@ pub fn restart_with_settings(threads: Option<u32>) {
     if variables.is_empty() {
         return;
     }
-    #[cfg(unix)]
-    if let Ok(program) = env::current_exe() {
-        use std::os::unix::process::CommandExt;
-        // Comes back only when it failed: slow is better than not at all.
-        let _ = Command::new(program).args(env::args_os().skip(1)).envs(variables).exec();
-    }
+    // Comes back only when it failed: slow is better than not at all.
+    let _ = start_again(variables);
 }
 
 /// What the environment lacks; one word of the user about threads or about memory is the last one.

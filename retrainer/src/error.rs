@@ -46,7 +46,7 @@ pub enum RetrainError {
         /// The presets.
         available: String,
         /// The nearest preset.
-        suggestion: Option<String>,
+        suggestion: Option<&'static str>,
     },
     /// A record that this program cannot train again.
     #[error("run `{run_id}` cannot be trained again: {reason}")]

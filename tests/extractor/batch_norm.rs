@@ -14,10 +14,11 @@ use extractor::{
     },
     stage1::Checkpoint,
     transform::Draws,
-    weights::{Layout, tensor_bytes, tensor_from_bytes},
+    weights::Layout,
 };
 use longtail::random;
 use tch::{Device, Kind, Tensor};
+use torch::bytes::{tensor_bytes, tensor_from_bytes};
 
 const TRAIN_BATCH: usize = 16;
 

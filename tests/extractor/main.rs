@@ -9,7 +9,6 @@ mod data_changes;
 mod data_sets;
 mod dump;
 mod errors;
-mod fuzz;
 mod help;
 mod image_layouts;
 mod imagenet_backbones;
@@ -32,3 +31,13 @@ mod synthesise;
 mod train;
 mod verify;
 mod weights;
+
+#[path = "../fuzz/src/parts.rs"]
+#[allow(unreachable_pub, clippy::expect_used, reason = "the fuzz targets' own file")]
+mod parts;
+#[path = "../fuzz/replay.rs"]
+#[allow(unreachable_pub, clippy::expect_used, reason = "the fuzz targets' own file")]
+mod replay;
+#[path = "../fuzz/src/extractor_targets.rs"]
+#[allow(unreachable_pub, clippy::expect_used, reason = "the fuzz targets' own file")]
+mod targets;

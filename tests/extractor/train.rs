@@ -151,10 +151,11 @@ fn settings_that_do_not_exist_or_change_nothing_are_refused() {
     insta::assert_snapshot!(all, @"
     exit 2
     error: unknown loss `ldam`: known are ce, ce-drw, ldam-drw, bs
+    hint: did you mean `ldam-drw`?
 
     exit 2
     error: unknown preset `table3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs, imagenet-lt, inaturalist18
-    hint: did you mean `table3-bs`?
+    hint: did you mean `table3-ce`?
 
     exit 2
     error: unknown schedule `cosin`: known are cosine, step, constant
@@ -228,7 +229,7 @@ fn presets_are_listed_and_shown() {
     insta::assert_snapshot!(place.refused("presets table-3"), @"
     exit 2
     error: unknown preset `table-3`: known are ltwb-cifar100, table3-ce, table3-ce-drw, table3-ldam-drw, table3-bs, imagenet-lt, inaturalist18
-    hint: did you mean `table3-bs`?
+    hint: did you mean `table3-ce`?
     ");
 }
 

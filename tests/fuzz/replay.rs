@@ -1,19 +1,20 @@
-//! Seeds and former failures go through their targets in every test run; included by the tests of the three crates.
+//! Seeds and former failures go through their targets in every test run; in the tests of the three crates.
 
-use super::parts::Target;
+use super::targets::TARGETS;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
-/// Runs every file of a target through it; a seed whose name begins with `ok` must be accepted.
-pub fn replay(targets: &[Target]) {
+/// Every file of a target goes through it; a seed whose name begins with `ok` must be accepted.
+#[test]
+fn seeds_and_former_failures_of_the_fuzz_targets_pass() {
     // The crates lie at different depths.
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let here = crates.map(|folder| folder.join("tests/fuzz")).find(|folder| folder.is_dir()).unwrap();
     let mut wrong = Vec::new();
-    for &(name, target) in targets {
+    for &(name, target) in TARGETS {
         let seeds = files(&here.join("seeds").join(name));
         assert!(!seeds.is_empty(), "no seeds of {name}");
         for path in seeds.into_iter().chain(files(&here.join("regressions").join(name))) {

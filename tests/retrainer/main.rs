@@ -16,7 +16,6 @@ mod distance;
 mod engine;
 mod errors;
 mod figures;
-mod fuzz;
 mod heads;
 mod help;
 mod kills;
@@ -27,3 +26,10 @@ mod readme;
 mod report;
 mod reproduction;
 mod sweep;
+
+#[path = "../fuzz/src/parts.rs"]
+mod parts;
+#[path = "../fuzz/replay.rs"]
+mod replay;
+#[path = "../fuzz/src/retrainer_targets.rs"]
+mod targets;

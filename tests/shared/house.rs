@@ -13,14 +13,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/files", &[]),
     ("shared/cache", &["files", "longtail"]),
     ("shared/program", &["files"]),
-    ("retrainer/experiment", &["cache", "files", "longtail"]),
-    ("retrainer/engine", &["cache", "experiment", "files", "longtail", "program"]),
-    ("retrainer", &["cache", "engine", "experiment", "files", "program"]),
-    ("extractor", &["cache", "files", "longtail", "program"]),
+    ("shared/torch", &["program"]),
+    ("retrainer/experiment", &["cache", "files", "longtail", "program"]),
+    ("retrainer/engine", &["cache", "experiment", "files", "longtail", "program", "torch"]),
+    ("retrainer", &["cache", "engine", "experiment", "files", "program", "torch"]),
+    ("extractor", &["cache", "files", "longtail", "program", "torch"]),
 ];
 
 /// The crates that touch tensors.
-const TENSORS: &[&str] = &["engine", "extractor"];
+const TENSORS: &[&str] = &["engine", "extractor", "torch"];
 
 /// Lines of a file of source, at most.
 const LINES: usize = 400;
@@ -180,6 +181,19 @@ fn a_circle_is_found_whichever_way_it_is_written() {
     assert_eq!(arrows["a"], BTreeSet::from(["b".to_owned()]));
     assert!(arrows["h::inner"].is_empty(), "what is around a module is no arrow");
     assert_eq!(in_circles(&arrows), ["a", "b", "h"].map(str::to_owned).into());
+}
+
+/// The release that the crate `torch` names is the one that is installed and that readers are told of.
+#[test]
+fn one_release_of_libtorch_is_named_everywhere() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let source = read("shared/torch/src/lib.rs");
+    let version = source.split("VERSION: &str = \"").nth(1).unwrap().split('"').next().unwrap();
+    for (file, words) in
+        [("Makefile", "TORCH_VERSION := "), ("Cargo.toml", "libtorch "), ("README.md", "libtorch ")]
+    {
+        assert!(read(file).contains(&format!("{words}{version}")), "{file}: {words}{version}");
+    }
 }
 
 #[test]

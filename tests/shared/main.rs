@@ -11,7 +11,13 @@
 
 mod corrupt;
 mod damage;
-mod fuzz;
 mod house;
 mod laws;
 mod resume;
+
+#[path = "../fuzz/src/parts.rs"]
+mod parts;
+#[path = "../fuzz/replay.rs"]
+mod replay;
+#[path = "../fuzz/src/shared_targets.rs"]
+mod targets;

@@ -4,9 +4,9 @@ use super::Look;
 use crate::{
     datasets::PixelSet,
     transform::{Draws, Transform},
-    weights::tensor_from_bytes,
 };
 use tch::{Device, Kind, TchError, Tensor};
+use torch::bytes::tensor_from_bytes;
 
 /// `[N, 3, H, W]` u8 on the device.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use crate::{
     ExtractError,
     datasets::{ImageSet, Images},
     transform::Transform,
-    weights::tensor_from_bytes,
 };
 use files::{FileBatches, FileSource};
 use memory::MemorySource;
 use std::{ops::Range, sync::Arc};
 use tch::{Device, Kind, TchError, Tensor};
+use torch::bytes::tensor_from_bytes;
 
 /// What is done to the images before they are normalised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

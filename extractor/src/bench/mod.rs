@@ -8,7 +8,6 @@ mod images;
 mod peer;
 mod work;
 
-pub use clock::peak_memory;
 pub use peer::{PEER_SCRIPT, Peer};
 pub use work::{Bench, BenchSettings, TASKS, Task};
 

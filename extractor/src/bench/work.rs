@@ -1,6 +1,6 @@
 //! What is measured: the code that `train` and `dump` run, on generated images.
 
-use super::{clock, images, images::Photographs, peak_memory};
+use super::{clock, images, images::Photographs};
 use crate::{
     ExtractError,
     backbones::{Backbone, BackboneKind, Compute, ImageSize},
@@ -14,9 +14,10 @@ use crate::{
     weights::Layout,
 };
 use cache::{BackboneInfo, BatchNormMode, Dtype};
-use program::interrupt::Interrupt;
+use program::{interrupt::Interrupt, process::peak_memory};
 use std::{fmt, num::NonZeroUsize, time::Duration};
-use tch::{Cuda, Device};
+use tch::Device;
+use torch::device::synchronise;
 
 /// Photographs that a pass of `decode` has at least; they are the same files again and again.
 const DECODED: usize = 4096;
@@ -199,13 +200,13 @@ impl Bench {
                 .map(|_| order.len())
                 .map_err(ExtractError::torch("compute features"))
         };
-        clock::rate(time, forward, || self.wait())
+        clock::rate(time, forward, || synchronise(self.settings.device))
     }
 
     fn step(&self, precision: Precision, time: Duration) -> Result<f64, ExtractError> {
         let batch = self.settings.batch_size.get();
         let mut steps = Steps::new(&self.dataset(batch), &self.recipe(precision)?, self.settings.device)?;
-        clock::rate(time, || steps.step().map(|()| batch), || self.wait())
+        clock::rate(time, || steps.step().map(|()| batch), || synchronise(self.settings.device))
     }
 
     fn dump(&mut self, precision: Precision, dataset: &Dataset) -> Result<f64, ExtractError> {
@@ -272,12 +273,5 @@ impl Bench {
             ..RecipeArgs::default()
         };
         Recipe::resolve(&args, precision, self.settings.layout, self.transform())
-    }
-
-    /// Until the device has done everything.
-    fn wait(&self) {
-        if let Device::Cuda(index) = self.settings.device {
-            Cuda::synchronize(i64::try_from(index).unwrap_or(0));
-        }
     }
 }

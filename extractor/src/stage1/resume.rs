@@ -11,11 +11,12 @@ use crate::{
     datasets::{Dataset, ImageSet, Images, PixelSet},
     threads,
     transform::Transform,
-    weights::{Initialisation, Layout, TensorFile, tensor_bytes},
+    weights::{Initialisation, Layout, TensorFile},
 };
 use cache::{ClassId, DatasetInfo};
 use std::{num::NonZeroU32, path::Path};
 use tch::Device;
+use torch::bytes::tensor_bytes;
 
 const EPOCHS: u32 = 3;
 

@@ -1,9 +1,9 @@
 //! Bytes to numbers around zero.
 
-use crate::weights::{ByteTables, tensor_by_tables, tensor_from_bytes};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::{Kind, TchError, Tensor};
+use torch::bytes::{ByteTables, tensor_by_tables, tensor_from_bytes};
 
 /// (x / 255 − mean) / std for each colour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! Safetensors files of named tensors.
 
-use super::bridge::{tensor_bytes, tensor_from_bytes};
 use crate::ExtractError;
 use files::content::Content;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
@@ -9,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tch::{Kind, TchError, Tensor};
+use torch::bytes::{tensor_bytes, tensor_from_bytes};
 
 /// The one metadata key that files carry: more than one would be written in random order.
 const METADATA_KEY: &str = "extractor";

@@ -3,14 +3,12 @@
 //! Names are those of torchvision's state dicts (`layer1.0.conv1.weight`), so that a PyTorch state dict saved as
 //! safetensors loads name for name; [`StateDict`] reads the names of other programs.
 
-mod bridge;
 mod file;
 mod init;
 mod parameters;
 mod prefixes;
 mod state_dict;
 
-pub use bridge::{ByteTables, tensor_by_tables, tensor_bytes, tensor_from_bytes};
 pub use file::{TensorFile, encode};
 pub use init::{Init, Initialisation};
 pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};

@@ -1,10 +1,8 @@
 //! The parameters and statistics of a network under their names.
 
-use super::{
-    bridge::{tensor_bytes, tensor_from_bytes},
-    init::{Init, Initialisation},
-};
+use super::init::{Init, Initialisation};
 use tch::{Device, Kind, TchError, Tensor};
+use torch::bytes::{tensor_bytes, tensor_from_bytes};
 
 /// Memory order of images, activations and convolution weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

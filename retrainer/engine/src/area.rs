@@ -15,7 +15,6 @@
 //! Chen et al. 2023 (ICCV), Eq. 14, and `calculate_eff_weight` of their code.
 
 use super::{
-    bridge::{from_i64, size, to_f64},
     closed_form::class_means,
     data::{Data, Pass, pieces, unit_rows},
     error::TrainError,
@@ -25,6 +24,7 @@ use experiment::methods::Sampler;
 use experiment::plan::memory::EVALUATION_ROWS;
 use std::{collections::HashMap, ops::Range};
 use tch::{Kind, Tensor};
+use torch::numbers::{from_i64, size, to_f64};
 
 /// Inverse effective areas of the classes over shuffled batches of `batch_size`, scaled to sum C; 0 for a class without
 /// samples.
@@ -94,7 +94,7 @@ fn direction_sums(
         let places = from_i64(places, &[size(places.len())], data.device)?;
         let _ = sums.f_index_add_(0, &places, &unit_rows(&centred)?)?;
     }
-    to_f64(&sums.f_square()?.f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Double)?)
+    Ok(to_f64(&sums.f_square()?.f_sum_dim_intlist([1_i64].as_slice(), false, Kind::Double)?)?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! How fast groups train, against how fast this machine multiplies matrices.
 
 use super::{
-    bridge::size,
     data::{Data, Pass},
-    device::Device,
+    device::{Device, one_thread},
     error::TrainError,
     fit,
     head_group::HeadGroup,
@@ -18,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tch::{Kind, Tensor};
+use torch::{device::synchronise, numbers::size};
 
 /// One group size, measured on all workers at once.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +136,7 @@ pub fn measure(
     let batch = key.stream.batch_size;
     let worker = || -> Result<(f64, f64), TrainError> {
         if device == Device::Cpu {
-            tch::set_num_threads(1);
+            one_thread();
         }
         let _guard = tch::no_grad_guard();
         together.wait();
@@ -232,20 +232,15 @@ fn repeat(
     budget: Duration,
     mut step: impl FnMut() -> Result<(), TrainError>,
 ) -> Result<f64, TrainError> {
-    let synchronise = || {
-        if let Device::Cuda(index) = device {
-            tch::Cuda::synchronize(i64::try_from(index).unwrap_or(0));
-        }
-    };
     step()?;
-    synchronise();
+    synchronise(device);
     let (started, mut steps) = (Instant::now(), 0_u32);
     while started.elapsed() < budget || steps == 0 {
         // A few steps between looks at the clock, so that a device is not drained after each.
         for _ in 0..4 {
             step()?;
         }
-        synchronise();
+        synchronise(device);
         steps += 4;
     }
     Ok(f64::from(steps) / started.elapsed().as_secs_f64())

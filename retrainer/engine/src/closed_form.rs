@@ -7,7 +7,6 @@
 //! ```
 
 use super::{
-    bridge::{from_i64, size, to_f64},
     data::{Data, once, pieces, unit_rows},
     error::TrainError,
     head::{Head, HeadForm, narrow},
@@ -16,6 +15,7 @@ use super::{
 use experiment::plan::memory::EVALUATION_ROWS;
 use experiment::spec::{ClosedForm, Distance};
 use tch::{Kind, Tensor};
+use torch::numbers::{from_i64, size, to_f64};
 
 /// The head of a closed form.
 pub(super) fn head(form: ClosedForm, data: &Data<'_>) -> Result<Head, TrainError> {

@@ -1,16 +1,11 @@
 //! Features as the engine reads them: gathered from the memory map on the CPU, resident on a CUDA device.
 
-use super::{
-    bridge::{from_bytes, from_f32, from_i64, size},
-    error::TrainError,
-    head::Head,
-    sampler::RowsByClass,
-    statistics::Statistics,
-};
+use super::{error::TrainError, head::Head, sampler::RowsByClass, statistics::Statistics};
 use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
 use experiment::plan::memory::{EVALUATION_ROWS, kept_logits};
 use std::{cell::OnceCell, ops::Range};
 use tch::{Device, Kind, Tensor};
+use torch::numbers::{from_bytes, from_f32, from_i64, size};
 
 /// Features of one view, `[N, D]`.
 #[derive(Debug)]
@@ -51,7 +46,7 @@ impl<'cache> Features<'cache> {
                 let indices = pass.order.get(range).unwrap_or_default();
                 let mut rows = vec![0.0; indices.len() * view.dim()];
                 view.gather(indices, &mut rows)?;
-                from_f32(&rows, &[size(indices.len()), size(view.dim())], Device::Cpu)
+                Ok(from_f32(&rows, &[size(indices.len()), size(view.dim())], Device::Cpu)?)
             }
             Self::Resident(features) => {
                 Ok(features.f_index_select(0, &pass.indices(&range)?)?.f_to_kind(Kind::Float)?)
@@ -66,7 +61,7 @@ impl<'cache> Features<'cache> {
                 let mut rows = vec![0.0; range.len() * view.dim()];
                 let length = size(range.len());
                 view.read_rows(range, &mut rows)?;
-                from_f32(&rows, &[length, size(view.dim())], device)
+                Ok(from_f32(&rows, &[length, size(view.dim())], device)?)
             }
             Self::Resident(features) => {
                 let rows = features.f_narrow(0, size(range.start), size(range.len()))?;

@@ -2,7 +2,7 @@
 
 use super::error::TrainError;
 use experiment::plan::Precision;
-use program::device::{ChosenDevice, DeviceChoice};
+use program::{device::DeviceChoice, process::start_again};
 use std::{env, process::Command};
 
 /// A device of libtorch.
@@ -13,13 +13,7 @@ pub type Device = tch::Device;
 /// # Errors
 /// [`TrainError::Device`] when a CUDA device was asked for and does not work.
 pub fn resolve(choice: DeviceChoice) -> Result<(Device, String), TrainError> {
-    let cuda_devices = || usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
-    let (chosen, why) = choice.resolve(cuda_devices).map_err(TrainError::Device)?;
-    let device = match chosen {
-        ChosenDevice::Cpu => Device::Cpu,
-        ChosenDevice::Cuda(index) => Device::Cuda(index),
-    };
-    Ok((device, why))
+    torch::device::choose(choice).map_err(TrainError::Device)
 }
 
 /// What decides whether cuBLAS may round f32 inputs to TF32; libtorch reads it once, before its first call.
@@ -42,21 +36,7 @@ pub fn restart_for(precision: Precision, device: Device) -> Result<(), TrainErro
     let refuse = |error: std::io::Error| {
         TrainError::Device(format!("cannot start again with {TF32_VARIABLE}={wanted}: {error}"))
     };
-    let program = env::current_exe().map_err(refuse)?;
-    let mut command = Command::new(program);
-    command.args(env::args_os().skip(1)).env(TF32_VARIABLE, wanted);
-    Err(refuse(replace(&mut command)))
-}
-
-/// Comes back only when it failed.
-#[cfg(unix)]
-fn replace(command: &mut Command) -> std::io::Error {
-    std::os::unix::process::CommandExt::exec(command)
-}
-
-#[cfg(not(unix))]
-fn replace(_: &mut Command) -> std::io::Error {
-    std::io::ErrorKind::Unsupported.into()
+    Err(refuse(start_again([(TF32_VARIABLE, wanted)])))
 }
 
 /// Has libtorch use one thread from now on: cores are kept busy by workers, and barriers between threads cost more than they give.

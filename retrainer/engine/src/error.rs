@@ -3,6 +3,7 @@
 use cache::CacheError;
 use experiment::metrics::EvaluationError;
 use files::Hint;
+use torch::Refusal;
 
 /// Training that could not go on; a diverged head is a result, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +39,10 @@ pub enum TrainError {
 
 impl From<tch::TchError> for TrainError {
     fn from(error: tch::TchError) -> Self {
-        let text = error.to_string();
-        // What C++ and libtorch's allocator on the CPU say of it.
-        if ["std::bad_alloc", "DefaultCPUAllocator"].iter().any(|words| text.contains(words)) {
-            return Self::Memory;
+        match Refusal::from(error) {
+            Refusal::Memory { .. } => Self::Memory,
+            Refusal::Other(message) => Self::Torch(message),
         }
-        // libtorch appends its whole C++ call stack.
-        let end = text.find("\nException raised from").unwrap_or(text.len());
-        Self::Torch(text.get(..end).unwrap_or(&text).to_owned())
     }
 }
 

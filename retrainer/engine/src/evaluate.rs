@@ -1,7 +1,6 @@
 //! From parameters to accuracies and metrics on a split.
 
 use super::{
-    bridge::{from_i64, read_f32, size, to_counts, to_f32, to_f64},
     classifier::Logits,
     data::{Data, EvaluationSplit, pieces},
     error::TrainError,
@@ -17,6 +16,7 @@ use experiment::{
 use rayon::prelude::*;
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
+use torch::numbers::{from_i64, read_f32, size, to_counts, to_f32, to_f64};
 
 /// Heads that are measured together.
 #[derive(Debug)]

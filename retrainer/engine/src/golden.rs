@@ -1,15 +1,13 @@
 //! Losses and gradients against recorded values, a textbook formula under autograd, and each other.
 
-use super::{
-    bridge::{from_f32, from_i64, to_f32},
-    loss::LossRows,
-};
+use super::loss::LossRows;
 use cache::ClassCounts;
 use experiment::{
     methods::{METHODS, Method, Params, Reduction, Training, Value},
     spec::{Family, Lader, Loss},
 };
 use tch::Device;
+use torch::numbers::{from_f32, from_i64, to_f32};
 
 mod laws;
 

@@ -1,7 +1,6 @@
 //! Many heads side by side, and one step of all of them.
 
 use super::{
-    bridge::{from_f64, size, to_f32},
     classifier::{Parameters, Pull, lengths},
     data::{Data, Pass, pieces},
     error::TrainError,
@@ -15,6 +14,7 @@ use experiment::{
 };
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
+use torch::numbers::{from_f64, size, to_f32};
 
 /// Heads in training.
 #[derive(Debug)]
@@ -214,5 +214,5 @@ fn columns(tensor: &Tensor, heads: usize) -> usize {
 /// A value for each head, repeated over its columns: `[1, H·columns]`.
 fn row(values: &[f64], columns: usize, device: Device) -> Result<Tensor, TrainError> {
     let repeated: Vec<f64> = values.iter().flat_map(|&value| std::iter::repeat_n(value, columns)).collect();
-    from_f64(&repeated, &[1, size(repeated.len())], device)
+    Ok(from_f64(&repeated, &[1, size(repeated.len())], device)?)
 }

@@ -17,7 +17,6 @@
 
 mod area;
 mod bench;
-mod bridge;
 mod classifier;
 mod closed_form;
 mod data;

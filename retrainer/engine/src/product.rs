@@ -62,7 +62,7 @@ fn rounded(tensor: &Tensor) -> Result<Tensor, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bridge::{from_f32, to_f32};
+    use torch::numbers::{from_f32, to_f32};
 
     /// To the nearest bf16, ties to even, by its bits.
     fn nearest(number: f32) -> f64 {

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_C
 use engine::{Device, Measured};
 use experiment::plan::{CacheShape, Grid, Precision, Resources, SweepPlan, Work};
 use files::FileError;
-use program::device::DeviceChoice;
+use program::{device::DeviceChoice, process::peak_memory};
 use serde::Deserialize;
 use std::{
     fmt::Write,
@@ -59,7 +59,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     let precision = sweep::possible(args.precision, device);
     engine::restart_for(precision, device)?;
     let cache = sweep::open_cache(&args.cache, false)?;
-    say(&format!("device: {} ({why})", resources::name(device)));
+    say(&format!("device: {} ({why})", torch::device::name(device)));
     let workers = resources::workers(args.workers, device);
     let budget = Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::from_secs(2));
     let mut measured = Vec::new();
@@ -176,7 +176,7 @@ fn peer(python: &Path, args: &BenchArgs, device: Device, ours: f64) -> Result<En
     let cache = args.cache.display().to_string();
     let mut child = Command::new(python)
         .args(["-c", PEER, "--cache", &cache, "--batch-size", &args.batch_size.to_string()])
-        .args(["--device", &resources::name(device)])
+        .args(["--device", &torch::device::name(device)])
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|source| FileError::io("run", python, source))?;
@@ -232,11 +232,4 @@ fn peer_table(rows: &[PeerRow], ours: f64) -> String {
         let _ = write!(text, "\n{least:.1} to {most:.1} × over the loops with a DataLoader");
     }
     text
-}
-
-/// The most memory that this process has held, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }

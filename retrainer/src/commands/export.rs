@@ -1,6 +1,6 @@
 //! `retrainer export`: one run's weights. Runs are not stored: a head costs less to train again than to keep.
 
-use super::{End, report, resources, say, sweep};
+use super::{End, report, say, sweep};
 use crate::error::RetrainError;
 use cache::{FeatureCache, Split, View};
 use clap::Args;
@@ -135,7 +135,7 @@ fn device(args: &ExportArgs, record: &RunRecord) -> Result<(Device, Precision), 
         return Err(refuse(record, reason, "export it on a machine that has one"));
     }
     engine::restart_for(precision, device)?;
-    say(&format!("device: {} ({why})", resources::name(device)));
+    say(&format!("device: {} ({why})", torch::device::name(device)));
     Ok((device, precision))
 }
 

@@ -1,6 +1,5 @@
 //! From a head that is done to its record.
 
-use super::resources::name;
 use cache::FeatureCache;
 use engine::{Device, FittedHead};
 use experiment::{
@@ -10,9 +9,6 @@ use experiment::{
     records::{Curve, FORMAT_VERSION, RunRecord, SealedPerClass, Status, Versions},
 };
 use std::collections::BTreeMap;
-
-/// The libtorch release that the pinned `tch` links.
-const TORCH_VERSION: &str = "2.11.0";
 
 /// Per-class numbers after the epochs that protocols chose, but the last; those of the same epoch once.
 fn other_states(head: &FittedHead) -> BTreeMap<u32, SealedPerClass> {
@@ -50,11 +46,11 @@ pub(super) fn of_head(
         seconds: head.seconds,
         versions: Versions {
             retrainer: env!("CARGO_PKG_VERSION").to_owned(),
-            torch: TORCH_VERSION.to_owned(),
+            torch: torch::VERSION.to_owned(),
             commit,
             format: FORMAT_VERSION,
         },
-        device: name(device),
+        device: torch::device::name(device),
         precision: precision.name().to_owned(),
     }
 }

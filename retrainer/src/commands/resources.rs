@@ -80,14 +80,6 @@ fn resident(cache: &FeatureCache) -> u64 {
     (views.sum::<usize>() * cache.dim() * cache.manifest().dtype.bytes()) as u64
 }
 
-/// The name of a device in records.
-pub(crate) fn name(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::{
     End, print, record,
-    resources::{self, name, resources},
+    resources::{self, resources},
     say,
 };
 use crate::error::RetrainError;
@@ -10,13 +10,12 @@ use cache::{CacheError, FeatureCache, MANIFEST_FILE, Split, View};
 use clap::Args;
 use engine::{Device, Sweep, SweepEnd};
 use experiment::{
-    methods::suggestion,
     plan::{Grid, PRESETS, Precision, Preset, SweepPlan, default_grid},
     protocol::{Protocol, Protocols},
     records::{Run, RunStore, RunWriter, Status, keep_manifest},
 };
 use files::FileError;
-use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
+use program::{device::DeviceChoice, interrupt::Interrupt, names::nearest, progress::Progress};
 use rayon::{ThreadPoolBuilder, prelude::*};
 use std::{
     fs::File,
@@ -113,7 +112,7 @@ impl GridSource {
             RetrainError::UnknownPreset {
                 name: name.to_owned(),
                 available: names().collect::<Vec<_>>().join(", "),
-                suggestion: suggestion(name, names()),
+                suggestion: nearest(name, names()),
             }
         })?;
         Ok(Grid::parse_with_seeds(&format!("preset {name}"), &(preset.text)(), seeds)?)
@@ -170,7 +169,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         let allowed = || Protocols::allowed(cache.has(Split::Val, View::Clean));
         grid.protocols = Some(grid.protocols.take().unwrap_or_else(allowed).with(protocol));
     }
-    say(&format!("device: {} ({why})", name(device)));
+    say(&format!("device: {} ({why})", torch::device::name(device)));
     let resources = resources(args.workers, args.group_memory, device, &cache);
     let plan = SweepPlan::new(&grid, &cache, grid.precision, resources)?;
     // The plan has its points.

@@ -1,8 +1,9 @@
-//! What a program of ours is: how it parses, prints, shows progress, is stopped, and chooses its device.
+//! What a program of ours is: how it parses, prints, shows progress, is stopped, starts again, and what names it knows.
 
 pub mod console;
-#[expect(unsafe_code, reason = "libtorch's CUDA backend is loaded at run time")]
 pub mod device;
 pub mod interrupt;
 pub mod manual;
+pub mod names;
+pub mod process;
 pub mod progress;

@@ -19,6 +19,7 @@ use files::content::Content;
 use last_linear::LastLinear;
 use std::{fmt, path::Path};
 use tch::{CModule, Device, Kind, TchError, Tensor};
+use torch::Refusal;
 
 /// How to export a module, for hints.
 const EXPORT: &str =
@@ -58,7 +59,7 @@ pub fn load(
     };
     check_file(path, &bytes)?;
     let mut module = CModule::load_data_on_device(&mut bytes.as_slice(), compute.device)
-        .map_err(|error| malformed("a TorchScript module", reason(&error), EXPORT))?;
+        .map_err(|error| malformed("a TorchScript module", reason(error), EXPORT))?;
     module.f_set_eval().map_err(ExtractError::torch("set evaluation mode"))?;
     let guard = tch::no_grad_guard();
     if compute.precision.kind() != Kind::Float || parameters_are_double(&module)? {
@@ -67,7 +68,7 @@ pub fn load(
     let images = probe(size, compute).map_err(ExtractError::torch("make images to try the module on"))?;
     let output = module.forward_ts(std::slice::from_ref(&images)).map_err(|error| {
         let what = format!("a module that maps one f32 tensor {:?} to features [B, D]", images.size());
-        malformed(&what, reason(&error), EXPORT)
+        malformed(&what, reason(error), EXPORT)
     })?;
     let dim = match (output.size().as_slice(), output.f_kind()) {
         (&[rows, dim], Ok(Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double))
@@ -87,7 +88,7 @@ pub fn load(
     };
     let unsteady = steady::unsteadiness(&module, &images).map_err(|error| {
         let what = format!("a module that maps one image {:?} or several to features", &images.size()[1..]);
-        malformed(&what, reason(&error), EXPORT)
+        malformed(&what, reason(error), EXPORT)
     })?;
     if let Some(got) = unsteady {
         return Err(malformed(
@@ -148,10 +149,9 @@ fn parameters_are_double(module: &CModule) -> Result<bool, ExtractError> {
     Ok(parameters.iter().any(|(_, tensor)| tensor.f_kind().is_ok_and(|kind| kind == Kind::Double)))
 }
 
-/// libtorch's message for a person: its last line that says something, without C++ frames.
-fn reason(error: &TchError) -> String {
-    let text = error.to_string();
-    let text = text.split("\nException raised from").next().unwrap_or(&text);
+/// libtorch's message for a person: the error in the module's own code, else the last line that says something.
+fn reason(error: TchError) -> String {
+    let text = Refusal::from(error).to_string();
     let mut told = text.lines().map(str::trim).filter(|line| !line.is_empty());
     told.clone()
         .find(|line| line.starts_with("RuntimeError"))

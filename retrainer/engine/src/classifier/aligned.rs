@@ -2,13 +2,13 @@
 
 use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns_of, mismatch, rows_of};
 use crate::{
-    bridge::size,
     data::Batch,
     error::TrainError,
     head::{Alignment, Head, HeadForm},
 };
 use experiment::plan::Precision;
 use tch::{Device, Kind, Tensor};
+use torch::numbers::size;
 
 /// Calibrations of the stage-1 logits side by side.
 #[derive(Debug)]

@@ -5,7 +5,6 @@
 
 use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns, lengths, mismatch};
 use crate::{
-    bridge::{from_f64, size},
     data::Batch,
     error::TrainError,
     head::{Head, HeadForm},
@@ -13,6 +12,7 @@ use crate::{
 };
 use experiment::{plan::Precision, spec::Recipe};
 use tch::{Device, Kind, Tensor};
+use torch::numbers::{from_f64, size};
 
 /// Cosine classifiers side by side.
 #[derive(Debug)]

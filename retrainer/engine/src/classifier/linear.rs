@@ -2,7 +2,6 @@
 
 use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns, mismatch, rows_of};
 use crate::{
-    bridge::{from_f32, size},
     data::{Batch, Data},
     error::TrainError,
     head::{Head, HeadForm},
@@ -10,6 +9,7 @@ use crate::{
 };
 use experiment::plan::Precision;
 use tch::{Device, Kind, Tensor};
+use torch::numbers::{from_f32, size};
 
 /// Linear heads side by side.
 #[derive(Debug)]

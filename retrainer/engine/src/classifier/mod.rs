@@ -23,7 +23,6 @@ pub(super) use linear::Linear;
 pub(super) use untrained::of_form;
 
 use super::{
-    bridge::{from_f32, size, to_f32},
     data::{Batch, Data},
     error::TrainError,
     head::Head,
@@ -34,6 +33,7 @@ use experiment::{plan::Precision, spec::Recipe};
 use rescaled::Rescaled;
 use std::fmt;
 use tch::{Device, Tensor};
+use torch::numbers::{from_f32, size, to_f32};
 
 /// Heads side by side that make logits: what measuring them needs.
 pub(super) trait Logits: fmt::Debug {
@@ -107,7 +107,7 @@ impl Place {
 
     /// Them on the host, column by column.
     fn numbers(self, tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
-        to_f32(&self.columns(tensor)?.f_tr()?)
+        Ok(to_f32(&self.columns(tensor)?.f_tr()?)?)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns_of, mismatch, rows_of};
 use crate::{
-    bridge::size,
     data::{Batch, Data},
     error::TrainError,
     head::Head,
 };
 use experiment::plan::Precision;
 use tch::{Device, Kind, Tensor};
+use torch::numbers::size;
 
 /// Scales of the stage-1 logits side by side.
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 
 use super::{Linear, Logits};
 use crate::{
-    bridge::{from_f32, size},
     data::{Batch, unit_rows},
     error::TrainError,
     head::{Head, HeadForm},
 };
 use experiment::plan::Precision;
 use tch::{Device, Kind, Tensor};
+use torch::numbers::{from_f32, size};
 
 /// `W u + b`, u the direction of the feature from a centre.
 #[derive(Debug)]

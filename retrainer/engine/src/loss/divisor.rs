@@ -1,9 +1,10 @@
 //! What the losses of a batch are divided by.
 
 use super::terms::Stack;
-use crate::{bridge::from_f64, error::TrainError};
+use crate::error::TrainError;
 use experiment::methods::Reduction;
 use tch::{Kind, Tensor};
+use torch::numbers::from_f64;
 
 /// What the losses of a batch are divided by.
 #[derive(Debug)]

@@ -86,7 +86,7 @@ fn cross_entropy(log_p: &Tensor, targets: &Targets) -> Result<Tensor, TrainError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bridge::{from_f32, from_i64, to_f32};
+    use torch::numbers::{from_f32, from_i64, to_f32};
 
     /// A step of a head whose logits lie 90 to 100 apart once took 34 times as long as one of other heads.
     #[test]

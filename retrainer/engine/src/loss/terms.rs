@@ -1,9 +1,6 @@
 //! The terms of several heads' losses side by side.
 
-use crate::{
-    bridge::{from_f64, size},
-    error::TrainError,
-};
+use crate::error::TrainError;
 use experiment::{
     methods::Reduction,
     spec::{
@@ -12,6 +9,7 @@ use experiment::{
     },
 };
 use tch::{Device, Tensor};
+use torch::numbers::{from_f64, size};
 
 /// The losses of H heads over C classes, of one family, whose terms become tensors.
 #[derive(Debug)]
@@ -38,13 +36,13 @@ impl<'a> Stack<'a> {
     pub(super) fn all(&self, term: &Term) -> Result<Tensor, TrainError> {
         let values: Vec<f64> =
             self.losses.iter().flat_map(|(loss, _)| term.values(loss).into_owned()).collect();
-        match term.axis {
-            Axis::Class => from_f64(&values, &[1, self.heads, self.classes], self.device),
+        Ok(match term.axis {
+            Axis::Class => from_f64(&values, &[1, self.heads, self.classes], self.device)?,
             Axis::Label => {
-                Ok(from_f64(&values, &[self.heads, self.classes], self.device)?.f_tr()?.f_contiguous()?)
+                from_f64(&values, &[self.heads, self.classes], self.device)?.f_tr()?.f_contiguous()?
             }
-            Axis::Head => from_f64(&values, &[1, self.heads, 1], self.device),
-        }
+            Axis::Head => from_f64(&values, &[1, self.heads, 1], self.device)?,
+        })
     }
 }
 

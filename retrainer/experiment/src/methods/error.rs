@@ -11,7 +11,7 @@ pub enum ParamError {
         /// The name given.
         name: String,
         /// The nearest method.
-        suggestion: Option<String>,
+        suggestion: Option<&'static str>,
     },
     /// The method has no such parameter.
     #[error("method `{method}` has no parameter `{name}`")]
@@ -21,7 +21,7 @@ pub enum ParamError {
         /// The name given.
         name: String,
         /// The nearest parameter.
-        suggestion: Option<String>,
+        suggestion: Option<&'static str>,
     },
     /// The value is of another kind or out of range.
     #[error("`{name}` of `{method}` is {got}, expected {expected}")]
@@ -48,13 +48,4 @@ impl Hint for ParamError {
             Self::OutOfRange { .. } => None,
         }
     }
-}
-
-/// The candidate nearest to a misspelt name, if one is near.
-pub fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.8)
-        .max_by(|one, two| one.0.total_cmp(&two.0))
-        .map(|(_, candidate)| candidate.to_owned())
 }

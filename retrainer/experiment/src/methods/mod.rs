@@ -16,7 +16,7 @@ mod testing;
 mod value;
 
 pub use declare::Param;
-pub use error::{ParamError, suggestion};
+pub use error::ParamError;
 pub use params::Params;
 pub use range::Kind;
 pub use sgd::{
@@ -25,6 +25,7 @@ pub use sgd::{
 pub use value::{Value, number};
 
 use declare::{Build, HyperParams, OwnParams, params};
+use program::names::nearest;
 use sgd::published;
 
 /// A re-training method: what it is, what it takes, what it decides.
@@ -98,10 +99,7 @@ impl Method {
             .ok_or_else(|| {
                 let names =
                     METHODS.iter().flat_map(|method| std::iter::once(&method.name).chain(method.aliases));
-                ParamError::UnknownMethod {
-                    name: name.to_owned(),
-                    suggestion: suggestion(name, names.copied()),
-                }
+                ParamError::UnknownMethod { name: name.to_owned(), suggestion: nearest(name, names.copied()) }
             })
     }
 }
@@ -218,7 +216,7 @@ mod tests {
         let Err(ParamError::UnknownMethod { suggestion, .. }) = Method::find("balanced-sofmax") else {
             panic!()
         };
-        assert_eq!(suggestion.as_deref(), Some("balanced-softmax"));
+        assert_eq!(suggestion, Some("balanced-softmax"));
         assert_eq!(Method::find("los").unwrap().name, "lort");
     }
 }

@@ -4,10 +4,10 @@ use super::{
     Method, ParamError, Value,
     declare::{HyperParams, OwnParams, Param},
     sgd::SgdSettings,
-    suggestion,
 };
 use crate::spec::HeadSpec;
 use cache::ClassCounts;
+use program::names::nearest;
 use std::{fmt, sync::Arc};
 
 /// Checked hyper-parameters of one head, all resolved; copies share them, since a grid has up to a million.
@@ -49,7 +49,7 @@ impl Params {
             let set = set.ok_or_else(|| ParamError::UnknownParam {
                 method: method.name,
                 name: (*name).to_owned(),
-                suggestion: suggestion(name, method.all_params().iter().map(|param| param.name)),
+                suggestion: nearest(name, method.all_params().iter().map(|param| param.name)),
             })?;
             set.map_err(|(name, kind)| ParamError::OutOfRange {
                 method: method.name,
@@ -153,6 +153,6 @@ mod tests {
     fn an_unknown_parameter_names_the_nearest() {
         let error = resolve("ce", &[("weight-decay", Value::Number(0.0))]).unwrap_err();
         let ParamError::UnknownParam { suggestion, .. } = error else { panic!() };
-        assert_eq!(suggestion.as_deref(), Some("weight_decay"));
+        assert_eq!(suggestion, Some("weight_decay"));
     }
 }

@@ -3,11 +3,12 @@
 mod method_table;
 
 use super::Precision;
-use crate::methods::{Method, ParamError, Params, SGD_PARAMS, suggestion};
+use crate::methods::{Method, ParamError, Params, SGD_PARAMS};
 use crate::protocol::{Protocol, Protocols};
 use clap::ValueEnum;
 use files::Hint;
 use method_table::{axis, parse_methods};
+use program::names::nearest;
 use std::{collections::HashSet, ops::Range};
 use toml::{
     Spanned,
@@ -212,7 +213,7 @@ fn unknown_key(name: &str, span: Range<usize>) -> Fault {
     let known = ["seeds", "test_time_augmentation", "protocols", "precision", "method"]
         .into_iter()
         .chain(SGD_PARAMS.iter().map(|param| param.name));
-    let hint = suggestion(name, known).map_or_else(
+    let hint = nearest(name, known).map_or_else(
         || "parameters of one method belong under its `[[method]]`".to_owned(),
         |nearest| format!("did you mean `{nearest}`?"),
     );

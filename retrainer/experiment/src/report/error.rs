@@ -1,11 +1,8 @@
 //! What can go wrong with a report.
 
-use crate::{
-    methods::{Method, suggestion},
-    records::RecordError,
-    select::SelectError,
-};
+use crate::{methods::Method, records::RecordError, select::SelectError};
 use files::{FileError, Hint, text};
+use program::names::nearest;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -94,5 +91,6 @@ impl Hint for ReportError {
 /// The known method that a name stands for or is near to.
 fn meant(name: &str, known: &[String]) -> Option<String> {
     let full = Method::find(name).ok().map(|method| method.name.to_owned());
-    full.filter(|full| known.contains(full)).or_else(|| suggestion(name, known.iter().map(String::as_str)))
+    full.filter(|full| known.contains(full))
+        .or_else(|| nearest(name, known.iter().map(String::as_str)).map(str::to_owned))
 }

@@ -1,4 +1,4 @@
-//! The one place where bytes become tensors and tensors become bytes.
+//! Bytes become tensors, and tensors bytes.
 
 use std::{
     mem::MaybeUninit,
@@ -45,7 +45,6 @@ pub fn tensor_by_tables(bytes: &[u8], shape: &[i64], tables: &ByteTables) -> Res
     }
     let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
     // SAFETY: a new tensor lies contiguous in memory of its own, one f32 for each byte; it outlives the slice.
-    #[expect(unsafe_code, reason = "libtorch's memory is written once, not zeroed and copied before")]
     let numbers =
         unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<MaybeUninit<f32>>(), bytes.len()) };
     let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
