@@ -58,8 +58,8 @@ fn lists_name_every_dataset_and_backbone() {
     imagenet-lt    ImageNet-LT: ImageNet_LT_train.txt, ImageNet_LT_val.txt, ImageNet_LT_test.txt (or --train-list …) and the images
     places-lt      Places-LT: Places_LT_train.txt, Places_LT_val.txt, Places_LT_test.txt (or --train-list …) and the images
     inaturalist18  iNaturalist 2018: train2018.json, val2018.json, which is the test (or --train-list, --test-list) and the images
-    list           any images with lists `relative/path.jpg label`: --train-list, --test-list, and --val-list where there is one
-    folder         a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file; --test-split val and the like name other folders
+    list           any images with lists `relative/path.jpg label`: --train-list, --test-list or --test-fraction, and --val-list or --val-fraction
+    folder         a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file; --val-fraction where there is no val/; --test-split val and the like name other folders
     ");
     let backbones = place.ok("backbones").stdout;
     for kind in extractor::backbones::all() {

@@ -9,6 +9,7 @@ mod data_changes;
 mod data_sets;
 mod dump;
 mod errors;
+mod fractions;
 mod help;
 mod image_layouts;
 mod imagenet_backbones;

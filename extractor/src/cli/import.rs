@@ -1,5 +1,6 @@
 //! Arguments of `import`.
 
+use super::fractions::FractionArgs;
 use cache::Dtype;
 use clap::Args;
 use std::{
@@ -16,6 +17,7 @@ from 0 on. Single NumPy files (npy) come in pairs.
 
 Examples:
   extractor import --train train.safetensors --test test.safetensors --head fc.safetensors --out caches/mine
+  extractor import --train all.npz --test-fraction 0.2 --val-fraction 0.1 --out caches/mine
   extractor import --train-features x.npy --train-labels y.npy --test-features u.npy --test-labels v.npy \\
       --out caches/mine")]
 pub struct ImportArgs {
@@ -32,7 +34,7 @@ pub struct ImportArgs {
         long,
         value_name = "FILE",
         conflicts_with = "test_features",
-        required_unless_present = "test_features"
+        required_unless_present_any = ["test_features", "test_fraction"]
     )]
     pub test: Option<PathBuf>,
     /// Validation split
@@ -68,6 +70,9 @@ pub struct ImportArgs {
     /// Validation features of the mirrored images
     #[arg(long, value_name = "NPY", requires = "val_features", help_heading = "NumPy files")]
     pub val_features_flipped: Option<PathBuf>,
+    /// The splits that are drawn.
+    #[command(flatten)]
+    pub fractions: FractionArgs,
     /// What the manifest calls the data set
     #[arg(long, default_value = "imported")]
     pub name: String,

@@ -3,6 +3,7 @@
 mod bench;
 mod cache;
 mod dump;
+mod fractions;
 mod import;
 mod manual;
 mod synthesise;
@@ -11,6 +12,7 @@ mod train;
 pub use bench::BenchArgs;
 pub use cache::{InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs, VerifyArgs};
 pub use dump::{BatchNormArg, DumpArgs};
+pub use fractions::FractionArgs;
 pub use import::{ImportArgs, NpyFiles};
 pub use manual::{CompletionsArgs, ManArgs};
 pub use synthesise::SynthesiseArgs;

@@ -1,5 +1,6 @@
 //! Arguments of `train`, most of which `dump` has, too.
 
+use super::fractions::FractionArgs;
 use crate::{
     ExtractError,
     config::{ChannelsLast, Precision},
@@ -22,6 +23,9 @@ use std::{
 /// Which image file is of which split, for data sets of image files.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
+    /// The splits that are drawn.
+    #[command(flatten)]
+    pub fractions: FractionArgs,
     /// List of the training images, `relative/path.jpg label` a line, or iNaturalist's JSON [default: the usual file in --data]
     #[arg(long, value_name = "FILE")]
     pub train_list: Option<PathBuf>,
@@ -31,12 +35,6 @@ pub struct ListArgs {
     /// List of the test images
     #[arg(long, value_name = "FILE")]
     pub test_list: Option<PathBuf>,
-    /// Test images of each class of a folder, as a fraction, drawn by --split-seed
-    #[arg(long, value_name = "F")]
-    pub test_fraction: Option<f64>,
-    /// Seed of --test-fraction
-    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "test_fraction")]
-    pub split_seed: u64,
     /// Split of a folder, `relative/path train|val|test` a line
     #[arg(long, value_name = "FILE")]
     pub split_file: Option<PathBuf>,
@@ -65,8 +63,7 @@ impl ListArgs {
             train_list: self.train_list.clone(),
             val_list: self.val_list.clone(),
             test_list: self.test_list.clone(),
-            test_fraction: self.test_fraction,
-            split_seed: self.split_seed,
+            fractions: self.fractions.fractions(),
             split_file: self.split_file.clone(),
             train_split: self.train_split.clone(),
             val_split: self.val_split.clone(),

@@ -15,7 +15,7 @@ use crate::{
     transform::Transform,
     weights::digest,
 };
-use cache::{BackboneInfo, CAUTION, Stage1Head};
+use cache::{BackboneInfo, CAUTION, DrawnSplits, Stage1Head};
 use program::interrupt::Interrupt;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -148,11 +148,13 @@ fn data_differences(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
     let (there, here) = (&checkpoint.info.dataset, &dataset.info);
     let ratio = |ratio: Option<f64>| ratio.map_or("none".to_owned(), |ratio| ratio.to_string());
     let number = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+    let drawn = |drawn: Option<&DrawnSplits>| drawn.map_or("none".to_owned(), ToString::to_string);
     let settings = [
         ("dataset", there.name.clone(), here.name.clone()),
         ("subset", there.subset.clone(), here.subset.clone()),
         ("imbalance ratio", ratio(there.imbalance_ratio), ratio(here.imbalance_ratio)),
         ("n_max", number(there.n_max), number(here.n_max)),
+        ("drawn splits", drawn(there.drawn.as_ref()), drawn(here.drawn.as_ref())),
     ];
     let mut differences: Vec<String> = settings
         .into_iter()

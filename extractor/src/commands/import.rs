@@ -33,10 +33,11 @@ pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
         name: args.name.clone(),
         backbone: args.backbone.clone(),
         class_names: args.class_names.clone(),
+        fractions: args.fractions.fractions(),
         dtype: args.dtype,
         shard_rows: args.shard_rows.map(std::num::NonZeroUsize::get),
     };
-    let written = write(&import, &args.out, &interrupt, &say)?;
+    let written = write(import, &args.out, &interrupt, &say)?;
     if let Ok(cache) = FeatureCache::open(&args.out) {
         cache.manifest().dataset.overlaps.iter().for_each(|overlap| say(&format!("warning: {overlap}")));
     }

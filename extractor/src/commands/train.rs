@@ -4,18 +4,17 @@ use super::{Outcome, install_interrupt, output::say};
 use crate::{
     ExtractError,
     cli::{MachineArgs, TrainArgs},
-    datasets::Dataset,
+    datasets::{Dataset, ImageSet, remarks},
     device, place,
     stage1::RecipeArgs,
     stage1::{self, BEST_FOLDER, CHECKPOINT_FILE, LOG_FILE, Recipe, TrainOptions},
     threads,
     transform::Transform,
 };
-use cache::{LeftOut, Split};
+use cache::Split;
 use files::text;
 use program::interrupt::Interrupt;
 use std::{
-    collections::BTreeSet,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -50,26 +49,22 @@ pub(super) fn run(args: &TrainArgs) -> Result<Outcome, ExtractError> {
 /// Says what of a data set is worth knowing before hours are spent on it: what was left out, which classes lack images, and
 /// which samples are in two splits.
 pub(super) fn announce(dataset: &Dataset) {
-    let Dataset { info, class_names, train, test, .. } = dataset;
+    let Dataset { info, class_names, train, val, test } = dataset;
     if !info.left_out.is_empty() {
         let kinds: Vec<String> = info.left_out.iter().map(ToString::to_string).collect();
         say(&format!("left out: {}", kinds.join("; ")));
     }
-    for (images, split) in [(train, Split::Train), (test, Split::Test)] {
-        let present: BTreeSet<u32> = images.labels.iter().map(|label| label.0).collect();
-        let absent: Vec<&str> = (0..)
-            .zip(class_names)
-            .filter(|(class, _)| !present.contains(class))
-            .map(|(_, name)| name.as_str())
-            .collect();
-        if !absent.is_empty() {
-            let more = if absent.len() > LeftOut::NAMES { " …" } else { "" };
-            let first = absent.iter().take(LeftOut::NAMES).copied().collect::<Vec<_>>().join(", ");
-            let (count, all) = (absent.len(), class_names.len());
-            say(&format!(
-                "warning: {count} of {all} classes have no {} images ({first}{more})",
-                split.adjective()
-            ));
+    if let Some(drawn) = &info.drawn {
+        let sizes = [train.len(), val.as_ref().map_or(0, ImageSet::len), test.len()];
+        say(&remarks::realised(drawn, sizes, "images"));
+    }
+    for (images, split) in
+        [(Some(train), Split::Train), (val.as_ref(), Split::Val), (Some(test), Split::Test)]
+    {
+        let absent =
+            images.and_then(|images| remarks::absent(&images.labels, None, class_names, split, "images"));
+        if let Some(warning) = absent {
+            say(&warning);
         }
     }
     info.overlaps.iter().for_each(|overlap| say(&format!("warning: {overlap}")));

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     backbones::Compute,
     cli::VerifyArgs,
-    datasets::{Broken, Dataset, subset::SubsetSpec},
+    datasets::{Broken, Dataset, Fractions, subset::SubsetSpec},
     dump::{Source, batch_size, repair, settings_of, source_of},
     error::ExtractError,
     threads,
@@ -77,7 +77,12 @@ fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result
     let source = source_of(&there)?;
     let batch = args.batch_size.map_or_else(|| batch_size(device, &source.transform), NonZeroUsize::get);
     let settings = settings_of(&there, batch, args.machine.precision)?;
-    let dataset = Dataset::load(&there.dataset.name, args.lists.source_files(data, broken), &spec)?;
+    let mut files = args.lists.source_files(data, broken);
+    // Fractions need not be said again.
+    if let (false, Some(drawn)) = (files.fractions.any(), &there.dataset.drawn) {
+        files.fractions = Fractions::recorded(drawn, files.fractions.group_file);
+    }
+    let dataset = Dataset::load(&there.dataset.name, files, &spec)?;
     let compute =
         Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
     let Source { backbone: (name, width), readout, keep_last_linear, transform } = &source;

@@ -68,7 +68,7 @@ pub(super) fn assemble(lists: Lists, source: &SourceFiles) -> Result<SourceImage
     };
     let train = set_of(Split::Train, train, Some(&class_names))?;
     let val = val.map(|list| set_of(Split::Val, list, None)).transpose()?;
-    let test = set_of(Split::Test, test, None)?;
+    let test = test.map(|list| set_of(Split::Test, list, None)).transpose()?;
     for name in &skipped {
         left_out.add("images that could not be read", name);
     }
@@ -146,7 +146,7 @@ fn check_rest(
 fn check_labels(lists: &Lists) -> Result<usize, ExtractError> {
     let largest = lists.train.entries.iter().map(|entry| entry.label as usize + 1).max().unwrap_or(0);
     let classes = lists.class_names.as_ref().map_or(largest, Vec::len);
-    for list in [Some(&lists.train), lists.val.as_ref(), Some(&lists.test)].into_iter().flatten() {
+    for list in [Some(&lists.train), lists.val.as_ref(), lists.test.as_ref()].into_iter().flatten() {
         if list.entries.is_empty() {
             return Err(ExtractError::Malformed {
                 path: list.path.clone(),
@@ -198,7 +198,7 @@ fn first_absent(entries: &[Entry]) -> usize {
 /// No image twice, in a list or in two of them, however its path is spelt.
 fn check_names(lists: &Lists) -> Result<(), ExtractError> {
     let mut seen: HashMap<String, (&List, usize)> = HashMap::new();
-    for list in [Some(&lists.train), lists.val.as_ref(), Some(&lists.test)].into_iter().flatten() {
+    for list in [Some(&lists.train), lists.val.as_ref(), lists.test.as_ref()].into_iter().flatten() {
         for entry in &list.entries {
             if let Some((before, row)) = seen.insert(normal(&entry.name), (list, entry.row)) {
                 let place = if std::ptr::eq(before, list) {

@@ -98,7 +98,7 @@ fn load(root: &Path, format: &Format) -> Result<SourceImages, ExtractError> {
         names_digest: String::new(),
         skipped: Vec::new(),
         left_out: Vec::new(),
-        test: split(format.test_files)?,
+        test: Some(split(format.test_files)?),
         class_names: read_names(root, format)?,
     })
 }
@@ -231,7 +231,8 @@ mod tests {
         assert_eq!(bytes(&images.train).len(), 10 * PIXELS);
         assert_eq!(bytes(&images.train)[2 * PIXELS..2 * PIXELS + 2], [1, 2]);
         assert_eq!(images.train.sample_ids, (0..10).collect::<Vec<_>>());
-        assert_eq!((&images.test.labels, bytes(&images.test)[0]), (&vec![ClassId(3)], 7));
+        let test = images.test.unwrap();
+        assert_eq!((&test.labels, bytes(&test)[0]), (&vec![ClassId(3)], 7));
         assert_eq!(images.class_names[9], "class 9");
     }
 

@@ -41,7 +41,8 @@ pub(super) struct Lists {
     pub(super) root: PathBuf,
     pub(super) train: List,
     pub(super) val: Option<List>,
-    pub(super) test: List,
+    /// Absent where it is to be drawn from the training images.
+    pub(super) test: Option<List>,
     /// Names of the classes, or `None` for those that the training list has, from 0 on.
     pub(super) class_names: Option<Vec<String>>,
     /// Files that were found and not taken.

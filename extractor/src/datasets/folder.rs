@@ -11,7 +11,6 @@ use super::{
     splits::{self, SplitFolders},
 };
 use crate::{ExtractError, transform::Transform};
-use longtail::random;
 use std::{
     collections::HashMap,
     os::unix::fs::MetadataExt,
@@ -25,7 +24,7 @@ const EXTENSIONS: [&str; 11] =
 /// A data set of one's own.
 pub(super) const FOLDER: DatasetKind = DatasetKind {
     name: "folder",
-    about: "a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file; --test-split val and the like name other folders",
+    about: "a folder of images for each class: below train/, test/ (and val/), or with --test-fraction or --split-file; --val-fraction where there is no val/; --test-split val and the like name other folders",
     transform: Transform::PHOTOGRAPHS,
     takes: FOLDERS,
     load,
@@ -52,20 +51,15 @@ struct Parted {
 fn load(files: &SourceFiles) -> Result<SourceImages, ExtractError> {
     let root = &files.root;
     refuse_both(files)?;
-    let parted = match (files.test_fraction, &files.split_file) {
+    let parted = match (files.fractions.test, &files.split_file) {
         (None, None) => below_parts(files)?,
-        (fraction, split_file) => {
+        (_, split_file) => {
+            let folder = split_file.as_ref().unwrap_or(root);
             let mut parted =
-                Parted { folders: [root.clone(), root.clone(), root.clone()], ..Parted::default() };
-            parted.scan(root, "", None)?;
-            parted.parts = match (fraction, split_file) {
-                (Some(fraction), _) => drawn(&parted.entries, &parted.names, fraction, files.split_seed)?,
-                (None, Some(path)) => listed(path, &parted.entries, &mut parted.left_out)?,
-                // The arm above.
-                (None, None) => Vec::new(),
-            };
+                Parted { folders: [folder.clone(), folder.clone(), folder.clone()], ..Parted::default() };
+            parted.scan(root, "", Some(Part::Train))?;
             if let Some(path) = split_file {
-                parted.folders = [path.clone(), path.clone(), path.clone()];
+                parted.parts = listed(path, &parted.entries, &mut parted.left_out)?;
             }
             parted
         }
@@ -76,13 +70,15 @@ fn load(files: &SourceFiles) -> Result<SourceImages, ExtractError> {
             entries.iter().zip(&parts).filter(|(_, of)| **of == Some(part)).map(|(entry, _)| entry.clone());
         List { path, unit: "image", entries: chosen.collect() }
     };
-    let val = part(Part::Val, val);
-    let val = (!val.entries.is_empty()).then_some(val);
+    let given = |list: List| (!list.entries.is_empty()).then_some(list);
+    // Where no test is drawn, one without images is an error that names its place.
+    let test = part(Part::Test, test);
+    let test = if files.fractions.test.is_some() { given(test) } else { Some(test) };
     let lists = Lists {
         root: root.clone(),
         train: part(Part::Train, train),
-        val,
-        test: part(Part::Test, test),
+        val: given(part(Part::Val, val)),
+        test,
         class_names: Some(names),
         left_out,
     };
@@ -97,7 +93,7 @@ fn refuse_both(files: &SourceFiles) -> Result<(), ExtractError> {
         ("--test-split", &files.test_split),
     ];
     let named = named.into_iter().find(|(_, name)| name.is_some()).map(|(option, _)| option);
-    let other = match (files.test_fraction, &files.split_file, named) {
+    let other = match (files.fractions.test, &files.split_file, named) {
         (Some(_), Some(_), _) => Some(("--test-fraction", "no split file beside it".to_owned())),
         (Some(_), None, Some(named)) => Some(("--test-fraction", format!("no `{named}` beside it"))),
         (None, Some(_), Some(named)) => Some(("--split-file", format!("no `{named}` beside it"))),
@@ -275,55 +271,6 @@ fn below_parts(files: &SourceFiles) -> Result<Parted, ExtractError> {
         }
     }
     Ok(parted)
-}
-
-/// A random part of each class for the test, the rest for training: a function of the seed and the class's images.
-fn drawn(
-    entries: &[Entry],
-    classes: &[String],
-    fraction: f64,
-    seed: u64,
-) -> Result<Vec<Option<Part>>, ExtractError> {
-    let wrong = |got: String, hint: &str| ExtractError::InvalidSetting {
-        name: "--test-fraction",
-        expected: "a number between 0 and 1 that leaves training and test images".to_owned(),
-        got,
-        hint: hint.to_owned(),
-    };
-    if !(fraction > 0.0 && fraction < 1.0) {
-        return Err(wrong(fraction.to_string(), "0.2 keeps a fifth of each class for the test"));
-    }
-    let mut rows = vec![Vec::new(); classes.len()];
-    for (row, entry) in entries.iter().enumerate() {
-        rows.iter_mut().skip(entry.label as usize).take(1).for_each(|class| class.push(row));
-    }
-    let mut parts = vec![Some(Part::Train); entries.len()];
-    for ((class, rows), name) in (0_u64..).zip(&rows).zip(classes) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "at most the number of images"
-        )]
-        let n = (rows.len() as f64 * fraction).round() as usize;
-        if rows.len() < 2 {
-            return Err(wrong(
-                format!("{fraction} of the {} of class `{name}`", count_of(rows.len())),
-                "each class needs two images, one to train on and one to test on",
-            ));
-        }
-        let order = random::permutation(&mut random::stream(seed, "test split", class), rows.len());
-        for chosen in order.into_iter().take(n.clamp(1, rows.len() - 1)) {
-            if let Some(part) = rows.get(chosen as usize).and_then(|&row| parts.get_mut(row)) {
-                *part = Some(Part::Test);
-            }
-        }
-    }
-    Ok(parts)
-}
-
-/// `1 image`, `2 images`
-fn count_of(images: usize) -> String {
-    format!("{images} image{}", if images == 1 { "" } else { "s" })
 }
 
 /// The parts that a file gives, one `relative/path train|val|test` a line; images that it does not name are left out.

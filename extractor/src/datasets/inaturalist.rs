@@ -63,7 +63,9 @@ fn load(files: &SourceFiles) -> Result<SourceImages, ExtractError> {
     let document = parse(&train_path)?;
     let classes = classes(&train_path, &document.categories)?;
     let train = list(&train_path, document, &classes)?;
-    let test = list(&test_path, parse(&test_path)?, &classes)?;
+    // A test split that is drawn needs no annotations; those that lie there are refused beside a fraction.
+    let drawn = files.fractions.test.is_some() && files.test_list.is_none() && !test_path.exists();
+    let test = if drawn { None } else { Some(list(&test_path, parse(&test_path)?, &classes)?) };
     let val = files.val_list.as_ref().map(|path| list(path, parse(path)?, &classes)).transpose()?;
     let class_names = Some(classes.into_values().map(|(_, name)| name).collect());
     let left_out = LeftOuts::default();

@@ -35,7 +35,7 @@ pub(super) const PLACES_LT: DatasetKind = DatasetKind {
 /// Any other data set with such lists.
 pub(super) const LIST: DatasetKind = DatasetKind {
     name: "list",
-    about: "any images with lists `relative/path.jpg label`: --train-list, --test-list, and --val-list where there is one",
+    about: "any images with lists `relative/path.jpg label`: --train-list, --test-list or --test-fraction, and --val-list or --val-fraction",
     transform: Transform::PHOTOGRAPHS,
     takes: LISTS,
     load: |files| load(files, None),
@@ -48,11 +48,22 @@ fn load(files: &SourceFiles, prefix: Option<&str>) -> Result<SourceImages, Extra
             name,
             expected: "a list with `relative/path.jpg label` on each line".to_owned(),
             got: "nothing".to_owned(),
-            hint: "paths in it are relative to `--data`".to_owned(),
+            hint: match name {
+                "--test-list" => {
+                    "`--test-fraction 0.2` keeps a fifth of each class of the training list in its place"
+                        .to_owned()
+                }
+                _ => "paths in it are relative to `--data`".to_owned(),
+            },
         })
     };
     let train = read(&needed("--train-list", &files.train_list, usual("train"))?)?;
-    let test = read(&needed("--test-list", &files.test_list, usual("test"))?)?;
+    // A test split that is drawn needs no list; one that lies there is refused beside a fraction.
+    let drawn = files.fractions.test.is_some() && files.test_list.is_none();
+    let test = match usual("test") {
+        usual if drawn && usual.as_ref().is_none_or(|path| !path.exists()) => None,
+        usual => Some(read(&needed("--test-list", &files.test_list, usual)?)?),
+    };
     // A usual validation list may be absent.
     let val = files.val_list.clone().or_else(|| usual("val").filter(|path| path.exists()));
     let val = val.map(|path| read(&path)).transpose()?;

@@ -4,10 +4,13 @@
 
 mod assemble;
 mod cifar;
+mod draw;
 mod entries;
 mod folder;
 mod folders;
+pub(crate) mod fractions;
 mod glance;
+mod group_file;
 mod inaturalist;
 mod index_file;
 mod left_out;
@@ -16,12 +19,14 @@ pub mod longtail;
 pub(crate) mod names;
 mod numpy_legacy;
 pub(crate) mod overlap;
+pub(crate) mod remarks;
 mod source_files;
 mod splits;
 pub mod subset;
 mod subset_spec;
 pub(crate) mod text;
 
+pub use fractions::Fractions;
 pub use glance::Glance;
 pub use source_files::{Broken, SourceFiles};
 
@@ -80,7 +85,8 @@ pub(crate) struct SourceImages {
     train: ImageSet,
     /// Where the data set comes with one.
     val: Option<ImageSet>,
-    test: ImageSet,
+    /// Where it comes with one; else it is drawn.
+    test: Option<ImageSet>,
     /// Broken images that were left out.
     skipped: Vec<String>,
     /// They and everything else that was found and not taken.
@@ -216,7 +222,10 @@ impl Dataset {
         let kind = DatasetKind::named(name)?;
         let files = files.into();
         files.check(kind)?;
+        files.fractions.check()?;
+        draw::refuse_two_ways(&files, spec)?;
         let source = (kind.load)(&files)?;
+        let (source, rows) = draw::draw(source, &files)?;
         if let (Some(_), Some(n)) = (&source.val, spec.val_per_class) {
             return Err(ExtractError::InvalidSetting {
                 name: "--val-per-class",
@@ -227,9 +236,9 @@ impl Dataset {
         }
         let chosen = subset::select(&source.train.labels, source.class_names.len(), spec)?;
         let train = source.train.take(&chosen.train);
-        let val = chosen.val.map(|rows| source.train.take(&rows)).or(source.val);
-        let splits =
-            [(Split::Train, Some(&train)), (Split::Val, val.as_ref()), (Split::Test, Some(&source.test))];
+        let val = chosen.val.as_ref().map(|rows| source.train.take(rows)).or(source.val);
+        let test = source.test.unwrap_or_default();
+        let splits = [(Split::Train, Some(&train)), (Split::Val, val.as_ref()), (Split::Test, Some(&test))];
         let splits: Vec<(Split, &ImageSet)> =
             splits.into_iter().filter_map(|(split, set)| Some((split, set?))).collect();
         refuse_empty(&splits, &files)?;
@@ -241,13 +250,14 @@ impl Dataset {
             n_max: chosen.n_max,
             val_per_class: spec.val_per_class,
             seed: (spec.rule == subset::SubsetRule::LdamSeed0).then_some(0),
-            index_digest: subset::index_digest(&chosen.train),
+            index_digest: subset::index_digest(&rows.of(&chosen.train)),
             skipped: source.skipped,
             names_digest: source.names_digest,
             left_out: source.left_out,
             overlaps: overlap::of_images(&splits)?,
+            drawn: rows.drawn,
         };
-        Ok(Self { info, class_names: source.class_names, train, val, test: source.test })
+        Ok(Self { info, class_names: source.class_names, train, val, test })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where the files of a data set are, as the command line says it.
 
-use super::DatasetKind;
+use super::{DatasetKind, Fractions};
 use crate::{ExtractError, images::MaxPixels};
 use std::path::{Path, PathBuf};
 
@@ -25,10 +25,8 @@ pub struct SourceFiles {
     pub val_list: Option<PathBuf>,
     /// The same for test images.
     pub test_list: Option<PathBuf>,
-    /// Test images of each class, as a fraction, for a folder without a split.
-    pub test_fraction: Option<f64>,
-    /// Seed of that draw.
-    pub split_seed: u64,
+    /// The splits that are drawn from the training images.
+    pub fractions: Fractions,
     /// A list `relative/path train|val|test`, for a folder.
     pub split_file: Option<PathBuf>,
     /// Folder of the training images, where it is not called `train`.
@@ -48,7 +46,6 @@ pub struct SourceFiles {
 pub(super) const LISTS: &[&str] =
     &["--train-list", "--val-list", "--test-list", "--class-names", "--max-pixels", "--skip-broken"];
 pub(super) const FOLDERS: &[&str] = &[
-    "--test-fraction",
     "--split-file",
     "--train-split",
     "--val-split",
@@ -71,7 +68,6 @@ impl SourceFiles {
             ("--train-list", self.train_list.is_some()),
             ("--val-list", self.val_list.is_some()),
             ("--test-list", self.test_list.is_some()),
-            ("--test-fraction", self.test_fraction.is_some()),
             ("--split-file", self.split_file.is_some()),
             ("--train-split", self.train_split.is_some()),
             ("--val-split", self.val_split.is_some()),

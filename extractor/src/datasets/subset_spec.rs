@@ -178,7 +178,7 @@ pub(super) fn no_validation_images_left(got: &str) -> ExtractError {
         expected: "enough images that training does not use".to_owned(),
         got: got.to_owned(),
         hint: "`--n-max N` leaves the images of a class beyond N over; image files are validation images by \
-               `--val-list`, a folder `val`, or `--split-file`"
+               `--val-list`, a folder `val`, or `--split-file`; `--val-fraction 0.1` takes a tenth of each class"
             .to_owned(),
     }
 }

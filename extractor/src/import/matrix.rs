@@ -167,6 +167,14 @@ impl Matrix {
         })
     }
 
+    /// The matrix of these rows, in this order; rows outside are left out.
+    pub(super) fn take(&self, rows: &[u32]) -> Self {
+        let row_bytes = self.columns * self.number.bytes();
+        let row = |&row: &u32| self.bytes.get(row as usize * row_bytes..(row as usize + 1) * row_bytes);
+        let taken: Vec<&[u8]> = rows.iter().filter_map(row).collect();
+        Self { rows: taken.len(), bytes: taken.concat(), path: self.path.clone(), ..*self }
+    }
+
     /// Rows as f32, row-major; rows outside are left out.
     pub fn read_rows(&self, rows: Range<usize>) -> Vec<f32> {
         let row_bytes = self.columns * self.number.bytes();

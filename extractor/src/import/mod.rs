@@ -3,6 +3,7 @@
 //! One file of numbers is a [`matrix::Matrix`]; the files of one split are a [`split::ImportedSplit`]; [`write()`] checks
 //! that the splits fit together and writes them as the views of a cache.
 
+mod divide;
 mod formats;
 mod identity;
 mod leavings;
@@ -11,7 +12,7 @@ pub mod split;
 
 use crate::{
     config::program,
-    datasets::{names, subset::index_digest},
+    datasets::{Fractions, names, remarks, subset::index_digest},
     dump::{Written, rows_by_bytes},
     error::ExtractError,
 };
@@ -44,6 +45,8 @@ pub struct Import {
     pub backbone: String,
     /// File with the names of the classes; `None` numbers them.
     pub class_names: Option<PathBuf>,
+    /// The splits that are drawn from the training rows.
+    pub fractions: Fractions,
     /// Number format of the cache; `None` keeps the training features' own.
     pub dtype: Option<Dtype>,
     /// Rows of a shard; `None` keeps shards below 256 MB.
@@ -57,11 +60,14 @@ pub struct Import {
 /// # Errors
 /// [`ExtractError::Malformed`] where splits or head disagree about D or C, or a number is not finite in the cache's format, [`ExtractError::Interrupted`], and those of the cache.
 pub fn write(
-    import: &Import,
+    mut import: Import,
     out: &Path,
     interrupt: &Interrupt,
     tell: &dyn Fn(&str),
 ) -> Result<Written, ExtractError> {
+    let (splits, drawn) = divide::divide(std::mem::take(&mut import.splits), &import.fractions)?;
+    import.splits = splits;
+    let import = &import;
     let train = import.splits.get(&Split::Train).ok_or_else(|| ExtractError::NotFound {
         path: out.to_owned(),
         expected: "a training split".to_owned(),
@@ -99,6 +105,11 @@ pub fn write(
     if let Some(path) = &import.class_names {
         manifest.class_names = names::read(path, classes)?;
     }
+    if let Some((info, left_out)) = drawn {
+        manifest.dataset.drawn = Some(info);
+        manifest.dataset.left_out.extend(left_out);
+    }
+    remark(import, &manifest, tell);
     let _lock = FolderLock::alone(out)?;
     let mut writer = leavings::begin(out, &manifest, &plans)?;
     if writer.is_finished() {
@@ -112,6 +123,25 @@ pub fn write(
     write_rows(&mut writer, &matrices.zip(&plans).collect::<Vec<_>>(), dim, interrupt, out)?;
     writer.finish()?;
     Ok(Written::Now)
+}
+
+/// Says how large drawn splits came out, and which classes a held-out split lacks.
+fn remark(import: &Import, manifest: &Manifest, tell: &dyn Fn(&str)) {
+    let size = |split| import.splits.get(&split).map_or(0, |imported| imported.labels.len());
+    if let Some(drawn) = &manifest.dataset.drawn {
+        tell(&remarks::realised(drawn, [Split::Train, Split::Val, Split::Test].map(size), "rows"));
+    }
+    for left_out in &manifest.dataset.left_out {
+        tell(&format!("left out: {left_out}"));
+    }
+    // Classes that training lacks are named already.
+    let trained = import.splits.get(&Split::Train).map(|train| train.labels.as_slice());
+    for (&split, imported) in import.splits.iter().filter(|(split, _)| **split != Split::Train) {
+        let absent = remarks::absent(&imported.labels, trained, &manifest.class_names, split, "rows");
+        if let Some(warning) = absent {
+            tell(&warning);
+        }
+    }
 }
 
 /// Writes the shards that are missing, a few rows at a time.

@@ -97,6 +97,19 @@ impl ImportedSplit {
         Ok(Self { features, flipped, labels, labels_path: labels_path.to_owned(), sample_ids, digest })
     }
 
+    /// The samples of these rows, in this order; rows outside are left out.
+    pub(super) fn take(&self, rows: &[u32]) -> Self {
+        let rows_of = || rows.iter().map(|&row| row as usize);
+        Self {
+            features: self.features.take(rows),
+            flipped: self.flipped.as_ref().map(|flipped| flipped.take(rows)),
+            labels: rows_of().filter_map(|row| self.labels.get(row).copied()).collect(),
+            labels_path: self.labels_path.clone(),
+            sample_ids: rows_of().filter_map(|row| self.sample_ids.get(row).copied()).collect(),
+            digest: self.digest.clone(),
+        }
+    }
+
     /// The views that this split has.
     pub fn views(&self) -> impl Iterator<Item = (View, &Matrix)> {
         std::iter::once((View::Clean, &self.features))

@@ -36,6 +36,38 @@ pub struct DatasetInfo {
     /// Samples that two splits share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlaps: Vec<Overlap>,
+    /// The splits that were drawn from the training samples, where any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawnSplits>,
+}
+
+/// Splits that were drawn from the training samples, by class and seed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DrawnSplits {
+    /// The part of each class that the validation split was to get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_fraction: Option<f64>,
+    /// The same for the test split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// Seed of the draw.
+    pub seed: u64,
+    /// BLAKE3 of the file that says which samples stay together, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_file: Option<String>,
+}
+
+impl fmt::Display for DrawnSplits {
+    /// `0.1 for validation, 0.2 for the test, seed 0, by groups`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (fraction, split) in [(self.val_fraction, "validation"), (self.test_fraction, "the test")] {
+            if let Some(fraction) = fraction {
+                write!(f, "{fraction} for {split}, ")?;
+            }
+        }
+        write!(f, "seed {}", self.seed)?;
+        self.group_file.as_ref().map_or(Ok(()), |_| f.write_str(", by groups"))
+    }
 }
 
 /// Files of one kind that were found and not taken.

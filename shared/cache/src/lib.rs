@@ -48,7 +48,7 @@ mod view;
 mod writer;
 
 pub use classes::{ClassCounts, ClassId, Shot};
-pub use dataset_info::{DatasetInfo, LeftOut, Overlap, numbered};
+pub use dataset_info::{DatasetInfo, DrawnSplits, LeftOut, Overlap, numbered};
 pub use dtype::Dtype;
 pub use error::CacheError;
 pub use index::{INDEX_FILE, index_path, indices};

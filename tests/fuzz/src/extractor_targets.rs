@@ -6,7 +6,7 @@ use extractor::{
     archive,
     backbones::{Compute, pretrained},
     config::Precision,
-    datasets::{Broken, Dataset, SourceFiles, subset::SubsetRule, subset::SubsetSpec},
+    datasets::{Broken, Dataset, Fractions, SourceFiles, subset::SubsetRule, subset::SubsetSpec},
     images,
     import::{self, Import, split::ImportedSplit},
     stage1::Checkpoint,
@@ -93,11 +93,12 @@ fn write(train: ImportedSplit, test: ImportedSplit, head: Option<PathBuf>, folde
         name: "fuzz".to_owned(),
         backbone: "unknown".to_owned(),
         class_names: None,
+        fractions: Fractions::default(),
         dtype: None,
         shard_rows: None,
     };
     let cache = folder.join("cache");
-    if import::write(&import, &cache, &Interrupt::never(), &|_| ()).is_err() {
+    if import::write(import, &cache, &Interrupt::never(), &|_| ()).is_err() {
         return false;
     }
     assert!(
