@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Arrows only point right: [`datasets`] knows files and labels, [`dump`] knows the cache, and neither knows a loss.
-//! The command line ([`cli`]) is typed text; [`config`] turns it into settings in which everything is decided.
+//! The command line ([`cli`]) is typed text; [`settings`] turns it into values in which everything is decided, and [`commands`] run
+//! them.
 //!
 #![doc = include_str!("../GUIDE.md")]
 
@@ -22,9 +23,11 @@ pub mod datasets;
 pub mod device;
 pub mod dump;
 pub mod error;
+pub mod frozen;
 pub mod images;
 pub mod import;
 mod place;
+pub mod settings;
 pub mod stage1;
 pub mod threads;
 pub mod transform;

@@ -248,30 +248,51 @@ fn settings_that_say_nothing_about_the_given_backbone_are_refused() {
     };
     insta::assert_snapshot!(refused("--torchscript module.pt --width 0.5"), @"
     exit 2
-    error: `--width`: expected none with `--torchscript`, got both
+    error: `--width`: expected a network that is built by name, got `--torchscript`
     hint: leave it out: the network of a TorchScript module is in its file
     ");
     insta::assert_snapshot!(refused("--torchscript module.pt --preset table3-bs"), @"
     exit 2
-    error: `--preset`: expected none with `--torchscript`, got both
+    error: `--preset`: expected a backbone to train, got `--torchscript`
     hint: leave it out: nothing is trained where a backbone is given
     ");
     insta::assert_snapshot!(refused("--weights w.safetensors --backbone resnet18 --epochs 3"), @"
     exit 2
-    error: `--epochs`: expected none with `--weights`, got both
+    error: `--epochs`: expected a backbone to train, got `--weights`
     hint: leave it out: nothing is trained where a backbone is given
     ");
     insta::assert_snapshot!(refused("--checkpoint base --train-batch-size 8"), @"
     exit 2
-    error: `--train-batch-size`: expected none with `--checkpoint` and `--batch-norm eval`, got both
+    error: `--train-batch-size`: expected a backbone to train, or `--batch-norm train`, got `--checkpoint`
     hint: leave it out, or give `--batch-norm train`; `--batch-size` is that of a forward pass
+    ");
+    insta::assert_snapshot!(refused("--checkpoint base --seed 3"), @"
+    exit 2
+    error: `--seed`: expected a backbone to train, `--augmented` or `--batch-norm train`, got `--checkpoint`
+    hint: leave it out: nothing is random in these views
+    ");
+    insta::assert_snapshot!(refused("--weights w.safetensors --backbone resnet18 --preset table3-bs"), @"
+    exit 2
+    error: `--preset`: expected a backbone to train, got `--weights`
+    hint: leave it out: nothing is trained where a backbone is given
+    ");
+    let whole =
+        DATA.replace("--imbalance-ratio 4", "").replace("--n-max 8", "").replace("--val-per-class 2", "");
+    insta::assert_snapshot!(
+        place.refused(&format!("dump --checkpoint base {whole} --subset ldam-seed0 --data data {MACHINE} --out idle")), @"
+    exit 2
+    error: `--subset`: expected `--imbalance-ratio` or `--n-max`, got the whole training set
+    hint: leave it out: it would change nothing
     ");
     for training in
         ["--init ltwb", "--loss bs", "--lr 0.1", "--schedule step", "--warm-up 1", "--accumulate 2"]
     {
         let (name, _) = training.split_once(' ').unwrap();
         let message = refused(&format!("--checkpoint base {training}"));
-        assert!(message.contains(&format!("`{name}`: expected none with `--checkpoint`")), "{message}");
+        assert!(
+            message.contains(&format!("`{name}`: expected a backbone to train, got `--checkpoint`")),
+            "{message}"
+        );
     }
     insta::assert_snapshot!(refused("--checkpoint base --width 0.5"), @"
     exit 2
@@ -284,5 +305,5 @@ fn settings_that_say_nothing_about_the_given_backbone_are_refused() {
     hint: leave it out: a checkpoint keeps its own
     ");
     // What the checkpoint has may be said again.
-    place.ok(&dump("said-again", "--backbone resnet18 --width 0.25 --seed 1"));
+    place.ok(&dump("said-again", "--backbone resnet18 --width 0.25"));
 }

@@ -116,7 +116,7 @@ fn subsets_that_the_data_does_not_have() {
     ");
     insta::assert_snapshot!(refused("--rounding round"), @"
     exit 2
-    error: `--rounding`: expected it with `--imbalance-ratio`, got class counts that are whole already
+    error: `--rounding`: expected `--imbalance-ratio` or `--n-max`, got the whole training set
     hint: leave it out: it would change nothing
     ");
     insta::assert_snapshot!(refused("--subset index-file"), @"

@@ -122,7 +122,7 @@ fn partitions_that_cannot_share_a_dump_are_refused() {
     let untrained = dump("untrained", "--partition 1/2").replace("--checkpoint base", "");
     insta::assert_snapshot!(place.refused(&untrained), @"
     exit 2
-    error: `--partition`: expected a trained backbone, got neither `--checkpoint` nor `--weights`
+    error: `--partition`: expected a trained backbone, got neither `--checkpoint` nor `--weights` nor `--torchscript`
     hint: train once with `extractor train`, and give its checkpoint to every partition
     ");
     assert!(!place.path("in-training-mode").exists() && !place.path("untrained").exists());

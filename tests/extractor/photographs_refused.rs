@@ -245,19 +245,16 @@ fn arguments_of_other_data_sets() {
     ");
     insta::assert_snapshot!(place.refused("train --dataset cifar10 --data . --crop 28 --out base"), @"
     exit 2
-    device: cpu (libtorch has no CUDA backend here)
     error: `--crop`: expected photographs, got `cifar10`, whose images have one size
     hint: leave it out
     ");
     insta::assert_snapshot!(place.refused("train --dataset list --data . --resize 100 --out base"), @"
     exit 2
-    device: cpu (libtorch has no CUDA backend here)
     error: `--resize`: expected at least 224, the side that the backbone sees, got 100
     hint: give `--resize` and `--crop` together; ImageNet's are 256 and 224
     ");
     insta::assert_snapshot!(place.refused("train --dataset list --data . --crop 300 --out base"), @"
     exit 2
-    device: cpu (libtorch has no CUDA backend here)
     error: `--crop`: expected at most 256, the shorter side before the crop, got 300
     hint: give `--resize` and `--crop` together; ImageNet's are 256 and 224
     ");

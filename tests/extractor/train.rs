@@ -168,15 +168,15 @@ fn settings_that_do_not_exist_or_change_nothing_are_refused() {
     error: `--factor`: expected a positive number, got 0
 
     exit 2
-    error: `--milestones`: expected it with `--schedule step`, got it with loss `ce` and schedule `cosine`
+    error: `--milestones`: expected `--schedule step`, got `--schedule cosine`
     hint: leave it out: it would change nothing
 
     exit 2
-    error: `--scale`: expected it with `--loss ldam-drw`, got it with loss `ce` and schedule `cosine`
+    error: `--scale`: expected `--loss ldam-drw`, got `--loss ce`
     hint: leave it out: it would change nothing
 
     exit 2
-    error: `--drw-start`: expected it with `--loss ce-drw` or `ldam-drw`, got it with loss `bs` and schedule `cosine`
+    error: `--drw-start`: expected `--loss ce-drw` or `ldam-drw`, got `--loss bs`
     hint: leave it out: it would change nothing
 
     exit 2

@@ -245,6 +245,11 @@ fn the_last_linear_layer_of_a_module_becomes_the_head() {
         place.ok(&dump(&format!("--torchscript {name}.pt"), &format!("module-{name}")));
     }
     place.ok(&dump("--torchscript logits.pt --keep-last-linear", "module-kept"));
+    insta::assert_snapshot!(place.refused(&dump("--torchscript softmax.pt --keep-last-linear", "module-idle")), @"
+    exit 2
+    error: `--keep-last-linear`: expected a module that ends in a linear layer, got `softmax.pt`, whose output comes out of another one
+    hint: leave it out: it would change nothing
+    ");
     let cache = |name: &str| FeatureCache::open(&place.path(&format!("module-{name}"))).unwrap();
     let clean = |name: &str| features(&place.path(&format!("module-{name}")), Split::Test, View::Clean);
     let head = cache("logits").stage1_head().unwrap().clone();

@@ -168,6 +168,19 @@ fn modules_know_each_other_one_way() {
     }
 }
 
+/// What is typed becomes settings in one place: nothing else of a program reads the command line.
+#[test]
+fn only_settings_and_commands_know_the_command_line() {
+    let modules = modules(&root().join("extractor"));
+    let program = ["cli", "settings", "commands", "main", ""];
+    for (name, text) in &modules {
+        let room = name.split("::").next().unwrap_or_default();
+        let known = known(name, text, &modules);
+        let typed = known.iter().find(|other| other.split("::").next() == Some("cli"));
+        assert!(typed.is_none() || program.contains(&room), "{name} knows {typed:?}");
+    }
+}
+
 #[test]
 fn a_circle_is_found_whichever_way_it_is_written() {
     let modules = BTreeMap::from([

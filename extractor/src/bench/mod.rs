@@ -9,7 +9,7 @@ mod peer;
 mod work;
 
 pub use peer::{PEER_SCRIPT, Peer};
-pub use work::{Bench, BenchSettings, TASKS, Task};
+pub use work::{Bench, BenchSettings, TASKS, Task, transform};
 
 use crate::ExtractError;
 use std::time::Duration;

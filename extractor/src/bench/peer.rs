@@ -36,13 +36,13 @@ impl Peer {
             _ => "cpu".to_owned(),
         };
         let arguments = serde_json::json!({
-            "backbone": settings.backbone,
-            "width": settings.width,
-            "batch_size": settings.batch_size,
+            "backbone": settings.recipe.backbone,
+            "width": settings.recipe.width,
+            "batch_size": settings.recipe.batch_size,
             "side": bench.side(),
             "threads": threads,
             "device": device,
-            "channels_last": settings.layout == Layout::ChannelsLast,
+            "channels_last": settings.recipe.layout == Layout::ChannelsLast,
             "images": bench.photographs().0,
         });
         let mut child = Command::new(python)

@@ -3,19 +3,18 @@
 use super::{clock, images, images::Photographs};
 use crate::{
     ExtractError,
-    backbones::{Backbone, BackboneKind, Compute, ImageSize},
+    backbones::{Backbone, Compute, ImageSize},
     batches::{Look, Source},
     config::Precision,
     datasets::Dataset,
-    dump::{DumpSettings, Frozen, Partition, dump, rows_per_shard},
-    stage1::RecipeArgs,
+    dump::{DumpSettings, Partition, dump, rows_per_shard},
+    frozen::Frozen,
     stage1::{Recipe, Steps},
     transform::{Photo, Transform},
-    weights::Layout,
 };
 use cache::{BackboneInfo, BatchNormMode, Dtype};
 use program::{interrupt::Interrupt, process::peak_memory};
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{fmt, time::Duration};
 use tch::Device;
 use torch::device::synchronise;
 
@@ -59,16 +58,23 @@ impl fmt::Display for Task {
 /// What is measured, and where.
 #[derive(Clone, Debug)]
 pub struct BenchSettings {
-    /// A name of [`crate::backbones::all`].
-    pub backbone: String,
-    /// Multiplies the channels of every layer.
-    pub width: f64,
-    /// Images of a batch.
-    pub batch_size: NonZeroUsize,
+    /// The training whose steps, forward passes and dumps are measured, whatever its precision.
+    pub recipe: Recipe,
+    /// The images that its backbone takes.
+    pub images: ImageSize,
     /// Where to compute.
     pub device: Device,
-    /// Memory order of images and weights.
-    pub layout: Layout,
+}
+
+/// From generated images to a backbone's input.
+pub fn transform(images: ImageSize) -> Transform {
+    match images {
+        // Photographs, too, become small: for the comparison of memory.
+        ImageSize::Small => {
+            Transform { photo: Some(Photo { resize: 36, crop: 32, jitter: None }), ..Transform::CIFAR }
+        }
+        ImageSize::Large => Transform::PHOTOGRAPHS,
+    }
 }
 
 /// Generated images in a folder that goes with it, and the settings.
@@ -77,8 +83,6 @@ pub struct Bench {
     settings: BenchSettings,
     folder: tempfile::TempDir,
     photographs: Photographs,
-    /// Which images the backbone takes.
-    images: ImageSize,
     interrupt: Interrupt,
     /// Dumps so far: each has a folder of its own.
     dumps: u32,
@@ -90,9 +94,8 @@ impl Bench {
     /// Generates the images.
     ///
     /// # Errors
-    /// [`ExtractError::UnknownName`], [`ExtractError::InvalidSetting`], [`ExtractError::File`].
+    /// [`ExtractError::File`].
     pub fn new(settings: BenchSettings, interrupt: Interrupt) -> Result<Self, ExtractError> {
-        let size = BackboneKind::named(&settings.backbone)?.images;
         let folder = tempfile::Builder::new()
             .prefix("extractor-bench-")
             .tempdir()
@@ -100,9 +103,7 @@ impl Bench {
         let images = folder.path().join("images");
         std::fs::create_dir(&images).map_err(ExtractError::io("create", &images))?;
         let photographs = Photographs::write(&images)?;
-        let bench = Self { settings, folder, photographs, images: size, interrupt, dumps: 0, forward: 0.0 };
-        bench.recipe(Precision::F32)?.check()?;
-        Ok(bench)
+        Ok(Self { settings, folder, photographs, interrupt, dumps: 0, forward: 0.0 })
     }
 
     /// The folder of the photographs, and how many there are.
@@ -113,7 +114,7 @@ impl Bench {
 
     /// Side of the images that the backbone sees.
     pub fn side(&self) -> usize {
-        match self.images {
+        match self.settings.images {
             ImageSize::Small => 32,
             ImageSize::Large => 224,
         }
@@ -147,7 +148,7 @@ impl Bench {
                     reason = "a positive estimate"
                 )]
                 let images = (self.forward * time.as_secs_f64()) as usize;
-                let batch = self.settings.batch_size.get();
+                let batch = self.settings.recipe.batch_size;
                 self.dump(precision, &self.dataset(images.div_ceil(2 * batch) * batch))
             }
         }
@@ -170,7 +171,7 @@ impl Bench {
     }
 
     fn decode(&self, time: Duration) -> Result<f64, ExtractError> {
-        let images = self.photographs.dataset(DECODED.max(4 * self.settings.batch_size.get())).train;
+        let images = self.photographs.dataset(DECODED.max(4 * self.settings.recipe.batch_size)).train;
         let source = Source::new(&images, &Transform::PHOTOGRAPHS, Device::Cpu)?;
         let (order, cuts) = self.cuts(source.len());
         let mut batches = source.batches(Look::Clean, &order, cuts.clone())?;
@@ -187,9 +188,9 @@ impl Bench {
 
     fn forward(&self, precision: Precision, time: Duration) -> Result<f64, ExtractError> {
         let frozen = self.frozen(precision)?;
-        let dataset = self.dataset(self.settings.batch_size.get());
+        let dataset = self.dataset(self.settings.recipe.batch_size);
         let source = Source::new(&dataset.train, &frozen.transform, self.settings.device)?;
-        let (order, cuts) = self.cuts(self.settings.batch_size.get());
+        let (order, cuts) = self.cuts(self.settings.recipe.batch_size);
         let Some(batch) = source.batches(Look::Clean, &order, cuts)?.next() else { return Ok(0.0) };
         let input = batch?.input;
         let _guard = tch::no_grad_guard();
@@ -204,8 +205,8 @@ impl Bench {
     }
 
     fn step(&self, precision: Precision, time: Duration) -> Result<f64, ExtractError> {
-        let batch = self.settings.batch_size.get();
-        let mut steps = Steps::new(&self.dataset(batch), &self.recipe(precision)?, self.settings.device)?;
+        let batch = self.settings.recipe.batch_size;
+        let mut steps = Steps::new(&self.dataset(batch), &self.recipe(precision), self.settings.device)?;
         clock::rate(time, || steps.step().map(|()| batch), || synchronise(self.settings.device))
     }
 
@@ -217,11 +218,11 @@ impl Bench {
             augmented: 0,
             seed: 0,
             dtype: Dtype::F16,
-            batch_size: self.settings.batch_size.get(),
+            batch_size: self.settings.recipe.batch_size,
             shard_rows: rows_per_shard(&frozen, Dtype::F16, &out),
             precision,
             batch_norm: BatchNormMode::Eval,
-            train_batch_size: self.settings.batch_size.get(),
+            train_batch_size: self.settings.recipe.batch_size,
             partition: Partition::WHOLE,
         };
         let started = std::time::Instant::now();
@@ -234,7 +235,7 @@ impl Bench {
 
     /// `n` training images of the size that the backbone takes.
     fn dataset(&self, n: usize) -> Dataset {
-        match self.images {
+        match self.settings.images {
             ImageSize::Small => images::small(n),
             ImageSize::Large => self.photographs.dataset(n),
         }
@@ -242,36 +243,20 @@ impl Bench {
 
     /// All rows in order, in batches.
     fn cuts(&self, rows: usize) -> (Vec<u32>, Vec<std::ops::Range<usize>>) {
-        let batch = self.settings.batch_size.get();
+        let batch = self.settings.recipe.batch_size;
         let cuts = (0..rows).step_by(batch).map(|start| start..rows.min(start.saturating_add(batch)));
         ((0_u32..).take(rows).collect(), cuts.collect())
     }
 
-    fn transform(&self) -> Transform {
-        match self.images {
-            // Photographs, too, become small: for the comparison of memory.
-            ImageSize::Small => {
-                Transform { photo: Some(Photo { resize: 36, crop: 32, jitter: None }), ..Transform::CIFAR }
-            }
-            ImageSize::Large => Transform::PHOTOGRAPHS,
-        }
-    }
-
     fn frozen(&self, precision: Precision) -> Result<Frozen, ExtractError> {
-        let BenchSettings { backbone, width, device, layout, .. } = &self.settings;
-        let compute = Compute { device: *device, precision, layout: *layout };
-        let backbone = Backbone::build(backbone, *width, 0, compute)?;
+        let BenchSettings { recipe, device, .. } = &self.settings;
+        let compute = Compute { device: *device, precision, layout: recipe.layout };
+        let backbone = Backbone::build(&recipe.backbone, recipe.width, 0, compute)?;
         let info = BackboneInfo { architecture: backbone.architecture(), ..BackboneInfo::default() };
-        Ok(Frozen { backbone, info, head: None, transform: self.transform() })
+        Ok(Frozen { backbone, info, head: None, transform: recipe.transform.clone() })
     }
 
-    fn recipe(&self, precision: Precision) -> Result<Recipe, ExtractError> {
-        let args = RecipeArgs {
-            backbone: Some(self.settings.backbone.clone()),
-            width: Some(self.settings.width),
-            batch_size: Some(self.settings.batch_size),
-            ..RecipeArgs::default()
-        };
-        Recipe::resolve(&args, precision, self.settings.layout, self.transform())
+    fn recipe(&self, precision: Precision) -> Recipe {
+        Recipe { precision, ..self.settings.recipe.clone() }
     }
 }

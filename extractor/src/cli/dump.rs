@@ -1,9 +1,11 @@
 //! Arguments of `dump`.
 
-use super::train::{DataArgs, MachineArgs};
-use crate::stage1::RecipeArgs;
+use super::{
+    RecipeArgs,
+    train::{DataArgs, MachineArgs},
+};
 use crate::{
-    backbones::{Layer, Pooling, Readout},
+    backbones::{Layer, Pooling},
     dump::Partition,
 };
 use cache::{BatchNormMode, Dtype};
@@ -83,13 +85,6 @@ pub struct DumpArgs {
     /// Folder of the feature cache
     #[arg(long, value_name = "CACHE")]
     pub out: PathBuf,
-}
-
-impl DumpArgs {
-    /// Where the features are read.
-    pub fn readout(&self) -> Readout {
-        Readout { layer: self.layer, pooling: self.pooling }
-    }
 }
 
 /// Statistics of batch normalisation during a dump.

@@ -1,6 +1,5 @@
 //! Arguments of splits that are drawn: those of `train`, `dump`, `verify` and `import`.
 
-use crate::datasets::Fractions;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -19,16 +18,4 @@ pub struct FractionArgs {
     /// Samples that stay in one split, such as those of one camera or patient: a table `path or id, group`
     #[arg(long, value_name = "CSV")]
     pub group_file: Option<PathBuf>,
-}
-
-impl FractionArgs {
-    /// What is drawn.
-    pub fn fractions(&self) -> Fractions {
-        Fractions {
-            val: self.val_fraction,
-            test: self.test_fraction,
-            seed: self.split_seed,
-            group_file: self.group_file.clone(),
-        }
-    }
 }

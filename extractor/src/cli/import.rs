@@ -3,10 +3,7 @@
 use super::fractions::FractionArgs;
 use cache::Dtype;
 use clap::Args;
-use std::{
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-};
+use std::{num::NonZeroUsize, path::PathBuf};
 
 /// `extractor import`.
 #[derive(Clone, Debug, Args)]
@@ -91,36 +88,4 @@ pub struct ImportArgs {
     /// Folder of the feature cache
     #[arg(long, value_name = "CACHE")]
     pub out: PathBuf,
-}
-
-/// Features, labels and, where given, features of the mirrored images of one split.
-pub type NpyFiles<'args> = (&'args Path, &'args Path, Option<&'args Path>);
-
-impl ImportArgs {
-    /// The NumPy files of the training split.
-    pub fn train_npy(&self) -> Option<NpyFiles<'_>> {
-        npy_files(
-            self.train_features.as_ref(),
-            self.train_labels.as_ref(),
-            self.train_features_flipped.as_ref(),
-        )
-    }
-
-    /// The NumPy files of the validation split.
-    pub fn val_npy(&self) -> Option<NpyFiles<'_>> {
-        npy_files(self.val_features.as_ref(), self.val_labels.as_ref(), self.val_features_flipped.as_ref())
-    }
-
-    /// The NumPy files of the test split.
-    pub fn test_npy(&self) -> Option<NpyFiles<'_>> {
-        npy_files(self.test_features.as_ref(), self.test_labels.as_ref(), self.test_features_flipped.as_ref())
-    }
-}
-
-fn npy_files<'args>(
-    features: Option<&'args PathBuf>,
-    labels: Option<&'args PathBuf>,
-    flipped: Option<&'args PathBuf>,
-) -> Option<NpyFiles<'args>> {
-    Some((features?.as_path(), labels?.as_path(), flipped.map(PathBuf::as_path)))
 }

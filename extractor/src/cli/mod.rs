@@ -1,4 +1,4 @@
-//! The command line as typed; `config` and the commands turn it into settings in which everything is decided.
+//! The command line as typed; `settings` turns it into values in which everything is decided.
 
 mod bench;
 mod cache;
@@ -6,6 +6,7 @@ mod dump;
 mod fractions;
 mod import;
 mod manual;
+mod recipe;
 mod synthesise;
 mod train;
 
@@ -13,8 +14,9 @@ pub use bench::BenchArgs;
 pub use cache::{InspectArgs, InspectFormat, MergeArgs, PackArgs, UnpackArgs, VerifyArgs};
 pub use dump::{BatchNormArg, DumpArgs};
 pub use fractions::FractionArgs;
-pub use import::{ImportArgs, NpyFiles};
+pub use import::ImportArgs;
 pub use manual::{CompletionsArgs, ManArgs};
+pub use recipe::RecipeArgs;
 pub use synthesise::SynthesiseArgs;
 pub use train::{DataArgs, ListArgs, MachineArgs, PresetsArgs, TrainArgs};
 

@@ -1,23 +1,17 @@
 //! Arguments of `train`, most of which `dump` has, too.
 
-use super::fractions::FractionArgs;
+use super::{RecipeArgs, fractions::FractionArgs};
 use crate::{
-    ExtractError,
     config::{ChannelsLast, Precision},
-    datasets::{
-        Broken, DatasetKind, SourceFiles,
-        longtail::Rounding,
-        subset::{SubsetRule, SubsetSpec},
-    },
+    datasets::{longtail::Rounding, subset::SubsetRule},
     images::MaxPixels,
-    stage1::{Judge, RecipeArgs},
-    transform::Transform,
+    stage1::Judge,
 };
 use clap::Args;
 use program::device::DeviceChoice;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// Which image file is of which split, for data sets of image files.
@@ -53,26 +47,6 @@ pub struct ListArgs {
     /// Pixels that an image file may have; one that claims more is broken
     #[arg(long, value_name = "N", default_value_t = MaxPixels::default())]
     pub max_pixels: MaxPixels,
-}
-
-impl ListArgs {
-    /// Where the images are.
-    pub fn source_files(&self, root: &Path, broken: Broken) -> SourceFiles {
-        SourceFiles {
-            root: root.to_owned(),
-            train_list: self.train_list.clone(),
-            val_list: self.val_list.clone(),
-            test_list: self.test_list.clone(),
-            fractions: self.fractions.fractions(),
-            split_file: self.split_file.clone(),
-            train_split: self.train_split.clone(),
-            val_split: self.val_split.clone(),
-            test_split: self.test_split.clone(),
-            class_names: self.class_names.clone(),
-            max_pixels: self.max_pixels,
-            broken,
-        }
-    }
 }
 
 /// Which samples: a data set and the long-tailed subset of it.
@@ -115,67 +89,6 @@ pub struct DataArgs {
     /// Side of the square that the backbone sees of photographs; a checkpoint keeps its own [default: 224]
     #[arg(long, value_name = "PIXELS")]
     pub crop: Option<NonZeroUsize>,
-}
-
-impl DataArgs {
-    /// Where the images are.
-    pub fn source_files(&self) -> SourceFiles {
-        self.lists.source_files(&self.data, if self.skip_broken { Broken::Skip } else { Broken::Refuse })
-    }
-
-    /// The data set's transform, with the sizes asked for.
-    ///
-    /// # Errors
-    /// [`ExtractError::UnknownName`] for the data set; [`ExtractError::InvalidSetting`] for sizes of images that have one.
-    pub fn transform(&self) -> Result<Transform, ExtractError> {
-        let mut transform = DatasetKind::named(&self.dataset)?.transform.clone();
-        match &mut transform.photo {
-            Some(photo) => {
-                photo.resize = self.resize.map_or(photo.resize, NonZeroUsize::get);
-                photo.crop = self.crop.map_or(photo.crop, NonZeroUsize::get);
-                if photo.crop > photo.resize {
-                    return Err(self.black_frame(photo.resize, photo.crop));
-                }
-            }
-            None if self.resize.or(self.crop).is_some() => {
-                return Err(ExtractError::InvalidSetting {
-                    name: if self.resize.is_some() { "--resize" } else { "--crop" },
-                    expected: "photographs".to_owned(),
-                    got: format!("`{}`, whose images have one size", self.dataset),
-                    hint: "leave it out".to_owned(),
-                });
-            }
-            None => {}
-        }
-        Ok(transform)
-    }
-
-    /// A crop beyond the image would be black there.
-    fn black_frame(&self, resize: usize, crop: usize) -> ExtractError {
-        let (name, expected, got) = if self.resize.is_some() {
-            ("--resize", format!("at least {crop}, the side that the backbone sees"), resize)
-        } else {
-            ("--crop", format!("at most {resize}, the shorter side before the crop"), crop)
-        };
-        ExtractError::InvalidSetting {
-            name,
-            expected,
-            got: got.to_string(),
-            hint: "give `--resize` and `--crop` together; ImageNet's are 256 and 224".to_owned(),
-        }
-    }
-
-    /// The subset that these arguments ask for.
-    pub fn subset_spec(&self) -> SubsetSpec {
-        SubsetSpec {
-            rule: self.subset,
-            imbalance_ratio: self.imbalance_ratio,
-            n_max: self.n_max,
-            rounding: self.rounding,
-            val_per_class: self.val_per_class,
-            index_file: self.index_file.clone(),
-        }
-    }
 }
 
 /// Where and how fast.

@@ -7,36 +7,30 @@ use super::{
 use crate::{
     ExtractError,
     bench::{Bench, BenchSettings, Peer, Rate, TASKS, Task, measure},
-    cli::BenchArgs,
-    device, threads,
+    device,
+    settings::BenchRun,
+    stage1::Recipe,
+    threads,
     weights::Layout,
 };
 use indicatif::{HumanBytes, HumanCount};
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 use tch::Device;
 
-pub(super) fn run(args: &BenchArgs) -> Result<Outcome, ExtractError> {
-    let round = round(args)?;
-    threads::restart_with_settings(args.threads);
+pub(super) fn run(run: BenchRun) -> Result<Outcome, ExtractError> {
+    let BenchRun { device, threads, recipe, images, rounds, round, peer, files } = run;
+    threads::restart_with_settings(threads);
     let interrupt = install_interrupt()?;
-    let chosen = device::choose(args.device)?;
-    let threads = threads::set_threads(Some(threads::decide(args.threads)));
+    let chosen = device::choose(device)?;
+    let threads = threads::set_threads(Some(threads::decide(threads)));
     if let Some(reason) = &chosen.reason {
         say(reason);
     }
-    let settings = BenchSettings {
-        backbone: args.backbone.clone(),
-        width: args.width,
-        batch_size: args.batch_size,
-        device: chosen.device,
-        layout: args.channels_last.layout(),
-    };
-    let mut bench = Bench::new(settings, interrupt)?;
-    let mut peer = args.peer.as_ref().map(|python| Peer::start(python, &bench, threads)).transpose()?;
+    let mut bench = Bench::new(BenchSettings { recipe, images, device: chosen.device }, interrupt)?;
+    let mut peer = peer.map(|python| Peer::start(&python, &bench, threads)).transpose()?;
     // First, for it is the peak of the process.
-    let images = args.images.get();
-    let memory = bench.memory(images)?;
-    print(&title(args, &bench, threads, round))?;
+    let memory = bench.memory(files)?;
+    print(&title(&bench, threads, rounds, round))?;
     let name = peer.as_ref().map_or("", Peer::version).to_owned();
     print(
         format!(
@@ -48,7 +42,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Outcome, ExtractError> {
         .trim_end(),
     )?;
     for task in TASKS {
-        print(&row(task, measure(&mut bench, task, peer.as_mut(), args.rounds.get(), round)?))?;
+        print(&row(task, measure(&mut bench, task, peer.as_mut(), rounds.get(), round)?))?;
     }
     print(&memory.map_or_else(
         || "peak memory: this system does not tell".to_owned(),
@@ -56,30 +50,18 @@ pub(super) fn run(args: &BenchArgs) -> Result<Outcome, ExtractError> {
             format!(
                 "peak memory: {} after a dump of {} image files, {} after {}",
                 HumanBytes(one),
-                HumanCount(images as u64),
+                HumanCount(files as u64),
                 HumanBytes(four),
-                HumanCount(4 * images as u64)
+                HumanCount(4 * files as u64)
             )
         },
     ))?;
     Ok(Outcome::Done)
 }
 
-/// The length of a round.
-fn round(args: &BenchArgs) -> Result<Duration, ExtractError> {
-    let seconds = args.seconds / f64::from(args.rounds.get());
-    Duration::try_from_secs_f64(seconds).ok().filter(|round| !round.is_zero()).ok_or_else(|| {
-        ExtractError::InvalidSetting {
-            name: "--seconds",
-            expected: "a positive number".to_owned(),
-            got: args.seconds.to_string(),
-            hint: "6 is enough on a machine that does nothing else".to_owned(),
-        }
-    })
-}
-
-fn title(args: &BenchArgs, bench: &Bench, threads: u32, round: Duration) -> String {
-    let BenchSettings { backbone, width, batch_size, device, layout } = bench.settings();
+fn title(bench: &Bench, threads: u32, rounds: NonZeroU32, round: Duration) -> String {
+    let BenchSettings { recipe, device, .. } = bench.settings();
+    let Recipe { backbone, width, batch_size, layout, .. } = recipe;
     let device = match device {
         Device::Cuda(index) => format!("cuda:{index}"),
         _ => "cpu".to_owned(),
@@ -91,7 +73,7 @@ fn title(args: &BenchArgs, bench: &Bench, threads: u32, round: Duration) -> Stri
     format!(
         "{backbone} x{width}, {side}×{side} pixels, batch {batch_size}, {device}, threads {threads}, {layout}; \
          the fastest of {} rounds of {:.2} s",
-        args.rounds,
+        rounds,
         round.as_secs_f64(),
         side = bench.side(),
     )

@@ -2,46 +2,28 @@
 
 use super::{Outcome, install_interrupt, output::say};
 use crate::{
-    cli::ImportArgs,
     dump::Written,
     error::ExtractError,
-    import::{Import, split::ImportedSplit, write},
+    import::{Import, write},
     place,
+    settings::ImportRun,
 };
-use cache::{FeatureCache, Split};
+use cache::FeatureCache;
 use files::text;
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-pub(super) fn run(args: &ImportArgs) -> Result<Outcome, ExtractError> {
+pub(super) fn run(settings: ImportRun) -> Result<Outcome, ExtractError> {
+    let ImportRun { files, head, name, backbone, class_names, fractions, dtype, shard_rows, out } = settings;
     let interrupt = install_interrupt()?;
-    place::for_folder(&args.out)?;
-    let mut splits = BTreeMap::new();
-    for (split, file, pair) in [
-        (Split::Train, &args.train, &args.train_npy()),
-        (Split::Val, &args.val, &args.val_npy()),
-        (Split::Test, &args.test, &args.test_npy()),
-    ] {
-        if let Some(path) = file {
-            splits.insert(split, ImportedSplit::from_file(path)?);
-        } else if let Some((features, labels, flipped)) = pair {
-            splits.insert(split, ImportedSplit::from_npy(features, labels, *flipped)?);
-        }
-    }
-    let import = Import {
-        splits,
-        head: args.head.clone(),
-        name: args.name.clone(),
-        backbone: args.backbone.clone(),
-        class_names: args.class_names.clone(),
-        fractions: args.fractions.fractions(),
-        dtype: args.dtype,
-        shard_rows: args.shard_rows.map(std::num::NonZeroUsize::get),
-    };
-    let written = write(import, &args.out, &interrupt, &say)?;
-    if let Ok(cache) = FeatureCache::open(&args.out) {
+    place::for_folder(&out)?;
+    let splits = files.iter().map(|(split, files)| Ok((*split, files.read()?)));
+    let splits = splits.collect::<Result<_, ExtractError>>()?;
+    let import = Import { splits, head, name, backbone, class_names, fractions, dtype, shard_rows };
+    let written = write(import, &out, &interrupt, &say)?;
+    if let Ok(cache) = FeatureCache::open(&out) {
         cache.manifest().dataset.overlaps.iter().for_each(|overlap| say(&format!("warning: {overlap}")));
     }
-    report(written, &args.out);
+    report(written, &out);
     Ok(Outcome::Done)
 }
 

@@ -1,12 +1,12 @@
-//! One file for each command: arguments in, files or printed data out.
+//! One file for each command: settings in, files or printed data out.
 
 mod backbones;
 mod bench;
 mod datasets;
 mod dump;
-mod idle;
 mod import;
 mod inspect;
+mod machine;
 mod manual;
 mod merge;
 mod output;
@@ -20,6 +20,7 @@ mod verify;
 use crate::{
     cli::{Cli, Command},
     error::ExtractError,
+    settings::{self, BenchRun, Dump, Train, Verify},
 };
 use program::interrupt::Interrupt;
 
@@ -38,23 +39,25 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Whatever kept the command from running to its end.
-pub fn run(cli: &Cli) -> Result<Outcome, ExtractError> {
-    let result = match &cli.command {
-        Command::Train(args) => train::run(args),
-        Command::Dump(args) => dump::run(args),
-        Command::Merge(args) => merge::run(args),
-        Command::Import(args) => import::run(args),
-        Command::Synthesise(args) => synthesise::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Verify(args) => verify::run(args),
-        Command::Pack(args) => pack::run(args),
-        Command::Unpack(args) => unpack::run(args),
-        Command::Bench(args) => bench::run(args),
+pub fn run(cli: Cli) -> Result<Outcome, ExtractError> {
+    let result = match cli.command {
+        Command::Train(args) => Train::resolve(&args).and_then(|train| train::run(&train)),
+        Command::Dump(args) => Dump::resolve(&args).and_then(|dump| dump::run(&dump)),
+        Command::Merge(args) => merge::run(&args),
+        Command::Import(args) => import::run(args.into()),
+        Command::Synthesise(args) => {
+            settings::synthesise(&args).and_then(|cache| synthesise::run(&cache, &args.out))
+        }
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&Verify::from(&args)),
+        Command::Pack(args) => pack::run(&args),
+        Command::Unpack(args) => unpack::run(&args),
+        Command::Bench(args) => BenchRun::resolve(&args).and_then(bench::run),
         Command::Backbones => backbones::run(),
-        Command::Presets(args) => presets::run(args),
+        Command::Presets(args) => presets::run(&args),
         Command::Datasets => datasets::run(),
-        Command::Completions(args) => manual::completions(args),
-        Command::Man(args) => manual::man(args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     };
     match result {
         Err(ExtractError::Interrupted { state }) => {

@@ -4,7 +4,7 @@ use super::{Outcome, output::print};
 use crate::{
     cli::PresetsArgs,
     error::ExtractError,
-    stage1::{PRESETS, Preset},
+    settings::{PRESETS, Preset},
 };
 
 pub(super) fn run(args: &PresetsArgs) -> Result<Outcome, ExtractError> {

@@ -1,39 +1,37 @@
 //! `extractor verify`: reads every byte of a cache, and computes damaged files again.
 
 use super::{
-    Outcome, dump, install_interrupt,
+    Outcome, install_interrupt, machine,
     output::{print, say},
-    train,
 };
 use crate::{
-    backbones::Compute,
-    cli::VerifyArgs,
-    datasets::{Broken, Dataset, Fractions, subset::SubsetSpec},
-    dump::{Source, batch_size, repair, settings_of, source_of},
+    dump::{Recorded, repair},
     error::ExtractError,
+    frozen::Loading,
+    settings::{Repair, Verify},
     threads,
 };
 use cache::{CacheError, FeatureCache, FileInfo, LeftOut, MANIFEST_FILE, Manifest, unlisted};
 use files::{FileError, regular, text};
 use indicatif::HumanBytes;
 use program::progress::Progress;
-use std::{num::NonZeroUsize, path::Path};
+use std::path::Path;
 
-pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, ExtractError> {
-    if args.repair {
+pub(super) fn run(Verify { cache, repair }: &Verify) -> Result<Outcome, ExtractError> {
+    if let Some(repair) = repair {
         // Before the check, which would come twice otherwise.
-        threads::restart_with_settings(args.machine.threads);
+        threads::restart_with_settings(repair.machine.threads);
     }
-    let mut report = check(&args.cache)?;
+    let mut report = check(cache)?;
     print_damages(&report)?;
-    warn_of_unlisted(&args.cache);
-    if let (true, Some(data)) = (args.repair, &args.data)
+    warn_of_unlisted(cache);
+    if let Some(repair) = repair
         && !report.damaged.is_empty()
     {
         let damaged = std::mem::take(&mut report.damaged);
         say(&format!("files to compute again: {}", damaged.len()));
-        write_again(args, data, damaged)?;
-        report = check(&args.cache)?;
+        write_again(cache, repair, damaged)?;
+        report = check(cache)?;
         print_damages(&report)?;
     }
     if report.damages.is_empty() {
@@ -68,37 +66,21 @@ fn print_damages(report: &Report) -> Result<(), ExtractError> {
 }
 
 /// Computes damaged files again, with the settings of the manifest.
-fn write_again(args: &VerifyArgs, data: &Path, damaged: Vec<FileInfo>) -> Result<(), ExtractError> {
+fn write_again(cache: &Path, settings: &Repair, damaged: Vec<FileInfo>) -> Result<(), ExtractError> {
     let interrupt = install_interrupt()?;
-    let there = manifest(&args.cache)?;
-    let device = train::prepare(&args.machine)?;
-    let spec = SubsetSpec::recorded(&there.dataset, args.index_file.clone());
-    let broken = if there.dataset.skipped.is_empty() { Broken::Refuse } else { Broken::Skip };
-    let source = source_of(&there)?;
-    let batch = args.batch_size.map_or_else(|| batch_size(device, &source.transform), NonZeroUsize::get);
-    let settings = settings_of(&there, batch, args.machine.precision)?;
-    let mut files = args.lists.source_files(data, broken);
-    // Fractions need not be said again.
-    if let (false, Some(drawn)) = (files.fractions.any(), &there.dataset.drawn) {
-        files.fractions = Fractions::recorded(drawn, files.fractions.group_file);
-    }
-    let dataset = Dataset::load(&there.dataset.name, files, &spec)?;
-    let compute =
-        Compute { device, precision: args.machine.precision, layout: args.machine.channels_last.layout() };
-    let Source { backbone: (name, width), readout, keep_last_linear, transform } = &source;
-    let frozen = match (&args.checkpoint, &args.weights, &args.torchscript) {
-        // The manifest says which images the cache is of, whatever the backbone was trained on.
-        (Some(path), _, _) => dump::from_checkpoint(path, compute, &dataset, true, |_| Ok(()))?,
-        (None, Some(path), _) => {
-            dump::from_weights(path, (name, *width), transform, compute, dataset.class_names.len())?
-        }
-        (None, None, Some(path)) => {
-            dump::from_torchscript(path, *keep_last_linear, transform, compute, &dataset)?
-        }
-        // The command line asks for one of them.
-        (None, None, None) => return Ok(()),
-    };
-    repair(&frozen.read_at(*readout)?, &dataset, &settings, &args.cache, damaged, &interrupt)
+    let there = manifest(cache)?;
+    let device = machine::prepare(&settings.machine)?;
+    let recorded = Recorded::of(&there)?;
+    let dump = settings.settings(&there, &recorded, device)?;
+    let dataset = settings.dataset(&there)?;
+    let frozen = settings.source(&recorded).load(Loading {
+        compute: settings.machine.compute(device),
+        dataset: &dataset,
+        readout: recorded.readout,
+        interrupt: &interrupt,
+        tell: say,
+    })?;
+    repair(&frozen, &dataset, &dump, cache, damaged, &interrupt)
 }
 
 #[derive(Debug, Default)]

@@ -77,14 +77,6 @@ pub(super) fn check(spec: &SubsetSpec) -> Result<(), ExtractError> {
         }
         _ => {}
     }
-    if spec.rounding.is_some() && spec.imbalance_ratio.is_none() && spec.n_max.is_none() {
-        return invalid(
-            "--rounding",
-            "it with `--imbalance-ratio`",
-            "class counts that are whole already".to_owned(),
-            "leave it out: it would change nothing",
-        );
-    }
     if spec.n_max == Some(0) {
         return invalid("--n-max", "at least 1", "0".to_owned(), "");
     }

@@ -15,54 +15,24 @@ mod waiting;
 mod work;
 
 pub use partition::Partition;
-pub use repair::{Source, repair, settings_of, source_of};
+pub use repair::{Recorded, recorded_settings, repair};
 pub use views::{batch_size, rows_by_bytes, rows_per_shard};
 
 use crate::{
     ExtractError,
-    backbones::{Backbone, Readout},
     config::{Precision, program},
     datasets::Dataset,
+    frozen::Frozen,
     place,
-    transform::Transform,
 };
 use cache::{
-    BackboneInfo, BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache,
-    Manifest, Stage1Head, ViewPlan,
+    BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache, Manifest,
+    ViewPlan,
 };
 use files::atomic;
 use listing::Listing;
 use program::interrupt::Interrupt;
 use std::{collections::BTreeMap, path::Path};
-
-/// A trained network as it is dumped.
-#[derive(Debug)]
-pub struct Frozen {
-    /// The layers up to the features.
-    pub backbone: Backbone,
-    /// Architecture, digest and recipe for the manifest.
-    pub info: BackboneInfo,
-    /// The classifier that was trained with it, where there is one.
-    pub head: Option<Stage1Head>,
-    /// From pixels to the backbone's input.
-    pub transform: Transform,
-}
-
-impl Frozen {
-    /// Reads features elsewhere, which the manifest then says; the head, which reads the penultimate layer, goes.
-    ///
-    /// # Errors
-    /// Those of [`Backbone::read_at`].
-    pub fn read_at(mut self, readout: Readout) -> Result<Self, ExtractError> {
-        self.backbone.read_at(readout)?;
-        let readout = self.backbone.readout();
-        (self.info.layer, self.info.pooling) = readout.recorded();
-        if readout != Readout::default() {
-            self.head = None;
-        }
-        Ok(self)
-    }
-}
 
 /// What a dump writes beside the clean and flipped views, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,9 +91,8 @@ pub fn check_out(out: &Path) -> Result<(), ExtractError> {
 /// Writes the cache `out`, or finishes the one that is there with the same settings.
 ///
 /// # Errors
-/// The cache's own errors where something else is in the way, [`ExtractError::InvalidSetting`] for a partition of passes,
-/// [`ExtractError::Interrupted`], [`ExtractError::Torch`], and [`ExtractError::Cache`] for a full disk or features that
-/// are not finite.
+/// The cache's own errors where something else is in the way, [`ExtractError::Interrupted`], [`ExtractError::Torch`], and
+/// [`ExtractError::Cache`] for a full disk or features that are not finite.
 pub fn dump(
     frozen: &Frozen,
     dataset: &Dataset,
@@ -131,14 +100,6 @@ pub fn dump(
     out: &Path,
     interrupt: &Interrupt,
 ) -> Result<Written, ExtractError> {
-    if settings.batch_norm == BatchNormMode::Train && !settings.partition.is_whole() {
-        return Err(ExtractError::InvalidSetting {
-            name: "--partition",
-            expected: "none with `--batch-norm train`".to_owned(),
-            got: settings.partition.to_string(),
-            hint: "the running statistics go through all passes in one process".to_owned(),
-        });
-    }
     let views = views::plan(dataset, settings);
     let plans: Vec<&ViewPlan> = views.iter().map(|view| &view.plan).collect();
     let manifest = manifest(frozen, dataset, settings)?;

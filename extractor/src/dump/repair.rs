@@ -1,11 +1,12 @@
 //! Damaged shards of a finished cache, computed again.
 
-use super::{DumpSettings, Frozen, Partition, listing::Listing, manifest, pipeline, views};
+use super::{DumpSettings, Partition, listing::Listing, manifest, pipeline, views};
 use crate::{
     ExtractError,
-    backbones::Readout,
+    backbones::{Readout, torchscript::ModuleFeatures},
     config::Precision,
     datasets::{Dataset, DatasetKind},
+    frozen::Frozen,
     transform::Transform,
 };
 use cache::{BackboneInfo, CacheError, CacheWriter, FileInfo, Manifest, View};
@@ -16,7 +17,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`ExtractError::InvalidSetting`] for a cache that no dump wrote.
-pub fn settings_of(
+pub fn recorded_settings(
     there: &Manifest,
     batch_size: usize,
     precision: Precision,
@@ -49,46 +50,48 @@ pub fn settings_of(
 
 /// What of the network's making a manifest records, beside its weights.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source {
-    /// Name and width of the backbone.
-    pub backbone: (String, f64),
+pub struct Recorded {
+    /// Name of the backbone.
+    pub backbone: String,
+    /// Factor on its channels.
+    pub width: f64,
     /// Where its features were read.
     pub readout: Readout,
-    /// Whether a TorchScript module's own output was taken.
-    pub keep_last_linear: bool,
+    /// What of a TorchScript module was taken.
+    pub features: ModuleFeatures,
     /// From pixels to its input: the data set's transform in the sizes of the dump.
     pub transform: Transform,
 }
 
-/// How the network of a manifest was made.
-///
-/// # Errors
-/// [`ExtractError::UnknownName`] for its data set; [`ExtractError::InvalidSetting`] for a layer or pooling of another
-/// program version.
-pub fn source_of(there: &Manifest) -> Result<Source, ExtractError> {
-    let BackboneInfo { architecture, recipe, layer, pooling, .. } = &there.backbone;
-    let scaled = architecture.split_once(" x").and_then(|(name, width)| Some((name, width.parse().ok()?)));
-    let (name, width) = scaled.unwrap_or((architecture, 1.0));
-    let readout = Readout::from_recorded(layer.as_deref(), pooling.as_deref()).ok_or_else(|| {
-        ExtractError::InvalidSetting {
-            name: "--repair",
-            expected: "a layer and pooling that this program knows".to_owned(),
-            got: format!("{} and {}", layer.as_deref().unwrap_or("-"), pooling.as_deref().unwrap_or("-")),
-            hint: "use the program version that wrote the cache".to_owned(),
+impl Recorded {
+    /// How the network of a manifest was made.
+    ///
+    /// # Errors
+    /// [`ExtractError::UnknownName`] for its data set; [`ExtractError::InvalidSetting`] for a layer or pooling of another
+    /// program version.
+    pub fn of(there: &Manifest) -> Result<Self, ExtractError> {
+        let BackboneInfo { architecture, recipe, layer, pooling, .. } = &there.backbone;
+        let scaled =
+            architecture.split_once(" x").and_then(|(name, width)| Some((name, width.parse().ok()?)));
+        let (name, width) = scaled.unwrap_or((architecture, 1.0));
+        let readout = Readout::from_recorded(layer.as_deref(), pooling.as_deref()).ok_or_else(|| {
+            ExtractError::InvalidSetting {
+                name: "--repair",
+                expected: "a layer and pooling that this program knows".to_owned(),
+                got: format!("{} and {}", layer.as_deref().unwrap_or("-"), pooling.as_deref().unwrap_or("-")),
+                hint: "use the program version that wrote the cache".to_owned(),
+            }
+        })?;
+        let mut transform = DatasetKind::named(&there.dataset.name)?.transform.clone();
+        if let (Some(photo), Some(steps)) = (&mut transform.photo, there.transforms.get("clean")) {
+            let size = |step| number(steps, step).and_then(|size| usize::try_from(size).ok());
+            photo.resize = size("resize").unwrap_or(photo.resize);
+            photo.crop = size("centre-crop").unwrap_or(photo.crop);
         }
-    })?;
-    let mut transform = DatasetKind::named(&there.dataset.name)?.transform.clone();
-    if let (Some(photo), Some(steps)) = (&mut transform.photo, there.transforms.get("clean")) {
-        let size = |step| number(steps, step).and_then(|size| usize::try_from(size).ok());
-        photo.resize = size("resize").unwrap_or(photo.resize);
-        photo.crop = size("centre-crop").unwrap_or(photo.crop);
+        let own = recipe.get("features").and_then(|features| features.as_str()) == Some("output");
+        let features = if own { ModuleFeatures::Output } else { ModuleFeatures::BeforeLastLinear };
+        Ok(Self { backbone: name.to_owned(), width, readout, features, transform })
     }
-    Ok(Source {
-        backbone: (name.to_owned(), width),
-        readout,
-        keep_last_linear: recipe.get("features").and_then(|features| features.as_str()) == Some("output"),
-        transform,
-    })
 }
 
 /// The number of a step, for example 3 of `seed(3)|flip(0.5)`.

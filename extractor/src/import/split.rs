@@ -11,6 +11,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The files that hold one split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SplitFiles {
+    /// One file of named arrays.
+    One(PathBuf),
+    /// NumPy files of one array each.
+    Npy {
+        /// Features `[N, D]`.
+        features: PathBuf,
+        /// Labels `[N]`.
+        labels: PathBuf,
+        /// Features of the mirrored images `[N, D]`.
+        flipped: Option<PathBuf>,
+    },
+}
+
+impl SplitFiles {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Those of [`ImportedSplit::from_file`] and [`ImportedSplit::from_npy`].
+    pub fn read(&self) -> Result<ImportedSplit, ExtractError> {
+        match self {
+            Self::One(path) => ImportedSplit::from_file(path),
+            Self::Npy { features, labels, flipped } => {
+                ImportedSplit::from_npy(features, labels, flipped.as_deref())
+            }
+        }
+    }
+}
+
 /// Features, labels and ids of one split.
 #[derive(Clone, Debug)]
 pub struct ImportedSplit {

@@ -15,9 +15,7 @@ mod head;
 mod judge;
 mod log;
 mod loss;
-mod presets;
 mod recipe;
-mod recipe_args;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
@@ -33,9 +31,7 @@ pub use head::Head;
 pub use judge::{Judge, Selected};
 pub use log::{EpochRecord, LOG_FILE, read_log};
 pub use loss::{LOSSES, LossKind, LossSettings};
-pub use presets::{PRESETS, Preset};
 pub use recipe::Recipe;
-pub use recipe_args::RecipeArgs;
 pub use schedule::{SCHEDULES, Schedule};
 pub(crate) use train::Steps;
-pub use train::{TrainOptions, TrainOutcome, train};
+pub use train::{TrainOptions, TrainOutcome, check_out, train};

@@ -1,9 +1,7 @@
 //! Everything that decides the weights of a stage-1 run, beside its samples.
 
-use super::recipe_args::RecipeArgs;
 use super::{
     loss::{LossKind, LossSettings},
-    presets::{PRESETS, Preset},
     schedule::Schedule,
 };
 use crate::{
@@ -13,9 +11,7 @@ use crate::{
     transform::Transform,
     weights::{Initialisation, Layout},
 };
-use cache::HeadKind;
 use serde::{Deserialize, Serialize};
-use std::num::NonZeroUsize;
 
 /// The settings of a stage-1 run; stored in its checkpoint, and compared when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,88 +63,6 @@ fn whole_batch() -> usize {
 }
 
 impl Recipe {
-    /// What the arguments ask for, then their preset, then the defaults, which are the first preset.
-    ///
-    /// # Errors
-    /// [`ExtractError::UnknownName`] for preset, loss or schedule; [`ExtractError::InvalidSetting`] for an argument that says
-    /// nothing about the loss or schedule that it came with.
-    pub fn resolve(
-        args: &RecipeArgs,
-        precision: Precision,
-        layout: Layout,
-        transform: Transform,
-    ) -> Result<Self, ExtractError> {
-        let preset = match &args.preset {
-            Some(name) => Preset::named(name)?.settings()?,
-            None => RecipeArgs::default(),
-        };
-        let defaults = PRESETS.first().map(Preset::settings).transpose()?.unwrap_or_default();
-        // The value of the first source that has one. The number at the end serves what only some recipes need; where all
-        // need it, the first preset has it, and `check` refuses the number.
-        macro_rules! first {
-            ($field:ident, $default:expr) => {
-                (args.$field.clone().or(preset.$field).or(defaults.$field)).unwrap_or($default)
-            };
-        }
-        let loss = LossSettings::default();
-        let recipe = Self {
-            backbone: first!(backbone, String::new()),
-            width: first!(width, 1.0),
-            // The published start is that of its preset alone: without one, a command means what it always did.
-            init: args.init.or(preset.init).unwrap_or_default(),
-            loss: first!(loss, String::new()),
-            loss_settings: LossSettings {
-                drw_start: first!(drw_start, loss.drw_start),
-                drw_beta: first!(drw_beta, loss.drw_beta),
-                max_margin: first!(max_margin, loss.max_margin),
-                scale: first!(scale, loss.scale),
-            },
-            epochs: first!(epochs, 0),
-            batch_size: first!(batch_size, NonZeroUsize::MIN).get(),
-            accumulate: args.accumulate.map_or_else(whole_batch, NonZeroUsize::get),
-            lr: first!(lr, 0.0),
-            schedule: Schedule::named(
-                &first!(schedule, String::new()),
-                first!(milestones, vec![0.8, 0.9]),
-                first!(factor, 0.01),
-            )?,
-            warm_up: first!(warm_up, 0),
-            momentum: first!(momentum, 0.0),
-            weight_decay: first!(weight_decay, 0.0),
-            precision,
-            layout,
-            seed: args.seed.unwrap_or(0),
-            transform,
-        };
-        recipe.refuse_idle(args)?;
-        Ok(recipe)
-    }
-
-    /// Refuses arguments that would change nothing.
-    fn refuse_idle(&self, args: &RecipeArgs) -> Result<(), ExtractError> {
-        let loss = LossKind::named(&self.loss)?;
-        let steps = matches!(self.schedule, Schedule::Step { .. });
-        let cosine = loss.head == HeadKind::Cosine;
-        for (name, given, matters, with) in [
-            ("--milestones", args.milestones.is_some(), steps, "`--schedule step`"),
-            ("--factor", args.factor.is_some(), steps, "`--schedule step`"),
-            ("--drw-start", args.drw_start.is_some(), loss.deferred, "`--loss ce-drw` or `ldam-drw`"),
-            ("--drw-beta", args.drw_beta.is_some(), loss.deferred, "`--loss ce-drw` or `ldam-drw`"),
-            ("--max-margin", args.max_margin.is_some(), cosine, "`--loss ldam-drw`"),
-            ("--scale", args.scale.is_some(), cosine, "`--loss ldam-drw`"),
-        ] {
-            if given && !matters {
-                return Err(ExtractError::InvalidSetting {
-                    name,
-                    expected: format!("it with {with}"),
-                    got: format!("it with loss `{}` and schedule `{}`", self.loss, self.schedule.name()),
-                    hint: "leave it out: it would change nothing".to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// Checks every value.
     ///
     /// # Errors

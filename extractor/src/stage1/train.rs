@@ -2,9 +2,9 @@
 
 use super::{
     accuracy::Accuracy,
-    best::Best,
+    best::{BEST_FOLDER, Best},
     cadence::Cadence,
-    checkpoint::{self, CheckpointInfo, Position},
+    checkpoint::{self, CHECKPOINT_FILE, CheckpointInfo, Position},
     head::Head,
     judge::Judge,
     log::{self, EpochRecord, LOG_FILE},
@@ -17,6 +17,7 @@ use crate::{
     backbones::{Backbone, Compute},
     batches::{Batch, Look, Source},
     datasets::Dataset,
+    place,
     weights::TensorFile,
 };
 use cache::{BatchNormMode, ClassCounts};
@@ -44,6 +45,14 @@ pub struct TrainOutcome {
     pub epochs: Vec<EpochRecord>,
     /// Whether everything had been done before.
     pub was_finished: bool,
+}
+
+/// Refuses a place for a checkpoint where something else is, before anything that takes time.
+///
+/// # Errors
+/// [`ExtractError::Malformed`].
+pub fn check_out(folder: &Path) -> Result<(), ExtractError> {
+    place::for_folder_with(folder, &[CHECKPOINT_FILE, LOG_FILE, BEST_FOLDER], "a checkpoint")
 }
 
 /// Trains a backbone and its head, or continues the run that `folder` holds.

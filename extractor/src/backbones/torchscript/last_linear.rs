@@ -11,6 +11,8 @@ pub(super) struct LastLinear {
     bias: Option<Tensor>, // [C]
     /// Features D that the layer reads.
     pub(super) dim: i64,
+    /// The module's own tensors, which hold the identity.
+    slots: (Tensor, Option<Tensor>),
 }
 
 impl LastLinear {
@@ -74,15 +76,23 @@ impl LastLinear {
             // Another layer with the output's width, or one whose output goes on: not the last.
             _ => false,
         };
-        let (original_weight, original_bias) = original;
+        let slots = (weight.shallow_clone(), bias.map(Tensor::shallow_clone));
+        let layer = Self { weight: original.0, bias: original.1, dim, slots };
         if holds {
-            return Ok(Some(Self { weight: original_weight, bias: original_bias, dim }));
+            return Ok(Some(layer));
         }
-        weight.shallow_clone().f_set_data(&original_weight)?;
-        if let (Some(bias), Some(original)) = (bias, &original_bias) {
-            bias.shallow_clone().f_set_data(original)?;
-        }
+        layer.put_back()?;
         Ok(None)
+    }
+
+    /// Makes the module what it was.
+    pub(super) fn put_back(self) -> Result<(), TchError> {
+        let (mut weight, bias) = self.slots;
+        weight.f_set_data(&self.weight)?;
+        if let (Some(mut bias), Some(original)) = (bias, self.bias) {
+            bias.f_set_data(&original)?;
+        }
+        Ok(())
     }
 
     pub(super) fn head(&self) -> Result<Stage1Head, ExtractError> {

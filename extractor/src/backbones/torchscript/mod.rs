@@ -15,7 +15,7 @@ mod steady;
 use super::{Backbone, Compute, Network, Readout};
 use crate::ExtractError;
 use cache::{BatchNormMode, Stage1Head};
-use files::content::Content;
+use files::{content::Content, text};
 use last_linear::LastLinear;
 use std::{fmt, path::Path};
 use tch::{CModule, Device, Kind, TchError, Tensor};
@@ -36,18 +36,28 @@ pub struct Module {
     pub head: Option<Stage1Head>,
 }
 
+/// What of a module is taken as features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleFeatures {
+    /// What its last linear layer reads; its output, where it ends in another layer.
+    BeforeLastLinear,
+    /// Its output, which must be that of a linear layer: else nothing was asked for.
+    OfLastLinear,
+    /// Its output, whatever layer that comes from.
+    Output,
+}
+
 /// Loads a module, in evaluation mode, and finds out on images of `size` (height, width) what it computes.
 ///
-/// With `keep_last_linear` its output are the features, whatever layer they come from.
-///
 /// # Errors
+/// [`ExtractError::InvalidSetting`] for [`ModuleFeatures::OfLastLinear`] of a module that ends in another layer;
 /// [`ExtractError::File`]; [`ExtractError::Malformed`] for a file that is no module or a damaged one, and for a module that does
 /// not map such images to `[B, D]` floating-point numbers, or in training mode.
 pub fn load(
     path: &Path,
     compute: Compute,
     size: (usize, usize),
-    keep_last_linear: bool,
+    features: ModuleFeatures,
 ) -> Result<Module, ExtractError> {
     let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
     let digest = blake3::hash(&bytes).to_hex().to_string();
@@ -97,13 +107,40 @@ pub fn load(
             EXPORT,
         ));
     }
-    let found = if keep_last_linear { None } else { LastLinear::find(&module, &images, &output)? };
+    let found = last_linear(path, features, &module, (&images, &output))?;
     let dim = found.as_ref().map_or(dim, |linear| linear.dim);
     let head = found.map(|linear| linear.head()).transpose()?;
     drop(guard);
     let network = Scripted { module, feature_dim: usize::try_from(dim).unwrap_or(0) };
     let backbone = Backbone::of_network("torchscript", compute, Box::new(network));
     Ok(Module { backbone, digest, head })
+}
+
+/// The last linear layer where the features are what it reads; the module then ends before it.
+fn last_linear(
+    path: &Path,
+    features: ModuleFeatures,
+    module: &CModule,
+    (images, output): (&Tensor, &Tensor),
+) -> Result<Option<LastLinear>, ExtractError> {
+    match features {
+        ModuleFeatures::Output => Ok(None),
+        ModuleFeatures::BeforeLastLinear => LastLinear::find(module, images, output),
+        ModuleFeatures::OfLastLinear => {
+            let linear = LastLinear::find(module, images, output)?.ok_or_else(|| no_last_linear(path))?;
+            linear.put_back().map_err(ExtractError::torch("put the last linear layer back"))?;
+            Ok(None)
+        }
+    }
+}
+
+fn no_last_linear(path: &Path) -> ExtractError {
+    ExtractError::InvalidSetting {
+        name: "--keep-last-linear",
+        expected: "a module that ends in a linear layer".to_owned(),
+        got: format!("`{}`, whose output comes out of another one", text::path(path)),
+        hint: "leave it out: it would change nothing".to_owned(),
+    }
 }
 
 /// Refuses what libtorch should not see: other files, and archives that are damaged.

@@ -76,7 +76,7 @@ pub struct RecipeArgs {
 }
 
 impl RecipeArgs {
-    /// The flags that were given, but for `--seed`, which decides augmented views of any backbone.
+    /// The flags that were given.
     pub fn given(&self) -> Vec<&'static str> {
         [
             ("--preset", self.preset.is_some()),
@@ -97,6 +97,7 @@ impl RecipeArgs {
             ("--warm-up", self.warm_up.is_some()),
             ("--momentum", self.momentum.is_some()),
             ("--weight-decay", self.weight_decay.is_some()),
+            ("--seed", self.seed.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, given)| given.then_some(name))
