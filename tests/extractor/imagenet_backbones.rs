@@ -16,7 +16,7 @@ use tch::{CModule, Device, Kind, Tensor};
 const CLASSES: u32 = 10;
 const DATA: &str =
     "--dataset folder --data photos --resize 40 --crop 32 --device cpu --threads 1 --dtype f32";
-const PHOTO: Photo = Photo { resize: 40, crop: 32, jitter: None };
+const PHOTO: Photo = Photo::new(40, 32);
 const COMPUTE: Compute =
     Compute { device: Device::Cpu, precision: Precision::F32, layout: Layout::ChannelsFirst };
 

@@ -66,7 +66,7 @@ fn other_layers_of_one_folder_and_layers_that_are_not_there_are_refused() {
     assert!(shown.contains("resnet18 x0.25, read at stage3\n"), "{shown}");
     insta::assert_snapshot!(place.refused(&dump("--layer stage3 --pooling max", "read-once")), @r#"
     exit 2
-    the head reads averages of the penultimate layer: the cache gets no stage-1 head
+    the head reads other features than these: the cache gets no stage-1 head
     error: `read-once` holds a dump with other settings: `--pooling` is none there, "max" here
     hint: choose another `--out`, or remove the folder first
     "#);

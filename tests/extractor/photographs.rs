@@ -85,7 +85,7 @@ fn evaluation_pixels_are_torchvisions() {
     names.sort();
     let compressed = std::fs::read(folder.join("expected.bin.zst")).unwrap();
     let expected = zstd::decode_all(&*compressed).unwrap();
-    let photo = Photo { resize: 128, crop: 112, jitter: None };
+    let photo = Photo::new(128, 112);
     assert_eq!(expected.len(), names.len() * 112 * 112 * 3);
     let mut table = Vec::new();
     for (path, expected) in names.iter().zip(expected.chunks_exact(112 * 112 * 3)) {

@@ -4,14 +4,21 @@
 //! modules and `FAMILIES`. Parameter names are torchvision's. A network that is not listed comes as a TorchScript module
 //! ([`torchscript`]).
 
+mod convnext;
+mod kind;
 mod layers;
+mod network;
 pub mod pretrained;
 mod readout;
 #[cfg(test)]
 pub(crate) mod recorded;
+#[cfg(test)]
+mod recorded_pretrained;
 mod resnet;
 pub mod torchscript;
+mod vit;
 
+pub use kind::{BackboneKind, ImageSize, Outline};
 pub use readout::{Layer, Pooling, Readout};
 
 use crate::{
@@ -20,11 +27,19 @@ use crate::{
     weights::{Initialisation, Layout, ParameterBuilder, Parameters, WeightNames},
 };
 use cache::BatchNormMode;
-use std::fmt;
+use network::{Built, Network};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Every family of backbones that the extractor can build.
-static FAMILIES: &[&Family] = &[&resnet::FAMILY];
+static FAMILIES: &[&Family] = &[
+    &resnet::FAMILY,
+    &convnext::FAMILY,
+    &vit::SUPERVISED,
+    &vit::DINOV2,
+    &vit::CLIP,
+    &vit::OPEN_CLIP,
+    &vit::SIGLIP,
+];
 
 /// Backbones of the same layers, and how files name their weights.
 struct Family {
@@ -50,31 +65,6 @@ pub fn all() -> impl Iterator<Item = &'static BackboneKind> {
     FAMILIES.iter().flat_map(|family| family.variants)
 }
 
-/// For which images a backbone is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImageSize {
-    /// 32×32, as CIFAR's.
-    Small,
-    /// 224×224, as of ImageNet.
-    Large,
-}
-
-/// An architecture with a name.
-#[derive(Debug)]
-pub struct BackboneKind {
-    /// The name on the command line and in manifests.
-    pub name: &'static str,
-    /// What it is and where it comes from, in one line.
-    pub about: &'static str,
-    /// For which images it is made.
-    pub images: ImageSize,
-    /// What comes before the first block, in a few characters.
-    pub stem: &'static str,
-    /// The values of `--width` that it takes.
-    pub widths: &'static [f64],
-    build: fn(&mut ParameterBuilder, width: f64) -> Built,
-}
-
 impl BackboneKind {
     /// The backbone of this name.
     ///
@@ -83,36 +73,6 @@ impl BackboneKind {
     pub fn named(name: &str) -> Result<&'static Self, ExtractError> {
         Family::of(name).map(|(_, kind)| kind)
     }
-
-    /// Number of features D, and names and shapes of the parameters, whose values are not set.
-    ///
-    /// # Errors
-    /// [`ExtractError::Torch`].
-    pub fn outline(&self, width: f64) -> Result<(usize, Parameters), ExtractError> {
-        let mut builder = ParameterBuilder::unset(Device::Cpu, Layout::ChannelsFirst);
-        let network = (self.build)(&mut builder, width)
-            .map_err(ExtractError::torch(format!("outline backbone `{}`", self.name)))?;
-        Ok((network.feature_dim(), builder.finish()))
-    }
-}
-
-type Built = Result<Box<dyn Network>, TchError>;
-
-/// The layers of a backbone, up to and with the pooling.
-trait Network: fmt::Debug + Send {
-    /// `[B, 3, H, W]` in the number format of activations to `[B, D]` in the same format; the layer is one that there is.
-    fn forward(
-        &self,
-        images: &Tensor,
-        batch_norm: BatchNormMode,
-        readout: Readout,
-    ) -> Result<Tensor, TchError>;
-
-    /// Number of features D of the last layer.
-    fn feature_dim(&self) -> usize;
-
-    /// Channels of each stage that can be read; none for a network that is read at its end only.
-    fn stages(&self) -> &[usize];
 }
 
 /// Where and in which number format and memory order a network computes.
@@ -158,7 +118,8 @@ impl Backbone {
         compute: Compute,
     ) -> Result<Self, ExtractError> {
         let builder = ParameterBuilder::new(seed, compute.device, compute.layout);
-        Self::with_builder(name, width, compute, builder.initialised(initialisation))
+        let kind = BackboneKind::named(name)?;
+        Self::with_builder(kind, width, compute, builder.initialised(initialisation))
     }
 
     /// Builds a backbone whose weights and statistics are not set: they come from a file next.
@@ -166,16 +127,20 @@ impl Backbone {
     /// # Errors
     /// As [`Backbone::build`].
     pub fn unset(name: &str, width: f64, compute: Compute) -> Result<Self, ExtractError> {
-        Self::with_builder(name, width, compute, ParameterBuilder::unset(compute.device, compute.layout))
+        Self::unset_kind(BackboneKind::named(name)?, width, compute)
+    }
+
+    fn unset_kind(kind: &BackboneKind, width: f64, compute: Compute) -> Result<Self, ExtractError> {
+        Self::with_builder(kind, width, compute, ParameterBuilder::unset(compute.device, compute.layout))
     }
 
     fn with_builder(
-        name: &str,
+        kind: &BackboneKind,
         width: f64,
         compute: Compute,
         mut builder: ParameterBuilder,
     ) -> Result<Self, ExtractError> {
-        let kind = BackboneKind::named(name)?;
+        let name = kind.name;
         if !kind.widths.contains(&width) {
             let widths: Vec<String> = kind.widths.iter().map(f64::to_string).collect();
             return Err(ExtractError::InvalidSetting {
@@ -212,29 +177,28 @@ impl Backbone {
         let wrong = |name, expected: String, got: String, hint: &str| {
             Err(ExtractError::InvalidSetting { name, expected, got, hint: hint.to_owned() })
         };
-        let export = "export a module that ends there, and dump it";
+        let layers = match stages {
+            0 => format!("penultimate for {}", self.architecture),
+            last => format!("penultimate or stage1 to stage{last} for {}", self.architecture),
+        };
+        let poolings = self.network.poolings();
         match readout {
-            Readout { layer: Layer::Stage(stage), .. } if stages == 0 => {
-                let expected = format!("penultimate for {}", self.architecture);
-                wrong("--layer", expected, Layer::Stage(stage).to_string(), export)
-            }
-            Readout { pooling: Pooling::Max, .. } if stages == 0 => {
-                let expected = format!("average for {}, which pools by itself", self.architecture);
-                wrong("--pooling", expected, Pooling::Max.to_string(), export)
-            }
             Readout { layer: Layer::Stage(stage), .. } if stage == 0 || stage > stages => {
-                let expected = format!("penultimate or stage1 to stage{stages} for {}", self.architecture);
-                wrong("--layer", expected, Layer::Stage(stage).to_string(), "")
+                let hint = if stages == 0 { "export a module that ends there, and dump it" } else { "" };
+                return wrong("--layer", layers, Layer::Stage(stage).to_string(), hint);
             }
-            Readout { layer: Layer::Stage(stage), pooling } if stage == stages => {
-                self.readout = Readout { layer: Layer::Penultimate, pooling };
-                Ok(())
+            Readout { pooling: Some(pooling), .. } if !poolings.contains(&pooling) => {
+                let known = poolings.iter().map(Pooling::to_string).collect::<Vec<_>>().join(", ");
+                let expected = format!("{known} for {}", self.architecture);
+                return wrong("--pooling", expected, pooling.to_string(), "");
             }
-            readout => {
-                self.readout = readout;
-                Ok(())
+            Readout { layer, pooling } => {
+                let layer = if layer == Layer::Stage(stages) { Layer::Penultimate } else { layer };
+                let own = poolings.first().copied();
+                self.readout = Readout { layer, pooling: pooling.filter(|&pooling| Some(pooling) != own) };
             }
         }
+        Ok(())
     }
 
     /// Where features are read.
@@ -261,7 +225,7 @@ impl Backbone {
     /// Number of features D.
     pub fn feature_dim(&self) -> usize {
         match self.readout.layer {
-            Layer::Penultimate => self.network.feature_dim(),
+            Layer::Penultimate => self.network.feature_dim(self.network.pooling(self.readout)),
             Layer::Stage(stage) => {
                 self.network.stages().get(stage.saturating_sub(1)).copied().unwrap_or_default()
             }

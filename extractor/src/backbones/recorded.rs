@@ -75,7 +75,7 @@ impl Recorded {
 }
 
 /// `fill` of `record.py`: offset + scale · sin(0.1 · (i + phase)²) in f64, rounded to f32.
-fn formula(name: &str, shape: &[i64]) -> Tensor {
+pub(super) fn formula(name: &str, shape: &[i64]) -> Tensor {
     let phase: usize = name.bytes().zip(1..).map(|(byte, position)| position * usize::from(byte)).sum();
     let elements = shape.iter().product::<i64>();
     let (offset, scale) = match name {

@@ -14,9 +14,9 @@ mod tests;
 use super::{
     BackboneKind, Built, Family, ImageSize, Network,
     layers::{BatchNorm, Conv, ConvShape},
-    readout::{Layer, Readout},
+    readout::{Layer, Pooling, Readout},
 };
-use crate::weights::{Init, ParameterBuilder, WeightNames};
+use crate::weights::{Init, ParameterBuilder, WeightNames, same};
 use block::{Block, ShortcutKind};
 use cache::{BatchNormMode, head_names::HEADS};
 use tch::{TchError, Tensor};
@@ -64,7 +64,13 @@ pub(super) static FAMILY: Family = Family {
             ResNet::build(builder, &Shape::bottleneck(&[3, 4, 6, 3], 32, 4))
         }),
     ],
-    names: WeightNames { layers: &[], renamed: &[(".shortcut.", ".downsample.")], heads: &HEADS },
+    names: WeightNames {
+        layers: &[],
+        towers: &[],
+        renamed: &[same(".shortcut.", ".downsample.")],
+        unused: &[],
+        heads: &HEADS,
+    },
 };
 
 type Build = fn(&mut ParameterBuilder, f64) -> Built;
@@ -75,11 +81,12 @@ const fn small(
     widths: &'static [f64],
     build: Build,
 ) -> BackboneKind {
-    BackboneKind { name, about, images: ImageSize::Small, stem: "3×3", widths, build }
+    BackboneKind { name, about, images: ImageSize::Small, stem: "3×3", widths, transform: None, build }
 }
 
 const fn large(name: &'static str, about: &'static str, build: Build) -> BackboneKind {
-    BackboneKind { name, about, images: ImageSize::Large, stem: "7×7, max-pool", widths: &[1.0], build }
+    let stem = "7×7, max-pool";
+    BackboneKind { name, about, images: ImageSize::Large, stem, widths: &[1.0], transform: None, build }
 }
 
 /// What comes before the first block.
@@ -220,14 +227,18 @@ impl Network for ResNet {
         for block in self.stages.iter().take(stages).flatten() {
             map = block.forward(&map, batch_norm)?; // [B, C, H, W]
         }
-        readout.pooling.pool(&map) // [B, D]
+        self.pooling(readout).pool(&map) // [B, D]
     }
 
-    fn feature_dim(&self) -> usize {
+    fn feature_dim(&self, _: Pooling) -> usize {
         self.channels.last().copied().unwrap_or(0)
     }
 
     fn stages(&self) -> &[usize] {
         &self.channels
+    }
+
+    fn poolings(&self) -> &[Pooling] {
+        &Pooling::OF_MAPS
     }
 }

@@ -70,9 +70,7 @@ pub struct BenchSettings {
 pub fn transform(images: ImageSize) -> Transform {
     match images {
         // Photographs, too, become small: for the comparison of memory.
-        ImageSize::Small => {
-            Transform { photo: Some(Photo { resize: 36, crop: 32, jitter: None }), ..Transform::CIFAR }
-        }
+        ImageSize::Small => Transform { photo: Some(Photo::new(36, 32)), ..Transform::CIFAR },
         ImageSize::Large => Transform::PHOTOGRAPHS,
     }
 }

@@ -67,9 +67,10 @@ pub struct DumpArgs {
     /// Layer that is read: `penultimate`, or `stage1`, `stage2` … of a network of stages, without stage-1 head then
     #[arg(long, value_name = "LAYER", default_value_t = Layer::Penultimate, help_heading = "Features")]
     pub layer: Layer,
-    /// How the map of that layer becomes features; with `max` there is no stage-1 head
-    #[arg(long, value_enum, default_value_t = Pooling::Average, help_heading = "Features")]
-    pub pooling: Pooling,
+    /// How the map of that layer, or the tokens of a transformer, become features; with another than the backbone's own there is no
+    /// stage-1 head [default: as its owners read it, `extractor backbones`]
+    #[arg(long, visible_alias = "pool", value_enum, value_name = "POOLING", help_heading = "Features")]
+    pub pooling: Option<Pooling>,
     /// Number format of the features: `f32`, `f16` or `bf16`
     #[arg(long, default_value_t = Dtype::F16, help_heading = "Features")]
     pub dtype: Dtype,

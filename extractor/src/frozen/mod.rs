@@ -151,7 +151,7 @@ impl BackboneSource {
         let had_head = frozen.head.is_some();
         let frozen = frozen.read_at(around.readout)?;
         if had_head && frozen.head.is_none() {
-            (around.tell)("the head reads averages of the penultimate layer: the cache gets no stage-1 head");
+            (around.tell)("the head reads other features than these: the cache gets no stage-1 head");
         }
         Ok(frozen)
     }

@@ -15,7 +15,7 @@ pub use draws::Draws;
 pub use flip::{flip, flip_where};
 pub use jitter::Jitter;
 pub use normalise::Normalise;
-pub use photo::Photo;
+pub use photo::{Fit, Interpolation, Photo};
 
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -45,23 +45,33 @@ impl Transform {
     ///
     /// # Source
     /// Kang et al. 2020 (classifier-balancing), for Places-LT and as torchvision's reference training.
-    pub const PHOTOGRAPHS: Self = Self {
-        pad: 0,
-        normalise: Normalise::IMAGENET,
-        photo: Some(Photo { resize: 256, crop: 224, jitter: None }),
-    };
+    pub const PHOTOGRAPHS: Self = Self::photographs(256, 224, Interpolation::Bilinear, Normalise::IMAGENET);
+
+    /// [`Transform::PHOTOGRAPHS`], bicubic: DeiT, DINO, DINOv2, ConvNeXt.
+    pub const IMAGENET_BICUBIC: Self =
+        Self::photographs(256, 224, Interpolation::Bicubic, Normalise::IMAGENET);
 
     /// [`Transform::PHOTOGRAPHS`] with `ColorJitter(0.4, 0.4, 0.4, 0)`.
     ///
     /// # Source
     /// Liu et al. 2019 (OLTR) and Kang et al. 2020, ImageNet-LT.
     pub const IMAGENET_LT: Self = Self {
-        photo: Some(Photo { resize: 256, crop: 224, jitter: Some(Jitter::IMAGENET_LT) }),
+        photo: Some(Photo { jitter: Some(Jitter::IMAGENET_LT), ..Photo::new(256, 224) }),
         ..Self::PHOTOGRAPHS
     };
 
     /// [`Transform::PHOTOGRAPHS`] with the normalisation of iNaturalist 2018.
     pub const INATURALIST18: Self = Self { normalise: Normalise::INATURALIST18, ..Self::PHOTOGRAPHS };
+
+    /// Resize and CenterCrop to these sides.
+    pub const fn photographs(
+        resize: usize,
+        crop: usize,
+        interpolation: Interpolation,
+        normalise: Normalise,
+    ) -> Self {
+        Self { pad: 0, normalise, photo: Some(Photo { interpolation, ..Photo::new(resize, crop) }) }
+    }
 
     /// The image as it is.
     ///

@@ -24,6 +24,15 @@ impl Normalise {
     /// The numbers of iNaturalist 2018 in published long-tail code.
     pub const INATURALIST18: Self = Self { mean: [0.466, 0.471, 0.380], std: [0.195, 0.194, 0.192] };
 
+    /// The numbers of CLIP's training images.
+    pub const CLIP: Self = Self {
+        mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+        std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+    };
+
+    /// -1 … 1, as Google trains vision transformers.
+    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3] };
+
     /// `[B, 3, H, W]` u8 to f32, in the order of operations of torchvision's `ToTensor` and `Normalize`.
     ///
     /// Colour by colour with numbers that travel with the operation: a tensor of them would make a GPU wait for its copy.

@@ -29,6 +29,55 @@ pub struct Photo {
     /// Random brightness, contrast and saturation, where the recipe has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Jitter>,
+    /// How pixels are resampled.
+    #[serde(default, skip_serializing_if = "Interpolation::is_bilinear")]
+    pub interpolation: Interpolation,
+    /// How an oblong image becomes a square one for evaluation.
+    #[serde(default, skip_serializing_if = "Fit::is_crop")]
+    pub fit: Fit,
+}
+
+/// The kernel that pixels are resampled by, antialiased as Pillow does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Triangles, as most networks of torchvision
+    #[default]
+    Bilinear,
+    /// Cubics with a = -0.5, as most networks of timm, CLIP and DINOv2
+    Bicubic,
+}
+
+impl Interpolation {
+    /// Whether it is the one that transforms had before they could choose, and that they leave out.
+    pub fn is_bilinear(&self) -> bool {
+        *self == Self::Bilinear
+    }
+
+    fn filter(self) -> FilterType {
+        match self {
+            Self::Bilinear => FilterType::Bilinear,
+            Self::Bicubic => FilterType::CatmullRom,
+        }
+    }
+}
+
+/// How an image of any sides becomes a square one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// The shorter side is resized and the centre cut out
+    #[default]
+    Crop,
+    /// Both sides are resized to those of the square
+    Squash,
+}
+
+impl Fit {
+    /// Whether it is the one that transforms had before they could choose, and that they leave out.
+    pub fn is_crop(&self) -> bool {
+        *self == Self::Crop
+    }
 }
 
 /// A window of an image.
@@ -51,13 +100,22 @@ impl Window {
 }
 
 impl Photo {
+    /// `Resize(resize)` and `CenterCrop(crop)`, bilinear, without jitter.
+    pub const fn new(resize: usize, crop: usize) -> Self {
+        Self { resize, crop, jitter: None, interpolation: Interpolation::Bilinear, fit: Fit::Crop }
+    }
+
     /// The evaluation pixels `[crop, crop, 3]`.
     ///
     /// # Errors
     /// [`ResizeError`], for an image without pixels.
     pub fn clean(&self, image: &Rgb) -> Result<Vec<u8>, ResizeError> {
-        let (width, height) = short_side(image.width, image.height, self.resize);
-        Ok(centre_crop(&resize(image, Window::whole(image), width, height)?, self.crop))
+        let (width, height) = match self.fit {
+            Fit::Crop => short_side(image.width, image.height, self.resize),
+            Fit::Squash => (self.resize, self.resize),
+        };
+        let resized = resize(image, Window::whole(image), (width, height), self.interpolation)?;
+        Ok(centre_crop(&resized, self.crop))
     }
 
     /// [`Photo::clean`], mirrored.
@@ -76,7 +134,7 @@ impl Photo {
     /// [`ResizeError`], for an image without pixels.
     pub fn augmented(&self, image: &Rgb, rng: &mut ChaCha8Rng) -> Result<Vec<u8>, ResizeError> {
         let window = random_window(image.width, image.height, rng);
-        let mut image = resize(image, window, self.crop, self.crop)?;
+        let mut image = resize(image, window, (self.crop, self.crop), self.interpolation)?;
         if rng.next_u32() >> 31 == 1 {
             mirror(&mut image.pixels, self.crop);
         }
@@ -86,8 +144,17 @@ impl Photo {
         Ok(image.pixels)
     }
 
+    /// A step that says by what is resampled, where it is not bilinear.
+    fn kernel(&self) -> &'static str {
+        match self.interpolation {
+            Interpolation::Bilinear => "",
+            Interpolation::Bicubic => "|bicubic",
+        }
+    }
+
     pub(super) fn describe_clean(&self) -> String {
-        format!("resize({})|centre-crop({})", self.resize, self.crop)
+        let fit = if self.fit == Fit::Squash { "|squash" } else { "" };
+        format!("resize({}){fit}{}|centre-crop({})", self.resize, self.kernel(), self.crop)
     }
 }
 
@@ -95,7 +162,8 @@ impl fmt::Display for Photo {
     /// The training steps.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [smallest, largest] = SCALE;
-        write!(f, "random-resized-crop({},scale={smallest} {largest},ratio=3/4 4/3)|flip(0.5)", self.crop)?;
+        write!(f, "random-resized-crop({},scale={smallest} {largest},ratio=3/4 4/3)", self.crop)?;
+        write!(f, "{}|flip(0.5)", self.kernel())?;
         self.jitter.as_ref().map_or(Ok(()), |jitter| write!(f, "|{jitter}"))
     }
 }
@@ -111,8 +179,13 @@ thread_local! {
     static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
 }
 
-/// Pillow's antialiased bilinear resampling of a window, as if there were nothing around it.
-fn resize(image: &Rgb, window: Window, width: usize, height: usize) -> Result<Rgb, ResizeError> {
+/// Pillow's antialiased resampling of a window, as if there were nothing around it.
+fn resize(
+    image: &Rgb,
+    window: Window,
+    (width, height): (usize, usize),
+    interpolation: Interpolation,
+) -> Result<Rgb, ResizeError> {
     let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mut pixels = vec![0; 3 * width * height];
     {
@@ -124,7 +197,7 @@ fn resize(image: &Rgb, window: Window, width: usize, height: usize) -> Result<Rg
             .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
         let mut to = TypedImage::<U8x3>::from_buffer(size(width), size(height), &mut pixels)
             .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(interpolation.filter()));
         RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&from, &mut to, &options))?;
     }
     Ok(Rgb { width, height, pixels })
@@ -262,9 +335,11 @@ mod tests {
             let rows = image.pixels.chunks_exact(3 * width).skip(window.top).take(window.height);
             let pixels = rows.flat_map(|row| &row[3 * window.left..3 * (window.left + window.width)]);
             let cut = Rgb { width: window.width, height: window.height, pixels: pixels.copied().collect() };
-            for (width, height) in [(20, 20), (32, 11), (70, 90)] {
-                let expected = resize(&cut, Window::whole(&cut), width, height).unwrap();
-                assert_eq!(resize(&image, window, width, height).unwrap(), expected, "{window:?}");
+            for size in [(20, 20), (32, 11), (70, 90)] {
+                for kernel in [Interpolation::Bilinear, Interpolation::Bicubic] {
+                    let expected = resize(&cut, Window::whole(&cut), size, kernel).unwrap();
+                    assert_eq!(resize(&image, window, size, kernel).unwrap(), expected, "{window:?}");
+                }
             }
         }
     }

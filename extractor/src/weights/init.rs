@@ -27,6 +27,11 @@ pub enum Init {
     UniformFanIn(i64),
     /// U(−1/√fan, 1/√fan) with fan = inputs of one output: PyTorch's default for convolutions, `kaiming_uniform_(a=√5)`.
     Pytorch,
+    /// N(0, std²).
+    Normal {
+        /// The standard deviation.
+        std: f64,
+    },
 }
 
 /// How the convolutions of a network that is trained from scratch start; batch normalisation starts at 1 and 0, and a linear
@@ -60,6 +65,9 @@ impl Initialisation {
 }
 
 impl Init {
+    /// N(0, 0.02²): vision transformers and ConvNeXt, whose own code cuts it at ±2, a hundred deviations away.
+    pub const TRANSFORMER: Self = Self::Normal { std: 0.02 };
+
     /// The values of a parameter, row-major; they depend on the seed, the parameter's name and its shape alone.
     ///
     /// `shape` is `[out, in, height, width]` for convolutions, `[out, in]` for linear layers.
@@ -77,6 +85,7 @@ impl Init {
             }
             Self::UniformFanIn(inputs) => uniform(&mut rng, inputs as f64, elements),
             Self::Pytorch => uniform(&mut rng, elements as f64 / outputs as f64, elements),
+            Self::Normal { std } => normal(&mut rng, std, elements),
         }
     }
 }

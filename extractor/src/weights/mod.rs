@@ -5,12 +5,14 @@
 
 mod file;
 mod init;
+mod names;
 mod parameters;
 mod prefixes;
 mod state_dict;
+mod translate;
 
 pub use file::{TensorFile, encode};
 pub use init::{Init, Initialisation};
+pub use names::{Rename, WeightNames, block, rows, same, transposed};
 pub use parameters::{Layout, ParameterBuilder, Parameters, Role, digest};
-pub use prefixes::WeightNames;
 pub use state_dict::StateDict;

@@ -1,28 +1,14 @@
-//! Names of a family's weights, prefixes of one network among others, and the command that chooses one.
+//! Prefixes of one network among others, and the command that chooses one.
 
-use super::state_dict::Stored;
-use cache::head_names::{FACTORS, SCALES, without_wrappers_but};
+use cache::head_names::{FACTORS, SCALES};
 use files::text;
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-/// How files name the weights of a family of networks.
-#[derive(Debug)]
-pub struct WeightNames {
-    /// First parts of its own names that are wrappers in the files of others, as a vision transformer's `encoder`.
-    pub layers: &'static [&'static str],
-    /// Parts of names in files, and ours.
-    pub renamed: &'static [(&'static str, &'static str)],
-    /// What its last layer is called: the stem of `fc.weight` and `fc.bias`.
-    pub heads: &'static [&'static str],
-}
-
-impl WeightNames {
-    /// Our name of a stored tensor.
-    pub(super) fn plain(&self, stored: &str) -> String {
-        let plain = without_wrappers_but(stored, self.layers);
-        self.renamed.iter().fold(plain, |name, (theirs, ours)| name.replace(theirs, ours))
-    }
-}
+/// Name without wrappers → the file's name and shape.
+pub(super) type Plain = BTreeMap<String, (String, Vec<i64>)>;
 
 /// Whether the last part of a name belongs to a head: under its stem, factors of its logits beside it too.
 pub(super) fn is_head_part(part: &str) -> bool {
@@ -30,7 +16,7 @@ pub(super) fn is_head_part(part: &str) -> bool {
 }
 
 /// The names without a prefix that all tensors but the head's share.
-pub(super) fn without_common_prefix(mut all: Stored, heads: &[&str]) -> Stored {
+pub(super) fn without_common_prefix(mut all: Plain, heads: &[&str]) -> Plain {
     let in_head = |name: &str| {
         let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
         heads.contains(&stem) || is_head_part(name)

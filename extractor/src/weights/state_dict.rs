@@ -15,110 +15,100 @@ mod tests;
 
 use super::{
     file::TensorFile,
+    names::WeightNames,
     parameters::Parameters,
-    prefixes::{WeightNames, choose, convert, is_head_part, prefix, without_common_prefix},
+    prefixes::{choose, convert, prefix},
+    translate::{Clash, Translated, translate},
 };
 use crate::ExtractError;
 use cache::{
     CacheError, HeadKind, Stage1Head,
     head_file::{Columns, HeadParts, HeadWeights, Named},
-    head_names::{FACTORS, SCALES, is_book_keeping},
+    head_names::{FACTORS, SCALES},
 };
 use files::text;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    rc::Rc,
 };
 use tch::{Kind, Tensor};
 
-/// What a checkpoint of `extractor train` holds beside the network.
-const PROGRESS: [&str; 2] = ["momentum.", "epoch."];
 /// Names of each kind that a message lists.
 const LISTED: usize = 4;
-
-/// Our name → the file's name and shape.
-pub(super) type Stored = BTreeMap<String, (String, Vec<i64>)>;
 
 /// Where the tensors of a network lie in a file.
 #[derive(Debug)]
 pub struct StateDict {
-    file: TensorFile,
+    file: Rc<TensorFile>,
     names: &'static WeightNames,
-    tensors: Stored,
-    /// `weight`, `bias`, `scale` … of the head.
-    head: Stored,
-    /// Book-keeping: last part of the name → how many.
-    left_out: BTreeMap<String, usize>,
+    found: Translated,
     /// Written by `extractor train`.
     ours: bool,
 }
 
 impl StateDict {
-    /// Reads a safetensors file and translates its names to those of a family.
+    /// Translates the names of a safetensors file to those of a family.
     ///
     /// # Errors
-    /// [`ExtractError::File`]; [`ExtractError::Malformed`] unless it is a safetensors file in which every tensor has a name of
-    /// its own, prefixes aside.
-    pub fn read(path: &Path, names: &'static WeightNames) -> Result<Self, ExtractError> {
-        let file = TensorFile::read(path)?;
+    /// [`ExtractError::Malformed`] unless every tensor of the file has a name of its own, prefixes aside.
+    pub fn of(file: &Rc<TensorFile>, names: &'static WeightNames) -> Result<Self, ExtractError> {
         let ours = file.metadata()?.is_some();
-        let (mut all, mut left_out) = (Stored::new(), BTreeMap::new());
-        for (stored, shape) in file.shapes()? {
-            if ours && PROGRESS.iter().any(|prefix| stored.starts_with(prefix)) {
-                continue;
+        let found = translate(file.shapes()?, names, ours).map_err(|Clash { stored, name }| {
+            let [other, stored] = stored;
+            let (kept, dropped) =
+                (prefix(&stored, &names.plain(&stored)), prefix(&other, &names.plain(&other)));
+            ExtractError::Malformed {
+                path: file.path().to_owned(),
+                expected: "one network".to_owned(),
+                got: format!("`{other}` and `{stored}`, which are both `{name}` without their prefixes"),
+                hint: choose(file.path(), &kept, &[dropped]),
             }
-            if is_book_keeping(&stored) {
-                let last = stored.rsplit('.').next().unwrap_or(&stored);
-                *left_out.entry(last.to_owned()).or_insert(0) += 1;
-                continue;
-            }
-            let name = names.plain(&stored);
-            if let Some((other, _)) = all.insert(name.clone(), (stored.clone(), shape)) {
-                return Err(ExtractError::Malformed {
-                    path: path.to_owned(),
-                    expected: "one network".to_owned(),
-                    got: format!("`{other}` and `{stored}`, which are both `{name}` without their prefixes"),
-                    hint: choose(path, &prefix(&stored, &name), &[prefix(&other, &name)]),
-                });
-            }
-        }
-        let all = without_common_prefix(all, names.heads);
-        let stem = names.heads.iter().copied().find(|stem| all.contains_key(&format!("{stem}.weight")));
-        let part = |name: &str| {
-            let part = match name.strip_prefix(stem?).and_then(|rest| rest.strip_prefix('.')) {
-                Some(part) => part,
-                None => Some(name).filter(|name| FACTORS.contains(name))?,
-            };
-            is_head_part(part).then(|| part.to_owned())
-        };
-        let (mut tensors, mut head) = (BTreeMap::new(), BTreeMap::new());
-        for (name, stored) in all {
-            match part(&name) {
-                Some(part) => head.insert(part, stored),
-                None => tensors.insert(name, stored),
-            };
-        }
-        Ok(Self { file, names, tensors, head, left_out, ours })
+        })?;
+        Ok(Self { file: Rc::clone(file), names, found, ours })
     }
 
-    /// What was left out because it is no weight; `None` for nothing, and for what `extractor train` writes.
-    pub fn left_out(&self) -> Option<String> {
-        let counted = self.left_out.iter().map(|(name, &count)| match count {
+    /// [`StateDict::of`] a file that is read first.
+    ///
+    /// # Errors
+    /// [`ExtractError::File`], and those of [`TensorFile::read`] and [`StateDict::of`].
+    pub fn read(path: &Path, names: &'static WeightNames) -> Result<Self, ExtractError> {
+        Self::of(&Rc::new(TensorFile::read(path)?), names)
+    }
+
+    /// What was left out because it is no weight, or because the features do not need it; nothing of what `extractor train`
+    /// writes.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        let path = text::path(self.file.path());
+        let counters = self
+            .book_keeping()
+            .map(|counted| format!("left out of `{path}`, which are no weights: {counted}"));
+        let unused = self.found.unused.iter().map(|name| format!("`{name}`"));
+        let unused = listed(&unused.collect::<Vec<_>>())
+            .map(|names| format!("left out of `{path}`, which the features do not need: {names}"));
+        counters.into_iter().chain(unused)
+    }
+
+    fn book_keeping(&self) -> Option<String> {
+        let counted = self.found.book_keeping.iter().map(|(name, &count)| match count {
             1 => format!("`{name}`"),
             count => format!("{count} `{name}`"),
         });
         let counted = counted.collect::<Vec<_>>().join(", ");
-        (!counted.is_empty()).then(|| {
-            format!("left out of `{}`, which are no weights: {counted}", text::path(self.file.path()))
-        })
+        (!counted.is_empty()).then_some(counted)
     }
 
     /// Whether the file has exactly these tensors, head aside.
     pub fn fits(&self, parameters: &Parameters) -> bool {
-        parameters.named().count() == self.tensors.len()
-            && parameters.named().all(|(name, tensor)| {
-                self.tensors.get(name).is_some_and(|(_, shape)| *shape == tensor.size())
-            })
+        let wanted = parameters.named().count();
+        wanted == self.found.tensors.len() && self.fitting(parameters) == wanted
+    }
+
+    /// How many tensors of the network the file has.
+    pub fn fitting(&self, parameters: &Parameters) -> usize {
+        let fits =
+            |name: &str, shape: &[i64]| self.found.tensors.get(name).is_some_and(|source| source.fits(shape));
+        parameters.named().filter(|(name, tensor)| fits(name, &tensor.size())).count()
     }
 
     /// Copies every tensor into the network, which keeps its device and memory order.
@@ -141,14 +131,19 @@ impl StateDict {
             });
         }
         let _guard = tch::no_grad_guard();
-        let mut pairs = Vec::new();
-        for (name, target) in parameters.named() {
-            if let Some((stored, _)) = self.tensors.get(name) {
-                pairs.push((self.weight(stored)?, target.shallow_clone()));
-            }
+        // All are looked at before one is copied; kept copies would double the memory of a large network.
+        for source in self.found.tensors.values() {
+            source.names().try_for_each(|stored| self.weight(stored).map(drop))?;
         }
-        for (source, mut target) in pairs {
-            target.f_copy_(&source).map_err(ExtractError::torch("copy weights to the device"))?;
+        for (name, target) in parameters.named() {
+            if let Some(source) = self.found.tensors.get(name) {
+                let pieces: Vec<Tensor> =
+                    source.names().map(|stored| self.weight(stored)).collect::<Result<_, _>>()?;
+                source
+                    .assemble(&pieces, &target.size())
+                    .and_then(|tensor| target.shallow_clone().f_copy_(&tensor).map(drop))
+                    .map_err(ExtractError::torch("copy weights to the device"))?;
+            }
         }
         Ok(())
     }
@@ -187,10 +182,10 @@ impl StateDict {
         let wanted: Vec<(&str, Vec<i64>)> =
             parameters.named().map(|(name, tensor)| (name, tensor.size())).collect();
         let first = |name: &str| Some(format!("{}.", name.split_once('.')?.0));
-        let prefixes: BTreeSet<String> = self.tensors.keys().filter_map(|name| first(name)).collect();
+        let prefixes: BTreeSet<String> = self.found.tensors.keys().filter_map(|name| first(name)).collect();
         let holds = |prefix: &String| {
             wanted.iter().all(|(name, shape)| {
-                self.tensors.get(&format!("{prefix}{name}")).is_some_and(|(_, stored)| stored == shape)
+                self.found.tensors.get(&format!("{prefix}{name}")).is_some_and(|source| source.fits(shape))
             })
         };
         let (fitting, others): (Vec<String>, Vec<String>) = prefixes.into_iter().partition(holds);
@@ -201,27 +196,25 @@ impl StateDict {
     fn differences(&self, parameters: &Parameters) -> String {
         let wanted: BTreeMap<&str, Vec<i64>> =
             parameters.named().map(|(name, tensor)| (name, tensor.size())).collect();
+        let tensors = &self.found.tensors;
         let missing =
-            wanted.keys().filter(|name| !self.tensors.contains_key(**name)).map(|name| format!("`{name}`"));
-        let unexpected = self
-            .tensors
+            wanted.keys().filter(|name| !tensors.contains_key(**name)).map(|name| format!("`{name}`"));
+        let unexpected = tensors
             .iter()
             .filter(|(name, _)| !wanted.contains_key(name.as_str()))
-            .map(|(_, (stored, _))| format!("`{stored}`"));
-        let shapes = self.tensors.iter().filter_map(|(name, (stored, shape))| {
-            let wanted = wanted.get(name.as_str()).filter(|wanted| *wanted != shape)?;
-            Some(format!("`{stored}` {shape:?} instead of {wanted:?}"))
+            .map(|(_, source)| format!("`{}`", source.stored()));
+        let shapes = tensors.iter().filter_map(|(name, source)| {
+            let wanted = wanted.get(name.as_str()).filter(|wanted| !source.fits(wanted))?;
+            Some(format!("`{}` {:?} instead of {wanted:?}", source.stored(), source.shape()))
         });
         let groups = [
             ("missing", missing.collect::<Vec<_>>()),
             ("unexpected", unexpected.collect()),
             ("of another shape", shapes.collect()),
         ];
-        let told = groups.into_iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| {
-            let more = names.len().saturating_sub(LISTED);
-            let listed = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            format!("{} {what}: {listed}{more}", names.len())
+        let told = groups.into_iter().filter_map(|(what, names)| {
+            let count = names.len();
+            listed(&names).map(|names| format!("{count} {what}: {names}"))
         });
         told.collect::<Vec<_>>().join("; ")
     }
@@ -237,7 +230,7 @@ impl StateDict {
     pub fn head(&self, dim: usize) -> Result<Option<(Stage1Head, Vec<String>)>, ExtractError> {
         let view = self.file.view()?;
         let part = |part: &str| -> Option<Named<'_>> {
-            let (name, _) = self.head.get(part)?;
+            let name = self.found.head.get(part)?;
             Some((name, view.tensor(name).ok()?))
         };
         let Some(weight) = part("weight") else { return Ok(None) };
@@ -251,7 +244,7 @@ impl StateDict {
         };
         let HeadWeights { classes, dim, weight, bias, cosine, notes } =
             parts.weights(dim, None).map_err(|error| self.wrong_head(error))?;
-        let kind = if cosine.is_some() || (self.ours && !self.head.contains_key("bias")) {
+        let kind = if cosine.is_some() || (self.ours && !self.found.head.contains_key("bias")) {
             HeadKind::Cosine
         } else {
             HeadKind::Linear
@@ -276,7 +269,18 @@ impl StateDict {
     }
 
     fn head_prefix(&self) -> String {
-        let stored = self.head.get("weight").map(|(stored, _)| self.names.plain(stored)).unwrap_or_default();
+        let stored = self.found.head.get("weight").map(|stored| self.names.plain(stored)).unwrap_or_default();
         stored.strip_suffix("weight").unwrap_or(&stored).to_owned()
+    }
+}
+
+/// The first of some names; `None` for none.
+fn listed(names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(LISTED);
+    let listed = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (names.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(listed),
+        (false, more) => Some(format!("{listed} and {more} more")),
     }
 }

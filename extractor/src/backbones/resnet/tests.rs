@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     backbones::{
-        Backbone, Compute,
+        Backbone, Compute, Outline,
         recorded::{self, NETWORKS, Recorded},
         tests::PLAIN,
     },
@@ -67,7 +67,8 @@ fn parameter_counts_for_large_images_are_those_of_torchvision() {
         ("imagenet-resnet152", 60_192_808),
         ("imagenet-resnext50-32x4d", 25_028_904),
     ] {
-        let (dim, parameters) = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
+        let Outline { feature_dim: dim, parameters, .. } =
+            BackboneKind::named(name).unwrap().outline(1.0).unwrap();
         assert_eq!(parameters.weight_count() + 1_000 * (dim + 1), published, "{name}");
     }
 }
@@ -90,7 +91,7 @@ fn names_are_those_of_torchvision_and_timm() {
     let recorded = include_str!("../../../../fixtures/backbones/names.txt");
     for (model, name) in [("resnet18", "imagenet-resnet18"), ("resnext50_32x4d", "imagenet-resnext50-32x4d")]
     {
-        let (_, parameters) = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
+        let Outline { parameters, .. } = BackboneKind::named(name).unwrap().outline(1.0).unwrap();
         let mut ours: Vec<String> = parameters
             .named()
             .map(|(name, tensor)| {

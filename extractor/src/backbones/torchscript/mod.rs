@@ -12,7 +12,7 @@ mod last_linear;
 mod pickle;
 mod steady;
 
-use super::{Backbone, Compute, Network, Readout};
+use super::{Backbone, Compute, Network, Pooling, Readout};
 use crate::ExtractError;
 use cache::{BatchNormMode, Stage1Head};
 use files::{content::Content, text};
@@ -217,11 +217,16 @@ impl Network for Scripted {
         self.module.forward_ts(std::slice::from_ref(images))
     }
 
-    fn feature_dim(&self) -> usize {
+    fn feature_dim(&self, _: Pooling) -> usize {
         self.feature_dim
     }
 
     fn stages(&self) -> &[usize] {
         &[]
+    }
+
+    /// It pools by itself.
+    fn poolings(&self) -> &[Pooling] {
+        &[Pooling::Mean]
     }
 }

@@ -1,12 +1,17 @@
 //! Files of other programs, read by names.
 
 use super::*;
-use crate::weights::{Layout, ParameterBuilder, Role, encode, init::Init};
+use crate::weights::{Layout, ParameterBuilder, Role, block, encode, init::Init, rows, same, transposed};
 use cache::head_names::HEADS;
 use tch::Device;
 
-static NAMES: WeightNames =
-    WeightNames { layers: &[], renamed: &[(".shortcut.", ".downsample.")], heads: &HEADS };
+static NAMES: WeightNames = WeightNames {
+    layers: &[],
+    towers: &[],
+    renamed: &[same(".shortcut.", ".downsample.")],
+    unused: &[],
+    heads: &HEADS,
+};
 
 fn state_dict(tensors: &[(&str, &[i64])]) -> Result<StateDict, ExtractError> {
     named(tensors, &NAMES)
@@ -69,7 +74,7 @@ fn values_arrive_whatever_the_names_and_the_head_is_apart() {
 #[test]
 fn a_family_keeps_its_own_layers_that_are_called_as_wrappers_are() {
     static TRANSFORMER: WeightNames =
-        WeightNames { layers: &["encoder"], renamed: &[], heads: &["heads.head"] };
+        WeightNames { layers: &["encoder"], towers: &[], renamed: &[], unused: &[], heads: &["heads.head"] };
     let tensors: [(&str, &[i64]); 4] = [
         ("module.encoder.layers.0.ln_1.weight", &[2]),
         ("module.conv_proj.weight", &[2, 3, 1, 1]),
@@ -77,11 +82,11 @@ fn a_family_keeps_its_own_layers_that_are_called_as_wrappers_are() {
         ("module.heads.head.bias", &[3]),
     ];
     let dict = named(&tensors, &TRANSFORMER).unwrap();
-    let names: Vec<&str> = dict.tensors.keys().map(String::as_str).collect();
+    let names: Vec<&str> = dict.found.tensors.keys().map(String::as_str).collect();
     assert_eq!(names, ["conv_proj.weight", "encoder.layers.0.ln_1.weight"]);
     assert_eq!(dict.head(2).unwrap().unwrap().0.classes, 3);
     let stripped = state_dict(&tensors).unwrap();
-    assert!(stripped.tensors.contains_key("layers.0.ln_1.weight"));
+    assert!(stripped.found.tensors.contains_key("layers.0.ln_1.weight"));
 }
 
 #[test]
@@ -124,4 +129,56 @@ fn what_does_not_fit_is_listed_and_nothing_is_copied() {
 fn two_networks_in_one_file_are_refused() {
     let error = state_dict(&[("model.conv1.weight", &[1]), ("encoder.conv1.weight", &[1])]).unwrap_err();
     assert!(error.to_string().contains("`encoder.conv1.weight` and `model.conv1.weight`"), "{error}");
+}
+
+/// A file of several networks with queries, keys and values apart, a transposed matrix and a class token without position;
+/// the numbers are those of `torch.cat`, `.T` and `F.pad`.
+#[test]
+fn pieces_transposes_and_missing_rows_make_our_tensors_and_other_towers_are_left_out() {
+    static TOWER: WeightNames = WeightNames {
+        layers: &[],
+        towers: &["visual"],
+        renamed: &[
+            block(0, ".query.", ".qkv."),
+            block(1, ".key.", ".qkv."),
+            block(2, ".value.", ".qkv."),
+            transposed("^.proj.", "^.projection."),
+            rows("^.pos.", "^.pos."),
+        ],
+        unused: &[".mask_token."],
+        heads: &[],
+    };
+    let tensors: [(&str, &[i64]); 7] = [
+        ("visual.block.value.weight", &[1, 2]),
+        ("visual.block.key.weight", &[1, 2]),
+        ("visual.block.query.weight", &[2, 2]),
+        ("visual.proj", &[2, 3]),
+        ("visual.pos", &[1, 2, 2]),
+        ("visual.mask_token", &[4]),
+        ("text.proj", &[2]),
+    ];
+    let network = |rows| {
+        let mut builder = ParameterBuilder::unset(Device::Cpu, Layout::ChannelsLast);
+        let shapes: [(&str, &[i64]); 3] =
+            [("block.qkv.weight", &[4, 2]), ("projection", &[3, 2]), ("pos", &[1, rows, 2])];
+        for (name, shape) in shapes {
+            let _ = builder.add(name, shape, Init::Zeros, Role::Weight).unwrap();
+        }
+        builder.finish()
+    };
+    let dict = named(&tensors, &TOWER).unwrap();
+    let filled = network(3);
+    dict.copy_into(&filled, "test", String::new).unwrap();
+    let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor.reshape([-1])).unwrap();
+    let got: Vec<Vec<f32>> = filled.named().map(|(_, tensor)| values(tensor)).collect();
+    assert_eq!(got[0], [0.0, 1.0, 2.0, 3.0, 0.0, 1.0, 0.0, 1.0]);
+    assert_eq!(got[1], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+    assert_eq!(got[2], [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]);
+    assert!(!dict.fits(&network(4)) && dict.fits(&network(2)));
+    let left_out: Vec<String> = dict.left_out().collect();
+    assert!(left_out[0].ends_with("need: `text.proj`, `visual.mask_token`"), "{left_out:?}");
+    let twice = named(&[("visual.a.key.weight", &[1]), ("visual.a.b.key.weight", &[1])], &TOWER);
+    assert_eq!(twice.unwrap().found.tensors.len(), 2);
+    let clash = named(&[("a.query.weight", &[1]), ("a.qkv.weight", &[1])], &TOWER);
+    assert!(clash.unwrap_err().to_string().contains("are both `qkv.weight`"));
 }
