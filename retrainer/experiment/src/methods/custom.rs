@@ -115,6 +115,22 @@ impl Build for Custom {
             })
         })
     }
+
+    fn settled(&self) -> Self {
+        let keep = |acts: bool, own: f64, default: f64| if acts { own } else { default };
+        let weighs = self.beta != 0.0 || self.rho != 0.0;
+        Self {
+            scale: keep(self.classifier == Form::Cosine, self.scale, Self::DEFAULT.scale),
+            weight_from: keep(weighs, self.weight_from, Self::DEFAULT.weight_from),
+            gamma: keep(self.loss != Joined::SoftmaxBce, self.gamma, Self::DEFAULT.gamma),
+            project_every: if self.threshold.is_finite() {
+                self.project_every
+            } else {
+                Self::DEFAULT.project_every
+            },
+            ..*self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -160,5 +176,29 @@ mod tests {
             }
             assert_eq!(got.loss.focal, spec.loss.focal, "{name}");
         }
+    }
+
+    /// They would be axes of a grid whose points are the same head, and the report would warn of a value at the end of one.
+    #[test]
+    fn parts_that_do_nothing_are_no_parameters_of_the_head() {
+        let (number, text) = (Value::Number, |text: &'static str| Value::Text(text.into()));
+        let resolve = |given: &[(&str, Value)]| Params::resolve(&METHOD, given).unwrap();
+        let cosine = ("classifier", text("cosine"));
+        for (idle, value, acting) in [
+            ("scale", number(30.0), cosine),
+            ("weight_from", number(0.5), ("rho", number(1.0))),
+            ("project_every", text("step"), ("threshold", number(0.3))),
+        ] {
+            let with = |part: &(&'static str, Value)| {
+                (resolve(std::slice::from_ref(part)), resolve(&[part.clone(), (idle, value.clone())]))
+            };
+            let (alone, both) = with(&acting);
+            assert_ne!(alone, both, "{idle} beside {}", acting.0);
+            assert_eq!(resolve(&[(idle, value.clone())]), resolve(&[]), "{idle} alone");
+        }
+        let focal = ("gamma", number(2.0));
+        assert_ne!(resolve(std::slice::from_ref(&focal)), resolve(&[]));
+        let bce = ("loss", text("softmax-bce"));
+        assert_eq!(resolve(&[focal, bce.clone()]), resolve(&[bce]));
     }
 }

@@ -116,6 +116,12 @@ pub(super) use params;
 pub(super) trait Build: HyperParams {
     /// The head for given class counts.
     fn build(&self, class_counts: &ClassCounts) -> HeadSpec;
+
+    /// The same head, with every parameter that changes nothing beside the others at its default: heads that are equal have equal
+    /// parameters, and what does nothing is no axis to choose on.
+    fn settled(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// [`Build`] without its type, so that methods stand in one list.
@@ -123,6 +129,7 @@ pub(crate) trait OwnParams: fmt::Debug + Send + Sync {
     fn params(&self) -> Vec<Param>;
     fn set(&mut self, name: &str, value: &Value) -> Option<Result<(), (&'static str, Kind)>>;
     fn build(&self, class_counts: &ClassCounts) -> HeadSpec;
+    fn settle(&mut self);
     fn boxed(&self) -> Box<dyn OwnParams>;
 }
 
@@ -137,6 +144,10 @@ impl<T: Build> OwnParams for T {
 
     fn build(&self, class_counts: &ClassCounts) -> HeadSpec {
         Build::build(self, class_counts)
+    }
+
+    fn settle(&mut self) {
+        *self = self.settled();
     }
 
     fn boxed(&self) -> Box<dyn OwnParams> {

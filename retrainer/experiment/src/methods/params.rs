@@ -38,7 +38,7 @@ impl fmt::Display for Params {
 }
 
 impl Params {
-    /// Checks given values against a method and fills in its defaults.
+    /// Checks given values against a method and fills in its defaults, also where a value changes nothing beside the others.
     ///
     /// # Errors
     /// [`ParamError::UnknownParam`], [`ParamError::OutOfRange`].
@@ -58,6 +58,7 @@ impl Params {
                 got: value.quoted(),
             })?;
         }
+        own.settle();
         Ok(Self(Arc::new(Sets { own, sgd })))
     }
 
