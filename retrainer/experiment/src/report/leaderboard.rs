@@ -64,11 +64,11 @@ fn leaderboard(results: &Results) -> Table {
     columns.cache_key();
     columns.push(Column::number("rank", "#", Unit::Plain, Show::Always), |row| Cell::Count(row.rank));
     columns.words("method", "method", Show::Always, |row| row.own.method().to_owned());
-    columns.own(Column::text("params", "hyper-parameters", Show::Wide(1)), |own| {
+    columns.own(Column::text("params", "hyper-parameters", Show::Wide(3)), |own| {
         params(own, &common, some_rounded)
     });
     columns.select();
-    columns.seed_counts(Show::Wide(3));
+    columns.seed_counts(Show::Wide(1));
     columns.own(Column::number("n_diverged", "diverged", Unit::Plain, Show::Data), |own| {
         Cell::Count(own.diverged())
     });

@@ -3,9 +3,11 @@
 use super::{
     Format, Style,
     error::ReportError,
-    table::{Align, Best, Column, Table},
+    table::{Align, Best, Cell, Column, Table},
 };
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle};
+use comfy_table::{
+    Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width,
+};
 use files::text;
 
 pub(super) const FORMAT: Format =
@@ -18,11 +20,16 @@ fn render(tables: &[Table], style: Style) -> Result<String, ReportError> {
     Ok(tables.iter().map(|table| fitted(table, style)).collect::<Vec<_>>().join("\n"))
 }
 
+/// Characters that hyper-parameters have at least where they are broken over lines.
+const NARROWEST: usize = 20;
+
 /// How much of a table is drawn.
 #[derive(Clone, Copy)]
 enum Detail {
     /// The columns up to a rank.
     Full(u8),
+    /// The same, with hyper-parameters over as many lines as they need in so many columns of the terminal.
+    Broken(u8, u16),
     /// The indispensable columns, without deviations.
     Brief,
     /// The same, with cells that wrap.
@@ -31,7 +38,10 @@ enum Detail {
 
 impl Detail {
     fn rank(self) -> u8 {
-        if let Self::Full(rank) = self { rank } else { 0 }
+        match self {
+            Self::Full(rank) | Self::Broken(rank, _) => rank,
+            Self::Brief | Self::Wrapped(_) => 0,
+        }
     }
 }
 
@@ -40,14 +50,21 @@ fn fitted(table: &Table, style: Style) -> String {
     let mut ranks: Vec<u8> = table.columns.iter().filter_map(Column::rank).collect();
     ranks.sort_unstable();
     ranks.dedup();
-    let details = ranks.iter().rev().map(|&rank| Detail::Full(rank)).chain([Detail::Brief]);
     let best = table.best();
+    let width_of = |detail| {
+        let text = drawn(table, detail, &best, false);
+        text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    };
     let detail = match style.width {
         None => Detail::Full(u8::MAX),
         Some(width) => {
-            let fits = |text: &str| text.lines().all(|line| line.chars().count() <= usize::from(width));
-            let fitting = |detail: &Detail| fits(&drawn(table, *detail, &best, false));
-            details.into_iter().find(fitting).unwrap_or(Detail::Wrapped(width))
+            let details = ranks
+                .iter()
+                .rev()
+                .flat_map(|&rank| [Some(Detail::Full(rank)), broken(table, rank, width, width_of)]);
+            let details = details.flatten().chain([Detail::Brief]);
+            let mut fitting = details.filter(|&detail| width_of(detail) <= usize::from(width));
+            fitting.next().unwrap_or(Detail::Wrapped(width))
         }
     };
     let bold = |text: &str| if style.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() };
@@ -58,11 +75,29 @@ fn fitted(table: &Table, style: Style) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The place of the hyper-parameters among the columns.
+fn params(table: &Table) -> Option<usize> {
+    let first = table.rows.first()?;
+    first.iter().position(|cell| matches!(cell, Cell::Params { .. }))
+}
+
+/// The columns up to the rank of the hyper-parameters, these over several lines, where that is enough.
+fn broken(table: &Table, rank: u8, width: u16, width_of: impl Fn(Detail) -> usize) -> Option<Detail> {
+    let place =
+        params(table).filter(|&place| table.columns.get(place).and_then(Column::rank) == Some(rank))?;
+    let column = table.columns.get(place)?;
+    let own = table.rows.iter().filter_map(|row| Some(row.get(place)?.text(column).chars().count()));
+    let own = own.chain([column.title.chars().count()]).max()?;
+    let others = width_of(Detail::Full(rank)).checked_sub(own)?;
+    let left = usize::from(width).checked_sub(others).filter(|&left| left >= NARROWEST)?;
+    Some(Detail::Broken(rank, u16::try_from(left).ok()?))
+}
+
 /// What the detail leaves out.
 fn hidden(table: &Table, detail: Detail) -> Option<String> {
     let out = |column: &&Column| column.rank().is_some_and(|rank| rank > detail.rank());
     let mut hidden: Vec<_> = table.columns.iter().filter(out).map(|column| column.title.as_str()).collect();
-    if !matches!(detail, Detail::Full(_)) {
+    if matches!(detail, Detail::Brief | Detail::Wrapped(_)) {
         hidden.insert(0, "standard deviations");
     }
     (!hidden.is_empty())
@@ -77,23 +112,35 @@ fn drawn(table: &Table, detail: Detail, best: &Best, color: bool) -> String {
     if color {
         drawing.enforce_styling();
     }
-    if let Detail::Wrapped(width) = detail {
-        drawing.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    match detail {
+        Detail::Full(_) | Detail::Brief => {}
+        Detail::Broken(..) => {
+            drawing.set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::MAX);
+        }
+        Detail::Wrapped(width) => {
+            drawing.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
     }
-    drawing
-        .set_header(shown.iter().map(|(_, column)| Cell::new(&column.title).add_attribute(Attribute::Bold)));
+    drawing.set_header(
+        shown.iter().map(|(_, column)| comfy_table::Cell::new(&column.title).add_attribute(Attribute::Bold)),
+    );
     for (row, cells) in table.rows.iter().enumerate() {
         drawing.add_row(shown.iter().map(|&(index, column)| {
             let text = cells.get(index).map(|cell| match detail {
-                Detail::Full(_) => cell.text(column),
+                Detail::Full(_) | Detail::Broken(..) => cell.text(column),
                 Detail::Brief | Detail::Wrapped(_) => cell.brief(column),
             });
-            let cell = Cell::new_owned(text::name(&text.unwrap_or_default()).into_owned());
+            let cell = comfy_table::Cell::new_owned(text::name(&text.unwrap_or_default()).into_owned());
             let is_best = best.holds(row, index);
             if is_best { cell.add_attribute(Attribute::Bold).fg(Color::Green) } else { cell }
         }));
     }
-    for (drawn, (_, column)) in drawing.column_iter_mut().zip(&shown) {
+    let params = params(table);
+    for (drawn, (index, column)) in drawing.column_iter_mut().zip(&shown) {
+        if let (Detail::Broken(_, width), true) = (detail, params == Some(*index)) {
+            // The blank between columns is the column's own.
+            drawn.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width + 1)));
+        }
         drawn.set_padding((0, 1));
         if column.align == Align::Right {
             drawn.set_cell_alignment(CellAlignment::Right);
@@ -106,7 +153,7 @@ fn drawn(table: &Table, detail: Detail, best: &Best, color: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::table::testing;
+    use crate::report::table::{Show, testing};
 
     fn shown(width: Option<u16>, color: bool) -> String {
         render(&[testing::table()], Style { width, color }).unwrap()
@@ -141,6 +188,35 @@ mod tests {
         "#);
     }
 
+    /// What the numbers mean, seeds, and the gain stay; hyper-parameters take more lines before they go.
+    #[test]
+    fn hyper_parameters_are_broken_before_seeds_and_gain_go() {
+        let mut table = testing::table();
+        for (key, show) in [("params", 3), ("n_seeds", 1), ("gain", 2)] {
+            let column = table.columns.iter_mut().find(|column| column.key == key).unwrap();
+            column.show = Show::Wide(show);
+        }
+        let long: crate::records::Params = serde_json::from_str(
+            r#"{"delta":0.98,"lr":0.0005,"momentum":0.9,"sampler":"class-aware","weight_decay":0.0005}"#,
+        )
+        .unwrap();
+        table.rows[0][1] = Cell::Params { shown: long.clone(), all: long };
+        let shown = render(&[table], Style { width: Some(86), color: false }).unwrap();
+        insta::assert_snapshot!(shown, @r#"
+        caches/demo (c0ffee), select val
+        method    hyper-parameters                  seeds           all    magnitude     gain
+        ──────────────────────────────────────────────────────────────────────────────────────
+        lort      delta=0.98 lr=5e-4                    3  54.00 ± 1.00  1.38 ± 0.18  +5.40 *
+                  momentum=0.9
+                  sampler=class-aware
+                  weight_decay=5e-4
+        a|b, "c"  threshold=inf            1 (2 diverged)         50.00       0.0500    -0.10
+        ce                                       diverged             -            -        -
+        select val: chosen by validation accuracy
+        ! 1 of 3 rows has no result
+        "#);
+    }
+
     #[test]
     fn a_narrower_one_drops_deviations_and_the_narrowest_wraps() {
         insta::assert_snapshot!(shown(Some(20), false), @r#"
@@ -163,7 +239,7 @@ mod tests {
     #[test]
     fn names_do_nothing_to_the_terminal() {
         let mut table = testing::table();
-        table.rows[0][0] = crate::report::table::Cell::Text("lo\u{1b}[8mrt\nce".to_owned());
+        table.rows[0][0] = Cell::Text("lo\u{1b}[8mrt\nce".to_owned());
         table.title.push_str("\r\u{9b}2J");
         table.cautions.push("see\u{202e}".to_owned());
         let text = render(&[table], Style::default()).unwrap();
