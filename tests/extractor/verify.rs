@@ -119,4 +119,14 @@ fn what_the_manifest_does_not_list_is_named() {
     assert!(run.stdout.starts_with("ok: 7 files"), "{}", run.stdout);
     let warning = run.stderr.lines().find(|line| line.starts_with("warning")).unwrap();
     insta::assert_snapshot!(warning, @r"warning: in `cache` and not in its manifest, so not checked: `notes/`, `red\u{1b}[31m.txt`, `train.clean/00099.safetensors`");
+    for number in 0..60 {
+        place.write(&format!("cache/more-{number}.txt"), "mine");
+    }
+    let run = place.ok("verify cache");
+    assert!(
+        run.stderr.lines().any(|line| line.starts_with("warning")
+            && line.ends_with(&format!(" and {} more", 63 - cache::LeftOut::NAMES))),
+        "{}",
+        run.stderr
+    );
 }

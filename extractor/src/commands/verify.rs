@@ -56,7 +56,10 @@ fn warn_of_unlisted(cache: &Path) {
     }
     let first: Vec<String> =
         others.iter().take(LeftOut::NAMES).map(|name| format!("`{}`", text::name(name))).collect();
-    let more = if others.len() > LeftOut::NAMES { " …" } else { "" };
+    let more = match others.len().saturating_sub(LeftOut::NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let (cache, first) = (text::path(cache), first.join(", "));
     say(&format!("warning: in `{cache}` and not in its manifest, so not checked: {first}{more}"));
 }
