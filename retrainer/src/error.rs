@@ -8,7 +8,7 @@ use experiment::{
     records::RecordError,
     report::ReportError,
 };
-use files::{FileError, Hint, text};
+use files::{FileError, Hint, content::Content, text};
 use std::path::PathBuf;
 
 /// An error of `retrainer`.
@@ -88,6 +88,14 @@ pub enum RetrainError {
         /// The limit.
         most: u64,
     },
+    /// A grid that is no text.
+    #[error("`{}` is {}, expected a grid file", text::path(path), content.map_or("no text in UTF-8", Content::name))]
+    GridNoText {
+        /// The file.
+        path: PathBuf,
+        /// What the file is, where it is known.
+        content: Option<Content>,
+    },
     /// The handler for Ctrl-C.
     #[error("could not listen for Ctrl-C")]
     Interrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -116,6 +124,12 @@ impl Hint for RetrainError {
                 "what was computed since is not kept: wait for the change to end, run `extractor verify CACHE`, then the same command"
                     .to_owned(),
             ),
+            Self::GridNoText { content: None, .. } => {
+                Some("save it as UTF-8: editors that write UTF-16 or Latin-1 offer it where they save".to_owned())
+            }
+            Self::GridNoText { content: Some(_), .. } => {
+                Some("a grid file is TOML: `[[method]]` and `name = \"lort\"` make the shortest".to_owned())
+            }
             Self::LongGrid { .. } => Some("shorten it, or split it over several files".to_owned()),
             Self::Evaluation(_) | Self::Interrupt(_) => None,
         }

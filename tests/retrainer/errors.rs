@@ -63,7 +63,9 @@ fn sweeps_that_cannot_run_say_why() {
     case(
         "classes without samples",
         &SyntheticCache { class_counts: vec![9, 0, 3, 0], ..normal.clone() },
-        "[[method]]\nname = \"balanced-softmax\"\n",
+        &format!(
+            "[[method]]\nname = \"balanced-softmax\"\n{LORT}[[method]]\nname = \"ncm\"\n[[method]]\nname = \"vs\"\n"
+        ),
         nothing,
     );
     case("no cache", &normal, LORT, &|place| fs::remove_dir_all(place.path("cache")).unwrap());
@@ -213,6 +215,55 @@ fn runs_of_two_caches_share_a_folder_and_stay_apart() {
     }
 }
 
+/// A sweep that lacks what to train.
+const SWEEP: [&str; 7] = ["sweep", "--cache", "cache", "--out", "runs", "--device", "cpu"];
+
+/// One of two caches has no validation split: the error says which.
+#[test]
+fn a_report_by_validation_names_the_cache_that_has_none() {
+    let place = Workplace::new(&SyntheticCache::default());
+    assert!(place.sweep(LORT, "runs").status.success());
+    fs::rename(place.path("cache"), place.path("validated")).unwrap();
+    let without = SyntheticCache { val_per_class: 0, ..SyntheticCache::default() };
+    without.write(&place.path("cache")).unwrap();
+    assert!(place.sweep(LORT, "runs").status.success());
+    let output = place.run(&["report", "runs", "--select", "val"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(stderr(&output), @"
+    error: 1 of 1 finished runs on the cache `cache` have no validation score, for example one of `lort`
+    hint: use `--select last`, or make that cache again with a `val` split
+    ");
+}
+
+/// Lists are typed with a blank after the comma, names with capitals.
+#[test]
+fn methods_are_found_as_they_are_typed_or_the_nearest_is_told() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let sweep = |names| place.run(&[&SWEEP[..], &["--dry-run", "--method", names]].concat());
+    assert!(sweep("lort, ncm").status.success());
+    let output = sweep("SeeSaw");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("did you mean `seesaw`?"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_grid_that_is_no_text_is_told_for_what_it_is() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let utf16: Vec<u8> = "[[method]]".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let told = [[b"\xff\xfe".as_slice(), &utf16].concat(), b"\x93NUMPY\x01\x00".to_vec()].map(|bytes| {
+        fs::write(place.path("grid.toml"), bytes).unwrap();
+        let output = place.run(&[&SWEEP[..], &["--grid", "grid.toml"]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    });
+    insta::assert_snapshot!(told.concat(), @r#"
+    error: `grid.toml` is no text in UTF-8, expected a grid file
+    hint: save it as UTF-8: editors that write UTF-16 or Latin-1 offer it where they save
+    error: `grid.toml` is a NumPy file, expected a grid file
+    hint: a grid file is TOML: `[[method]]` and `name = "lort"` make the shortest
+    "#);
+}
+
 #[test]
 fn export_refuses_what_it_cannot_repeat() {
     let place = Workplace::new(&SyntheticCache::default());
@@ -315,7 +366,9 @@ fn what_is_no_folder_of_records_is_told_for_what_it_is() {
         assert!(Command::new("mkfifo").arg(place.path(pipe)).status().unwrap().success());
     }
     let mut told = String::new();
-    for runs in ["none", "empty", "text", "pipe", "pipes", "/dev/null"] {
+    fs::copy(place.path("cache/manifest.json"), place.path("manifest.json")).unwrap();
+    fs::copy(place.path("cache/stage1_head.safetensors"), place.path("weights")).unwrap();
+    for runs in ["none", "empty", "text", "pipe", "pipes", "/dev/null", "cache", "manifest.json", "weights"] {
         let (report, all) = (vec!["report", runs], vec!["report", runs, "--all", "--out", "out"]);
         let export = vec!["export", runs, "--run", "0123", "--out", "head"];
         for command in [report, all, export] {

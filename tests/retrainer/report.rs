@@ -121,7 +121,7 @@ fn without_validation_scores_the_default_is_last_and_val_an_error_with_a_hint() 
     let output = report(folder.path(), &["--select", "val"]);
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("error: 6 of 6 finished runs have no validation score"), "{stderr}");
+    assert!(stderr.contains("error: 6 of 6 finished runs on the cache `"), "{stderr}");
     assert!(stderr.contains("hint: use `--select last`"), "{stderr}");
 }
 

@@ -328,8 +328,11 @@ fn epochs_and_settings_are_chosen_by_validation_nll_where_it_is_asked_for() {
     let old = report(&["nll"]);
     assert_eq!(old.status.code(), Some(2));
     assert!(stderr(&old).contains("have no state for `val-nll`"), "{}", stderr(&old));
+    assert!(stderr(&old).contains("again with `--select-by nll`"), "{}", stderr(&old));
     let sweep = |runs| place.sweep_command(&grid, runs).args(["--select-by", "nll"]).output().unwrap();
-    assert!(sweep("runs").status.success());
+    let first = sweep("runs");
+    assert!(first.status.success());
+    assert!(stderr(&first).contains("next: retrainer report runs --select-by nll\n"), "{}", stderr(&first));
     let again = sweep("runs");
     assert!(stderr(&again).contains("nothing to do"), "{}", stderr(&again));
     assert!(sweep("new").status.success());

@@ -1,5 +1,6 @@
 //! `retrainer report`: run records to tables and figures.
 
+use cache::MANIFEST_FILE;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -14,11 +15,11 @@ use experiment::{
     },
     select::{Protocol, SelectError},
 };
-use files::output::Output;
+use files::{content::Content, output::Output, regular};
 use program::console;
 use std::{
     ffi::OsStr,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
@@ -124,10 +125,34 @@ fn protocol(args: &ReportArgs) -> Result<Option<Protocol>, SelectError> {
 pub(super) fn open(runs: &Path) -> Result<RunStore, ReportError> {
     let store = RunStore::open(runs)?;
     if store.runs().is_empty() {
-        warn(store.warnings().iter().map(ToString::to_string));
-        return Err(ReportError::NoRuns { path: runs.to_owned() });
+        let got = other_than_runs(runs);
+        if got.is_none() {
+            warn(store.warnings().iter().map(ToString::to_string));
+        }
+        return Err(ReportError::NoRuns { path: runs.to_owned(), got });
     }
     Ok(store)
+}
+
+/// What a path without runs is, where its first bytes tell.
+fn other_than_runs(path: &Path) -> Option<String> {
+    if path.join(MANIFEST_FILE).is_file() {
+        return Some("a feature cache".to_owned());
+    }
+    let mut start = Vec::new();
+    regular::open(path).ok()?.take(4096).read_to_end(&mut start).ok()?;
+    let header = start.get(8..).is_some_and(|rest| rest.starts_with(b"{") && start.contains(&0));
+    let name = match Content::of(&start) {
+        Some(Content::Json) if path.file_name() == Some(OsStr::new(MANIFEST_FILE)) => {
+            "the manifest of a feature cache"
+        }
+        // Records are JSON, too: their warnings say what is wrong with them.
+        Some(Content::Json | Content::Empty) => return None,
+        Some(content) => content.name(),
+        None if header => "a safetensors file",
+        None => return None,
+    };
+    Some(name.to_owned())
 }
 
 /// Says what the records lack.

@@ -14,7 +14,7 @@ use experiment::{
     protocol::{Protocol, Protocols},
     records::{Run, RunStore, RunWriter, Status, keep_manifest},
 };
-use files::FileError;
+use files::{FileError, content::Content};
 use program::{device::DeviceChoice, interrupt::Interrupt, names::nearest, progress::Progress};
 use rayon::{ThreadPoolBuilder, prelude::*};
 use std::{
@@ -104,7 +104,9 @@ impl GridSource {
             return Ok(Grid::parse_with_seeds(&path.display().to_string(), &text, seeds)?);
         }
         if !self.method.is_empty() {
-            return Ok(Grid::parse_with_seeds("default grids", &default_grid(&self.method), seeds)?);
+            // A blank may follow the comma of a list.
+            let names: Vec<String> = self.method.iter().map(|name| name.trim().to_owned()).collect();
+            return Ok(Grid::parse_with_seeds("default grids", &default_grid(&names), seeds)?);
         }
         let name = self.preset.as_deref().unwrap_or_default();
         let preset: &Preset = PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
@@ -122,13 +124,16 @@ impl GridSource {
 /// The text of a grid file, which may be a pipe; one without end is not waited for.
 fn read_grid(path: &Path) -> Result<String, RetrainError> {
     let failed = |source| FileError::io("read", path, source);
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(LONGEST_GRID + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > LONGEST_GRID {
+    file.take(LONGEST_GRID + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LONGEST_GRID {
         return Err(RetrainError::LongGrid { path: path.to_owned(), most: LONGEST_GRID / 1_000_000 });
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| RetrainError::GridNoText {
+        path: path.to_owned(),
+        content: Content::of(error.as_bytes()),
+    })
 }
 
 /// The grid with what the command line sets over it, in a precision that the device has.
@@ -200,7 +205,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         let writer = RunWriter::create(&args.out)?;
         keep_manifest(&args.out, &plan.cache_key, cache.manifest())?;
         say(&plan.to_string());
-        sweep(&cache, plan, device, &interrupt, &args.out, writer)?
+        sweep(&cache, plan, device, &interrupt, args, writer)?
     };
     Ok(if end == End::Done && diverged > 0 { End::DoneWithFailures } else { end })
 }
@@ -260,7 +265,7 @@ fn sweep(
     plan: SweepPlan,
     device: Device,
     interrupt: &Interrupt,
-    out: &Path,
+    args: &SweepArgs,
     mut writer: RunWriter,
 ) -> Result<End, RetrainError> {
     let cache_key = plan.cache_key.clone();
@@ -292,7 +297,9 @@ fn sweep(
         ));
         return Ok(End::Stopped);
     }
-    say(&format!("{heads} heads recorded; next: retrainer report {}", out.display()));
+    // Without it the report would choose by accuracy.
+    let by = args.select_by.map_or(String::new(), |by| format!(" --select-by {}", by.val_score().name()));
+    say(&format!("{heads} heads recorded; next: retrainer report {}{by}", args.out.display()));
     Ok(if diverged > 0 { End::DoneWithFailures } else { End::Done })
 }
 

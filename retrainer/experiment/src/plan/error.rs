@@ -25,10 +25,10 @@ pub enum PlanError {
         method: &'static str,
     },
     /// Prior or weight of a class without training samples.
-    #[error("`{method}` is undefined for classes without training samples: {classes}")]
+    #[error("{} undefined for classes without training samples: {classes}", are(methods))]
     EmptyClasses {
-        /// The method.
-        method: &'static str,
+        /// The methods.
+        methods: Vec<&'static str>,
         /// The classes.
         classes: String,
     },
@@ -46,7 +46,7 @@ impl Hint for PlanError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::MissingSplit { split: Split::Val } => {
-                "dump or import the cache again with a validation set, or leave `val` out of the protocols"
+                "dump or import the cache again with a validation set, or leave out what chooses by it: `--select-by`, or `val` among the protocols"
             }
             Self::MissingSplit { .. } => "dump or import the cache again with a test set",
             Self::MissingHead { .. } => {
@@ -61,5 +61,14 @@ impl Hint for PlanError {
             Self::NotFinite { .. } => "use less extreme values",
         };
         Some(text.to_owned())
+    }
+}
+
+/// `a` is, `a` and `b` are, each in quotes.
+fn are(methods: &[&str]) -> String {
+    let quoted: Vec<String> = methods.iter().map(|method| format!("`{method}`")).collect();
+    match quoted.as_slice() {
+        [only] => format!("{only} is"),
+        several => format!("{} are", several.join(", ")),
     }
 }

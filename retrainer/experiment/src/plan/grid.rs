@@ -333,6 +333,7 @@ mod tests {
             "[[method]]\nname = \"lort\"\ndelat = 0.5\n",
             "[[method]]\nname = \"lort\"\ndelta = []\n",
             "[[method]]\nname = \"lort\"\ndelta = \"0.9\"\n",
+            "[[method]]\nname = \"lort\"\ndelta = [[0.9]]\n",
             "[[method]]\ndelta = 0.9\n",
             "seeds = [-1]\n[[method]]\nname = \"ce\"\n",
             "epochs = 0\n[[method]]\nname = \"ce\"\n",
@@ -348,6 +349,7 @@ mod tests {
         grid.toml:3:1: method `lort` has no parameter `delat` (did you mean `delta`?)
         grid.toml:3:9: axis `delta` is empty
         grid.toml:3:9: `delta` of `lort` is "0.9", expected a number from 0 to 1
+        grid.toml:3:10: expected a number, a word in quotes, true or false, got array
         grid.toml:1:1: a `[[method]]` without `name`
         grid.toml:1:10: a seed is an integer from 0 to 18446744073709551615
         grid.toml:1:10: `epochs` of `ce` is 0, expected an integer of at least 1

@@ -126,7 +126,8 @@ impl SweepPlan {
             let head = PlannedHead { point: point.clone(), run_id: run_id.into() };
             Ok((place(point, &spec, precision), head))
         });
-        let heads = heads.collect::<Result<Vec<(Place, PlannedHead)>, PlanError>>()?;
+        let heads = heads.collect::<Result<Vec<(Place, PlannedHead)>, PlanError>>();
+        let heads = heads.map_err(|error| of_all_methods(error, grid, cache))?;
         let bytes = planning_bytes(&heads);
         let work = group(heads, resources.heads_per_group(shape), resources.workers);
         Ok(Self {
@@ -337,9 +338,23 @@ fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), Pla
             let classes: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
             let more = missing.len().saturating_sub(classes.len());
             let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(PlanError::EmptyClasses { method, classes: classes.join(", ") + &tail })
+            Err(PlanError::EmptyClasses { methods: vec![method], classes: classes.join(", ") + &tail })
         }
     }
+}
+
+/// The error with every method of the grid that it is one of.
+fn of_all_methods(error: PlanError, grid: &Grid, cache: &FeatureCache) -> PlanError {
+    let PlanError::EmptyClasses { classes, .. } = error else { return error };
+    let undefined = |point: &&Point| {
+        let spec = point.params.build(cache.class_counts());
+        matches!(check(point, &spec, cache), Err(PlanError::EmptyClasses { .. }))
+    };
+    let mut methods: Vec<&'static str> =
+        grid.points.iter().filter(undefined).map(|point| point.method.name).collect();
+    // A method's points are neighbours.
+    methods.dedup();
+    PlanError::EmptyClasses { methods, classes }
 }
 
 impl fmt::Display for SweepPlan {

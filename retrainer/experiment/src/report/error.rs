@@ -16,10 +16,12 @@ pub enum ReportError {
     #[error(transparent)]
     Select(#[from] SelectError),
     /// There is nothing to report.
-    #[error("no runs in `{}`", text::path(path))]
+    #[error("no runs in `{}`{}", text::path(path), got.as_ref().map_or(String::new(), |got| format!(", which is {got}")))]
     NoRuns {
         /// The RUNS folder.
         path: PathBuf,
+        /// What it is instead, where it is known.
+        got: Option<String>,
     },
     /// A method that no run has.
     #[error("no run of method `{name}`")]
@@ -68,8 +70,11 @@ impl Hint for ReportError {
             Self::Records(error) => error.hint(),
             Self::Select(error) => error.hint(),
             Self::File(error) => error.hint(),
-            Self::NoRuns { .. } => {
+            Self::NoRuns { got: None, .. } => {
                 Some("run `retrainer sweep --out RUNS` first, or check the path".to_owned())
+            }
+            Self::NoRuns { got: Some(_), .. } => {
+                Some("give the folder of run records that `retrainer sweep --out RUNS` wrote".to_owned())
             }
             Self::UnknownMethod { name, known } => Some(match meant(name, known) {
                 Some(meant) => format!("did you mean `{meant}`? there are runs of {}", known.join(", ")),

@@ -15,7 +15,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SelectError {
     /// Runs without a score of the protocol.
-    #[error("{missing} of {runs} finished runs have no validation score, for example one of `{method}`")]
+    #[error(
+        "{missing} of {runs} finished runs on the cache `{cache}` have no validation score, for example one of `{method}`"
+    )]
     NoValidation {
         /// Runs without a score.
         missing: usize,
@@ -23,6 +25,8 @@ pub enum SelectError {
         runs: usize,
         /// Method of one of them.
         method: String,
+        /// Where their cache was.
+        cache: String,
     },
     /// A score of the validation split for a protocol that does not choose by it.
     #[error("`{protocol}` does not choose on the validation split by `{score}`")]
@@ -34,7 +38,7 @@ pub enum SelectError {
     },
     /// Runs whose sweep did not record what the protocol reports.
     #[error(
-        "{missing} of {runs} finished runs have no state for `{protocol}`, for example one of `{method}`"
+        "{missing} of {runs} finished runs on the cache `{cache}` have no state for `{protocol}`, for example one of `{method}`"
     )]
     NotRecorded {
         /// The protocol.
@@ -45,19 +49,30 @@ pub enum SelectError {
         runs: usize,
         /// Method of one of them.
         method: String,
+        /// Where their cache was.
+        cache: String,
     },
 }
 
 impl Hint for SelectError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoValidation { .. } => "use `--select last`, or a cache with a `val` split".to_owned(),
+            Self::NoValidation { .. } => {
+                "use `--select last`, or make that cache again with a `val` split".to_owned()
+            }
             Self::NotByScore { .. } => {
                 "leave `--select` out: `--select-by` alone chooses on validation".to_owned()
             }
-            Self::NotRecorded { protocol, .. } => format!(
-                "run the sweep again with `--protocols {protocol}`: only what is missing is done; or use `--select last`"
-            ),
+            Self::NotRecorded { protocol, .. } => {
+                let by_score = Protocol::by_validation().find(|(by, _)| by == protocol);
+                let again = by_score.map_or_else(
+                    || format!("--protocols {protocol}"),
+                    |(_, score)| format!("--select-by {}", score.name()),
+                );
+                format!(
+                    "run the sweep again with `{again}`: only what is missing is done; or use `--select last`"
+                )
+            }
         })
     }
 }
@@ -306,12 +321,13 @@ fn require_recorded(runs: &[&Run], protocol: Protocol) -> Result<(), SelectError
     let without: Vec<&Run> = finished.iter().copied().filter(|run| !recorded(run)).collect();
     let Some(first) = without.first() else { return Ok(()) };
     let (missing, total, method) = (without.len(), finished.len(), first.method.to_string());
+    let cache = files::text::name(&first.cache).into_owned();
     let validated = |run: &&Run| run.metrics.get(Protocol::Last).is_some_and(|last| !last.val.is_empty());
     let by_val = matches!(protocol.chooser(), Some(Chooser { split: HeldOut::Val, .. }));
     if by_val && !without.iter().all(validated) {
-        return Err(SelectError::NoValidation { missing, runs: total, method });
+        return Err(SelectError::NoValidation { missing, runs: total, method, cache });
     }
-    Err(SelectError::NotRecorded { protocol, missing, runs: total, method })
+    Err(SelectError::NotRecorded { protocol, missing, runs: total, method, cache })
 }
 
 #[cfg(test)]

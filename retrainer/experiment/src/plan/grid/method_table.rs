@@ -126,7 +126,11 @@ fn given(value: &Spanned<DeValue<'_>>) -> Result<(Value, Range<usize>), Fault> {
                 fault(value.span(), &format!("an integer is from {} to {}", i64::MIN, i64::MAX))
             })?)
         }
-        other => return Err(fault(value.span(), &format!("a {} is no parameter value", other.type_str()))),
+        other => {
+            let got = other.type_str();
+            let message = format!("expected a number, a word in quotes, true or false, got {got}");
+            return Err(fault(value.span(), &message));
+        }
     };
     Ok((given, value.span()))
 }

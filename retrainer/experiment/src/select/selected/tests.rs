@@ -72,10 +72,10 @@ fn a_protocol_that_the_sweep_did_not_record_is_an_error_and_not_the_last_epoch()
         let error = select(&runs, protocol).unwrap_err();
         format!("{error} ({})", error.hint().unwrap())
     };
-    insta::assert_snapshot!(message(Protocol::Val), @"1 of 2 finished runs have no state for `val`, for example one of `ce` (run the sweep again with `--protocols val`: only what is missing is done; or use `--select last`)");
-    assert!(
-        message(Protocol::BestOnTest).starts_with("2 of 2 finished runs have no state for `best-on-test`")
-    );
+    insta::assert_snapshot!(message(Protocol::Val), @"1 of 2 finished runs on the cache `caches/cifar100-lt` have no state for `val`, for example one of `ce` (run the sweep again with `--select-by top1`: only what is missing is done; or use `--select last`)");
+    assert!(message(Protocol::BestOnTest).starts_with(
+        "2 of 2 finished runs on the cache `caches/cifar100-lt` have no state for `best-on-test`"
+    ));
     assert!(select(&runs, Protocol::Last).is_ok());
 }
 
@@ -107,8 +107,8 @@ fn records_of_older_programs_say_that_they_have_no_state_by_nll() {
     let told = format!("{error} ({})", error.hint().unwrap());
     assert_eq!(
         told,
-        "1 of 1 finished runs have no state for `val-nll`, for example one of `ce` (run the sweep again with \
-         `--protocols val-nll`: only what is missing is done; or use `--select last`)"
+        "1 of 1 finished runs on the cache `caches/cifar100-lt` have no state for `val-nll`, for example one of `ce` (run the sweep again with \
+         `--select-by nll`: only what is missing is done; or use `--select last`)"
     );
 }
 
@@ -187,7 +187,10 @@ fn the_default_is_val_only_where_every_finished_run_has_a_validation_score() {
     assert_eq!(Protocol::default_for(&runs), Protocol::Last);
     assert_eq!(Protocol::default_for(&[]), Protocol::Last);
     let error = select(&runs, Protocol::Val).unwrap_err();
-    assert_eq!(error.to_string(), "1 of 2 finished runs have no validation score, for example one of `lort`");
+    assert_eq!(
+        error.to_string(),
+        "1 of 2 finished runs on the cache `caches/cifar100-lt` have no validation score, for example one of `lort`"
+    );
 }
 
 #[test]
