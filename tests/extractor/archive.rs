@@ -56,6 +56,19 @@ fn equal_caches_give_equal_archives() {
 }
 
 #[test]
+fn an_archive_does_not_go_into_its_own_cache() {
+    let place = imported();
+    insta::assert_snapshot!(place.refused("pack cache cache/x.tar.zst"), @"
+    exit 2
+    error: `cache/x.tar.zst`: expected an archive beside the cache, got a file in the cache that it is of
+    hint: give a path outside of the cache
+    ");
+    let refused = place.refused("pack cache cache/../cache/train.clean/x.tar.zst");
+    assert!(refused.contains("expected an archive beside the cache"), "{refused}");
+    place.ok("pack cache cache.tar.zst");
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let place = imported();
     place.ok("pack cache cache.tar.zst");

@@ -168,6 +168,27 @@ fn modules_know_each_other_one_way() {
     }
 }
 
+/// Modules by their folder, or their file beside the folders: the first name of their path.
+fn by_folder(arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    let room = |module: &String| module.split("::").next().unwrap_or_default().to_owned();
+    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, known) in arrows {
+        let others = known.iter().map(room).filter(|other| *other != room(module) && !other.is_empty());
+        rooms.entry(room(module)).or_default().extend(others);
+    }
+    rooms
+}
+
+#[test]
+fn folders_know_each_other_one_way() {
+    for (folder, _) in ARROWS {
+        let modules = modules(&root().join(folder));
+        let arrows = modules.iter().map(|(name, text)| (name.clone(), known(name, text, &modules))).collect();
+        let rooms = by_folder(&arrows);
+        assert!(in_circles(&rooms).is_empty(), "folders of {folder}: {:?}", in_circles(&rooms));
+    }
+}
+
 /// What is typed becomes settings in one place: nothing else of a program reads the command line.
 #[test]
 fn only_settings_and_commands_know_the_command_line() {

@@ -19,9 +19,25 @@ use zstd::Encoder;
 /// [`ExtractError::Exists`] for an archive that is there, the cache's own errors where it is damaged, [`ExtractError::File`].
 pub fn pack(cache: &Path, archive: &Path, level: i32, interrupt: &Interrupt) -> Result<(), ExtractError> {
     place::for_file(archive)?;
+    refuse_inside(cache, archive)?;
     prepare(archive)?;
     check_whole(cache)?;
     unless_stopped(write(cache, archive, level, interrupt), interrupt, "no archive was written")
+}
+
+/// Refuses an archive in the cache that it is of: nothing but the cache belongs there.
+fn refuse_inside(cache: &Path, archive: &Path) -> Result<(), ExtractError> {
+    let parent = archive.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(cache)) = (parent.canonicalize(), cache.canonicalize()) else { return Ok(()) };
+    if !folder.starts_with(cache) {
+        return Ok(());
+    }
+    Err(ExtractError::Malformed {
+        path: archive.to_owned(),
+        expected: "an archive beside the cache".to_owned(),
+        got: "a file in the cache that it is of".to_owned(),
+        hint: "give a path outside of the cache".to_owned(),
+    })
 }
 
 fn write(cache: &Path, archive: &Path, level: i32, interrupt: &Interrupt) -> Result<(), ExtractError> {

@@ -1,25 +1,21 @@
 //! What PyTorch computed with these networks (`fixtures/backbones/record.py`), for tests.
 
 use super::{Backbone, Compute};
-use crate::{
-    stage1::Head,
-    weights::{ParameterBuilder, TensorFile},
-};
+use crate::weights::{Parameters, TensorFile};
 use cache::BatchNormMode;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 /// Number of images and classes that were recorded.
 const BATCH: i64 = 8;
-const CLASSES: i64 = 10;
+pub(crate) const CLASSES: i64 = 10;
 
 /// The recorded networks with their widths.
 pub(crate) const NETWORKS: [(&str, f64); 3] = [("resnet18", 0.25), ("resnet34", 0.25), ("resnet32", 1.0)];
 
-/// A backbone and a head with the weights that were recorded, and what came out.
+/// A backbone with the weights that were recorded, and what came out.
 pub(crate) struct Recorded {
     pub(crate) backbone: Backbone,
-    pub(crate) head: Head,
     pub(crate) images: Tensor, // [8, 3, 32, 32]
     pub(crate) labels: Tensor, // [8]
     file: TensorFile,
@@ -30,10 +26,8 @@ pub(crate) fn check_imagenet(name: &str, compute: Compute, tolerance: f64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/backbones");
     let file = TensorFile::read(&folder.join("imagenet.safetensors")).unwrap();
     let backbone = Backbone::unset(name, 1.0, compute).unwrap();
+    fill(backbone.parameters());
     let _guard = tch::no_grad_guard();
-    for (name, tensor) in backbone.parameters().named() {
-        tensor.shallow_clone().copy_(&formula(name, &tensor.size()));
-    }
     let images = formula("images", &[2, 3, 64, 64]);
     let (got, expected) =
         (backbone.features(&images, BatchNormMode::Eval).unwrap(), file.tensor(name).unwrap().unwrap());
@@ -47,17 +41,10 @@ impl Recorded {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/backbones");
         let file = TensorFile::read(&folder.join(format!("{name}.safetensors"))).unwrap();
         let backbone = Backbone::build(name, width, 0, compute).unwrap();
-        let builder = ParameterBuilder::new(0, compute.device, compute.layout);
-        let head = Head::linear(builder, CLASSES.unsigned_abs().try_into().unwrap(), backbone.feature_dim())
-            .unwrap();
-        tch::no_grad(|| {
-            for (name, tensor) in backbone.parameters().named().chain(head.parameters().named()) {
-                tensor.shallow_clone().copy_(&formula(name, &tensor.size()));
-            }
-        });
+        fill(backbone.parameters());
         let images = formula("images", &[BATCH, 3, 32, 32]);
         let labels = (Tensor::arange(BATCH, (Kind::Int64, compute.device)) * 3).remainder(CLASSES);
-        Self { backbone, head, images, labels, file }
+        Self { backbone, images, labels, file }
     }
 
     pub(crate) fn tensor(&self, name: &str) -> Option<Tensor> {
@@ -71,6 +58,14 @@ impl Recorded {
         let largest = expected.abs().max().double_value(&[]);
         let difference = (got.detach() - &expected).abs().max().double_value(&[]) / largest;
         assert!(difference <= tolerance, "{name}: differs by {difference:e} of its largest value");
+    }
+}
+
+/// Sets every parameter to what was recorded.
+pub(crate) fn fill(parameters: &Parameters) {
+    let _guard = tch::no_grad_guard();
+    for (name, tensor) in parameters.named() {
+        tensor.shallow_clone().copy_(&formula(name, &tensor.size()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Splits that a data set gets from its training images, where fractions ask for them.
 
-use super::{Images, SourceFiles, SourceImages, SubsetSpec, fractions::Samples};
+use super::{Images, SourceFiles, SourceImages, SubsetSpec, samples::Samples};
 use crate::ExtractError;
 use cache::{DrawnSplits, Split};
 

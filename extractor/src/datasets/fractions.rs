@@ -4,7 +4,7 @@
 //! Groups are dealt out as by scikit-learn's `StratifiedGroupKFold`: the largest first, each to the split that its classes are
 //! missing in most. Without a group file each sample is a group of its own, and every class is divided exactly.
 
-use super::group_file;
+use super::{group_file, samples::Samples};
 use crate::ExtractError;
 use cache::{ClassId, DrawnSplits, LeftOut, Split};
 use longtail::random;
@@ -25,19 +25,6 @@ pub struct Fractions {
     pub seed: u64,
     /// A table `path or id, group`: samples of one group stay in one split.
     pub group_file: Option<PathBuf>,
-}
-
-/// The samples to draw from.
-#[derive(Debug)]
-pub(crate) struct Samples<'a> {
-    /// Class of each `[N]`.
-    pub(crate) labels: &'a [ClassId],
-    /// Id of each `[N]`, each once.
-    pub(crate) sample_ids: &'a [i64],
-    /// What a group file may call each `[N]` beside its id; empty where they have no names.
-    pub(crate) names: Vec<&'a str>,
-    /// Number of classes C.
-    pub(crate) classes: usize,
 }
 
 /// Which samples went where.

@@ -1,6 +1,6 @@
 //! Which samples belong together: a table `path or id, group`, with or without a header.
 
-use super::{entries::normal, fractions::Samples, text};
+use super::{entries::normal, samples::Samples, text};
 use crate::ExtractError;
 use cache::LeftOut;
 use std::{collections::HashMap, path::Path};

@@ -20,6 +20,7 @@ pub(crate) mod names;
 mod numpy_legacy;
 pub(crate) mod overlap;
 pub(crate) mod remarks;
+pub(crate) mod samples;
 mod source_files;
 mod splits;
 pub mod subset;

@@ -3,7 +3,7 @@
 use super::split::ImportedSplit;
 use crate::{
     ExtractError,
-    datasets::{Fractions, fractions::Samples},
+    datasets::{Fractions, samples::Samples},
 };
 use cache::{DrawnSplits, LeftOut, Split};
 use std::collections::BTreeMap;

@@ -123,12 +123,15 @@ mod tests {
     use crate::{
         backbones::{
             Compute,
-            recorded::{NETWORKS, Recorded},
+            recorded::{CLASSES, NETWORKS, Recorded, fill},
         },
         config::Precision,
-        stage1::loss::{Loss, LossSettings},
+        stage1::{
+            head::Head,
+            loss::{Loss, LossSettings},
+        },
         threads,
-        weights::Layout,
+        weights::{Layout, ParameterBuilder},
     };
     use cache::{BatchNormMode, ClassCounts};
 
@@ -136,7 +139,11 @@ mod tests {
     fn two_steps(name: &str, width: f64, precision: Precision) -> ([f64; 2], Sgd, Recorded) {
         let compute = Compute { device: Device::Cpu, precision, layout: Layout::ChannelsLast };
         let recorded = Recorded::load(name, width, compute);
-        let Recorded { backbone, head, images, labels, .. } = &recorded;
+        let Recorded { backbone, images, labels, .. } = &recorded;
+        let builder = ParameterBuilder::new(0, compute.device, compute.layout);
+        let classes = CLASSES.unsigned_abs().try_into().unwrap();
+        let head = Head::linear(builder, classes, backbone.feature_dim()).unwrap();
+        fill(head.parameters());
         let weights = backbone.parameters().weights().chain(head.parameters().weights());
         let mut sgd = Sgd::new(weights, 0.9, 0.05).unwrap();
         let class_counts = ClassCounts::new(vec![1; 10]).unwrap();
