@@ -142,7 +142,7 @@ fn a_manifest_edited_by_hand_is_refused() {
     let named: Vec<&str> = damages.iter().map(|damage| damage.file.file.as_str()).collect();
     assert_eq!(named, ["manifest.json", "train.clean/00001.safetensors"]);
     // Nor is a dump continued on such a one.
-    assert!(matches!(cache::CacheWriter::resume(copy.path()), Err(CacheError::ManifestChanged { .. })));
+    assert!(matches!(cache::Dump::resume(copy.path()), Err(CacheError::ManifestChanged { .. })));
     fs::write(&path, text).unwrap();
     assert_eq!(FeatureCache::open(cache()).unwrap().cache_key(), key);
 }

@@ -1,7 +1,7 @@
 //! A dump that was stopped ends like one that was not.
 
 use cache::synthetic::SyntheticCache;
-use cache::{CacheError, CacheWriter, FeatureCache, Manifest, ViewPlan};
+use cache::{CacheError, CacheWriter, Dump, FeatureCache, Manifest, ShardStore, ViewPlan};
 use std::{fs, path::Path};
 
 fn manifest(cache: &Path) -> Manifest {
@@ -25,6 +25,11 @@ fn plans(cache: &Path) -> Vec<ViewPlan> {
     cache.manifest().views.iter().map(plan).collect()
 }
 
+fn begun(path: &Path, manifest: Manifest, plans: &[ViewPlan]) -> CacheWriter {
+    let Dump::Unfinished(writer) = Dump::begin(path, manifest, plans).unwrap() else { panic!("finished") };
+    writer
+}
+
 #[test]
 fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     let folder = tempfile::tempdir().unwrap();
@@ -32,7 +37,7 @@ fn a_stopped_dump_goes_on_at_the_first_missing_shard() {
     let synthetic = SyntheticCache { class_counts: vec![150, 150], ..SyntheticCache::default() };
     synthetic.write(&whole).unwrap();
     let settings = manifest(&whole);
-    let writer = CacheWriter::begin(&stopped, settings.clone(), &plans(&whole)).unwrap();
+    let writer = begun(&stopped, settings.clone(), &plans(&whole));
     drop(writer);
     assert!(matches!(FeatureCache::open(&stopped), Err(CacheError::UnfinishedDump { .. })));
     // Some shards are there, one as a torn temporary file.
@@ -57,16 +62,16 @@ fn another_dump_in_the_same_folder_is_refused_with_what_differs() {
     let path = folder.path().join("cache");
     SyntheticCache::default().write(&path).unwrap();
     let settings = manifest(&path);
-    assert!(CacheWriter::begin(&path, settings.clone(), &plans(&path)).unwrap().is_finished());
+    assert!(matches!(Dump::begin(&path, settings.clone(), &plans(&path)).unwrap(), Dump::Finished(_)));
     let mut other = settings.clone();
     other.dataset.seed = Some(7);
-    let refused = CacheWriter::begin(&path, other, &plans(&path));
+    let refused = Dump::begin(&path, other, &plans(&path));
     let Err(CacheError::OtherDump { difference, .. }) = refused else { panic!() };
     insta::assert_snapshot!(difference, @"`dataset.seed` is 0 there, 7 here");
     let mut cut_otherwise = plans(&path);
     cut_otherwise[0].shard_rows -= 1;
     cut_otherwise.pop();
-    let refused = CacheWriter::begin(&path, settings, &cut_otherwise);
+    let refused = Dump::begin(&path, settings, &cut_otherwise);
     let Err(CacheError::OtherDump { difference, .. }) = refused else { panic!() };
     insta::assert_snapshot!(difference, @"`train.clean` has shards of other rows there; `test.flipped` is there, and not asked for");
 }
@@ -78,10 +83,7 @@ fn a_folder_with_foreign_files_is_refused() {
     SyntheticCache::default().write(&path).unwrap();
     let settings = manifest(&path);
     fs::write(folder.path().join("thesis.tex"), b"do not touch").unwrap();
-    assert!(matches!(
-        CacheWriter::begin(folder.path(), settings, &plans(&path)),
-        Err(CacheError::NotEmpty { .. })
-    ));
+    assert!(matches!(Dump::begin(folder.path(), settings, &plans(&path)), Err(CacheError::NotEmpty { .. })));
 }
 
 #[test]
@@ -107,8 +109,7 @@ fn of_many_processes_that_begin_a_dump_one_announces_it_and_all_may_write() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let writer = CacheWriter::begin(&shared_by_all, settings.clone(), &plans).unwrap();
-                assert!(!writer.is_finished());
+                let writer = begun(&shared_by_all, settings.clone(), &plans);
                 assert!(writer.missing_shards(&plans[0]).unwrap().contains(&0));
             });
         }
@@ -127,7 +128,7 @@ fn of_two_that_write_the_same_shard_the_first_stays_and_a_damaged_one_goes() {
     let (whole, again) = (folder.path().join("whole"), folder.path().join("again"));
     SyntheticCache::default().write(&whole).unwrap();
     let plans = plans(&whole);
-    let writer = CacheWriter::begin(&again, manifest(&whole), &plans).unwrap();
+    let writer = begun(&again, manifest(&whole), &plans);
     let shard = again.join(format!("{}/00000.safetensors", plans[0].id));
     let write = |number: f32| {
         assert_eq!(writer.missing_shards(&plans[0]).unwrap()[0], 0);
@@ -153,7 +154,7 @@ fn a_shard_that_changes_before_the_manifest_is_written_is_found_by_verify() {
     let (whole, path) = (folder.path().join("whole"), folder.path().join("cache"));
     SyntheticCache::default().write(&whole).unwrap();
     let plans = plans(&whole);
-    let writer = CacheWriter::begin(&path, manifest(&whole), &plans).unwrap();
+    let writer = begun(&path, manifest(&whole), &plans);
     let cache = FeatureCache::open(&whole).unwrap();
     for plan in &plans {
         let view = cache.view(plan.id.split, plan.id.view).unwrap();

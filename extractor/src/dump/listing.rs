@@ -12,7 +12,7 @@ use crate::{
     ExtractError,
     datasets::{Dataset, ImageSet, Images},
 };
-use cache::{CacheWriter, IMAGES_FILE, Manifest, Split, ViewPlan};
+use cache::{Dump, IMAGES_FILE, Manifest, Split, ViewPlan};
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write,
@@ -123,7 +123,7 @@ fn unescaped(field: &str) -> String {
 }
 
 /// Lets the dump in `out` go on where it differs from the one asked for only in images that came, went or were got again:
-/// shards without such images stay. Anything else is left to [`CacheWriter::begin`], which refuses it by name.
+/// shards without such images stay. Anything else is left to [`Dump::begin`], which refuses it by name.
 ///
 /// A finished dump is only taken up where images can be read now that it had to leave out.
 pub(super) fn settle(
@@ -132,8 +132,8 @@ pub(super) fn settle(
     plans: &[&ViewPlan],
     listing: &Listing,
 ) -> Result<(), ExtractError> {
-    let Ok(writer) = CacheWriter::resume(out) else { return Ok(()) };
-    let there = writer.manifest();
+    let Ok(dump) = Dump::resume(out) else { return Ok(()) };
+    let there = dump.manifest();
     let same_lists =
         !asked.dataset.names_digest.is_empty() && there.dataset.names_digest == asked.dataset.names_digest;
     if there.dataset.root_digest == asked.dataset.root_digest || !same_lists {
@@ -144,11 +144,11 @@ pub(super) fn settle(
     }
     let Some(before) = Listing::read(out) else { return Ok(()) };
     let (before, now) = (before.sizes(), listing.sizes());
-    if writer.is_finished() && !regained(there, asked, &before, &now) {
+    if matches!(dump, Dump::Finished(_)) && !regained(there, asked, &before, &now) {
         return Ok(());
     }
     let changed = |split: Split, id: i64| before.get(&(split, id)) != now.get(&(split, id));
-    Ok(CacheWriter::take_over(out, asked.clone(), plans.iter().copied(), &listing.encode()?, changed)?)
+    Ok(Dump::take_over(out, asked.clone(), plans.iter().copied(), &listing.encode()?, changed)?)
 }
 
 /// The manifest there with the samples of the one asked for: what still differs is a setting.

@@ -26,8 +26,7 @@ use crate::{
     place,
 };
 use cache::{
-    BatchNormMode, CacheError, CacheWriter, ClassCounts, Dtype, FORMAT_VERSION, FeatureCache, Manifest,
-    ViewPlan,
+    BatchNormMode, CacheError, ClassCounts, Dtype, Dump, FORMAT_VERSION, FeatureCache, Manifest, ViewPlan,
 };
 use files::atomic;
 use listing::Listing;
@@ -107,10 +106,7 @@ pub fn dump(
     if let Some(listing) = &listing {
         listing::settle(out, &manifest, &plans, listing)?;
     }
-    let mut writer = CacheWriter::begin(out, manifest, plans)?;
-    if writer.is_finished() {
-        return Ok(Written::Before);
-    }
+    let Dump::Unfinished(writer) = Dump::begin(out, manifest, plans)? else { return Ok(Written::Before) };
     let lock = match settings.batch_norm {
         BatchNormMode::Eval => writer.together()?,
         // The running statistics go through one process at a time.

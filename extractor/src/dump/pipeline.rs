@@ -16,7 +16,7 @@ use crate::{
     ExtractError,
     batches::{Batch, Look, Source},
 };
-use cache::{BatchNormMode, CacheWriter, Split, View};
+use cache::{BatchNormMode, ShardStore, Split, View};
 use program::{interrupt::Interrupt, progress::Progress};
 use std::{
     ops::Range,
@@ -47,7 +47,7 @@ enum Piece {
 pub(super) fn run(
     frozen: &Frozen,
     settings: &DumpSettings,
-    writer: &CacheWriter,
+    writer: &dyn ShardStore,
     views: &[PlannedView<'_>],
     interrupt: &Interrupt,
 ) -> Result<(), ExtractError> {
@@ -238,7 +238,7 @@ fn failed(planned: &PlannedView<'_>) -> impl FnOnce(TchError) -> ExtractError {
 
 /// The disk's side: ends when the sender is gone; a shard that is not whole then is dropped.
 fn write(
-    writer: &CacheWriter,
+    writer: &dyn ShardStore,
     views: &[PlannedView<'_>],
     pieces: Receiver<Piece>,
 ) -> Result<(), ExtractError> {
@@ -280,7 +280,7 @@ fn write(
 
 /// Writes shards of a view whose rows came in another order.
 fn gather(
-    writer: &CacheWriter,
+    writer: &dyn ShardStore,
     planned: &PlannedView<'_>,
     scratch: &Scratch,
     shards: &[usize],

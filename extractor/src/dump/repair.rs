@@ -9,7 +9,7 @@ use crate::{
     frozen::Frozen,
     transform::Transform,
 };
-use cache::{BackboneInfo, CacheError, CacheWriter, FileInfo, Manifest, View};
+use cache::{BackboneInfo, CacheError, Dump, FileInfo, Manifest, View};
 use program::interrupt::Interrupt;
 use std::path::Path;
 
@@ -115,22 +115,24 @@ pub fn repair(
 ) -> Result<(), ExtractError> {
     let views = views::plan(dataset, settings);
     let plans = views.iter().map(|view| &view.plan);
-    let writer = CacheWriter::repair(cache, manifest(frozen, dataset, settings)?, plans, damaged).map_err(
-        |error| match error {
-            CacheError::OtherDump { difference, .. } => ExtractError::InvalidSetting {
-                name: "--repair",
-                expected: "the backbone and images of the dump".to_owned(),
-                got: format!("others: {difference}"),
-                hint: "give the backbone, data, lists and `--precision` of the dump".to_owned(),
-            },
-            other => other.into(),
+    let Dump::Finished(there) = Dump::resume(cache)? else {
+        return Err(CacheError::UnfinishedDump { path: cache.to_owned() }.into());
+    };
+    let asked = manifest(frozen, dataset, settings)?;
+    let writer = there.repair(asked, plans, damaged).map_err(|error| match error {
+        CacheError::OtherDump { difference, .. } => ExtractError::InvalidSetting {
+            name: "--repair",
+            expected: "the backbone and images of the dump".to_owned(),
+            got: format!("others: {difference}"),
+            hint: "give the backbone, data, lists and `--precision` of the dump".to_owned(),
         },
-    )?;
+        other => other.into(),
+    })?;
     if let Some(head) = &frozen.head {
-        writer.repair_head(head)?;
+        writer.head(head)?;
     }
     if let Some(listing) = Listing::of(dataset) {
-        writer.repair_images(&listing.encode()?)?;
+        writer.images(&listing.encode()?)?;
     }
     writer.drop_damaged_statistics()?;
     pipeline::run(frozen, settings, &writer, &views, interrupt)?;

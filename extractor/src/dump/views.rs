@@ -5,7 +5,7 @@ use crate::{
     datasets::{Dataset, ImageSet},
     transform::Transform,
 };
-use cache::{CacheWriter, Dtype, Manifest, Split, View, ViewId, ViewPlan};
+use cache::{Dtype, Dump, Manifest, Split, View, ViewId, ViewPlan};
 use std::path::Path;
 use tch::Device;
 
@@ -30,7 +30,7 @@ pub fn rows_per_shard(frozen: &Frozen, dtype: Dtype, out: &Path) -> usize {
     let by_bytes = rows_by_bytes(frozen.backbone.feature_dim(), dtype);
     let rows =
         by_bytes.min(rows_by_work(frozen.backbone.parameters().weight_count(), side(&frozen.transform)));
-    match CacheWriter::resume(out).map(|there| rows_there(there.manifest())) {
+    match Dump::resume(out).map(|there| rows_there(there.manifest())) {
         Ok((there, true)) => there,
         Ok((there, false)) => rows.max(there),
         Err(_) => rows,

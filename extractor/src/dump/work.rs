@@ -1,7 +1,7 @@
 //! What is left to compute, in the order in which it must be.
 
 use super::{Partition, views::PlannedView};
-use cache::{CacheError, CacheWriter, Split, View};
+use cache::{CacheError, ShardStore, Split, View};
 use std::ops::Range;
 
 /// A part of a dump that has not been written yet.
@@ -55,7 +55,7 @@ impl Work {
 
 /// The missing shards of every view that are in this part, for running statistics that stay as they are.
 pub(super) fn shards(
-    writer: &CacheWriter,
+    writer: &dyn ShardStore,
     views: &[PlannedView<'_>],
     part: Partition,
 ) -> Result<Vec<Work>, CacheError> {
@@ -74,7 +74,7 @@ pub(super) fn shards(
 
 /// First the passes over the training views, `done` of which have moved the statistics already, then what they decide.
 pub(super) fn passes(
-    writer: &CacheWriter,
+    writer: &dyn ShardStore,
     views: &[PlannedView<'_>],
     done: usize,
 ) -> Result<Vec<Work>, CacheError> {
@@ -108,11 +108,19 @@ pub(super) fn passes(
     Ok(work)
 }
 
-fn missing(writer: &CacheWriter, views: &[PlannedView<'_>], view: usize) -> Result<Vec<usize>, CacheError> {
+fn missing(
+    writer: &dyn ShardStore,
+    views: &[PlannedView<'_>],
+    view: usize,
+) -> Result<Vec<usize>, CacheError> {
     views.get(view).map_or_else(|| Ok(Vec::new()), |planned| writer.missing_shards(&planned.plan))
 }
 
-fn shards_of(writer: &CacheWriter, views: &[PlannedView<'_>], view: usize) -> Result<Vec<Work>, CacheError> {
+fn shards_of(
+    writer: &dyn ShardStore,
+    views: &[PlannedView<'_>],
+    view: usize,
+) -> Result<Vec<Work>, CacheError> {
     let ranges = views.get(view).map_or_else(Vec::new, |planned| planned.plan.shards());
     let missing = missing(writer, views, view)?.into_iter();
     Ok(missing

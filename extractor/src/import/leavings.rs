@@ -1,29 +1,24 @@
 //! What an import that did not finish has left makes way for another one.
 
 use crate::error::ExtractError;
-use cache::{CacheError, CacheWriter, Manifest, ViewPlan};
+use cache::{CacheError, Dump, Manifest, ShardStore, ViewPlan};
 use std::path::Path;
 
 /// Starts the cache, or goes on with an unfinished one of the same files. One of other files is removed first: its files were
 /// mended since, and reading them again costs seconds.
 ///
 /// # Errors
-/// Those of [`CacheWriter::begin`]; a finished cache stays, and so does an unfinished dump.
-pub(super) fn begin(
-    out: &Path,
-    manifest: &Manifest,
-    plans: &[ViewPlan],
-) -> Result<CacheWriter, ExtractError> {
-    match CacheWriter::begin(out, manifest.clone(), plans) {
+/// Those of [`Dump::begin`]; a finished cache stays, and so does an unfinished dump.
+pub(super) fn begin(out: &Path, manifest: &Manifest, plans: &[ViewPlan]) -> Result<Dump, ExtractError> {
+    match Dump::begin(out, manifest.clone(), plans) {
         Err(CacheError::OtherDump { .. }) if is_unfinished_import(out) => {
-            Ok(CacheWriter::begin_anew(out, manifest.clone(), plans)?)
+            Ok(Dump::Unfinished(Dump::begin_anew(out, manifest.clone(), plans)?))
         }
         begun => Ok(begun?),
     }
 }
 
 fn is_unfinished_import(out: &Path) -> bool {
-    let source = |there: &CacheWriter| there.manifest().backbone.recipe.get("source").cloned();
-    CacheWriter::resume(out)
-        .is_ok_and(|there| !there.is_finished() && source(&there).is_some_and(|source| source == "import"))
+    let Ok(Dump::Unfinished(there)) = Dump::resume(out) else { return false };
+    there.manifest().backbone.recipe.get("source").is_some_and(|source| source == "import")
 }

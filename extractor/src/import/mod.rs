@@ -17,8 +17,8 @@ use crate::{
     error::ExtractError,
 };
 use cache::{
-    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, FORMAT_VERSION, Manifest,
-    Split, Stage1Head, View, ViewId, ViewPlan,
+    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, Dump, FORMAT_VERSION,
+    Manifest, ShardStore, Split, Stage1Head, View, ViewId, ViewPlan,
 };
 use files::{FolderLock, text};
 use matrix::NUMBERS_AT_ONCE;
@@ -111,16 +111,15 @@ pub fn write(
     }
     remark(import, &manifest, tell);
     let _lock = FolderLock::alone(out)?;
-    let mut writer = leavings::begin(out, &manifest, &plans)?;
-    if writer.is_finished() {
+    let Dump::Unfinished(writer) = leavings::begin(out, &manifest, &plans)? else {
         return Ok(Written::Before);
-    }
+    };
     // Before the shards: whoever finds them all there may finish.
     if let Some(head) = &head {
         writer.head(head)?;
     }
     let matrices = views.iter().map(|&(_, _, (_, matrix))| matrix);
-    write_rows(&mut writer, &matrices.zip(&plans).collect::<Vec<_>>(), dim, interrupt, out)?;
+    write_rows(&writer, &matrices.zip(&plans).collect::<Vec<_>>(), dim, interrupt, out)?;
     writer.finish()?;
     Ok(Written::Now)
 }
@@ -146,7 +145,7 @@ fn remark(import: &Import, manifest: &Manifest, tell: &dyn Fn(&str)) {
 
 /// Writes the shards that are missing, a few rows at a time.
 fn write_rows(
-    writer: &mut CacheWriter,
+    writer: &CacheWriter,
     views: &[(&matrix::Matrix, &ViewPlan)],
     dim: usize,
     interrupt: &Interrupt,

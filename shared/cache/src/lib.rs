@@ -62,7 +62,7 @@ pub use shard::ShardWriter;
 pub use stage1_head::Stage1Head;
 pub use unlisted::unlisted;
 pub use view::{Split, View, ViewId};
-pub use writer::{CacheWriter, IMAGES_FILE};
+pub use writer::{CacheRepair, CacheWriter, Dump, FinishedDump, IMAGES_FILE, ShardStore};
 
 /// Name, version and commit of a program, for manifests and records.
 ///

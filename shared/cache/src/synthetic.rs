@@ -11,7 +11,7 @@ use crate::{
     plan::ViewPlan,
     stage1_head::Stage1Head,
     view::{Split, View, ViewId},
-    writer::CacheWriter,
+    writer::{CacheWriter, Dump, ShardStore},
 };
 use files::FolderLock;
 use longtail::random::stream;
@@ -136,10 +136,9 @@ impl SyntheticCache {
         let plans = self.plans().ok_or_else(too_many)?;
         let manifest = self.manifest()?;
         let _lock = FolderLock::alone(path)?;
-        let mut writer = CacheWriter::begin(path, manifest, &plans)?;
-        if writer.is_finished() {
+        let Dump::Unfinished(writer) = Dump::begin(path, manifest, &plans)? else {
             return Ok(Synthesised::Before);
-        }
+        };
         let numbers = self.class_counts.len().checked_mul(self.dim).ok_or_else(too_many)?;
         let mut rng = stream(self.seed, "class means", 0);
         let means: Vec<f32> = (0..numbers).map(|_| normal(&mut rng)).collect(); // [C, D]

@@ -1,38 +1,41 @@
 //! A dump in the place of an unfinished one with other settings.
 
-use super::{CacheWriter, IMAGES_FILE, PARTIAL_FILE, STATISTICS_FILE, pretty};
+use super::{CacheWriter, Dump, Folder, IMAGES_FILE, PARTIAL_FILE, STATISTICS_FILE, pretty};
 use crate::{
     error::CacheError,
     index::index_path,
     manifest::Manifest,
     plan::{self, ViewPlan},
-    shard::Digests,
     stage1_head::HEAD_FILE,
 };
 use files::atomic;
 use std::{io::ErrorKind, path::Path};
 
-impl CacheWriter {
+impl Dump {
     /// Starts a dump in the place of an unfinished one with other settings, whose files are removed; other files stay.
     ///
     /// # Errors
-    /// As [`CacheWriter::resume`]; [`CacheError::OtherDump`] for a finished cache.
+    /// As [`Dump::resume`]; [`CacheError::OtherDump`] for a finished cache.
     pub fn begin_anew<'plan>(
         path: &Path,
         manifest: Manifest,
         plans: impl IntoIterator<Item = &'plan ViewPlan>,
-    ) -> Result<Self, CacheError> {
-        let there = Self::resume(path)?;
-        if there.finished {
-            let difference = "it is finished".to_owned();
-            return Err(CacheError::OtherDump { path: path.to_owned(), difference });
-        }
+    ) -> Result<CacheWriter, CacheError> {
+        let there = match Self::resume(path)? {
+            Self::Unfinished(writer) => writer.folder,
+            Self::Finished(_) => {
+                let difference = "it is finished".to_owned();
+                return Err(CacheError::OtherDump { path: path.to_owned(), difference });
+            }
+        };
         there.remove_files()?;
         let manifest = Manifest { views: plan::announce(plans), ..manifest };
         atomic::write_atomic(&path.join(PARTIAL_FILE), pretty(&manifest).as_bytes())?;
-        Ok(Self { manifest, digests: Digests::default(), ..there })
+        Ok(CacheWriter::of(Folder { manifest, ..there }))
     }
+}
 
+impl Folder {
     /// Removes the files that were announced; not the settings, so that what a kill leaves is an unfinished dump still.
     fn remove_files(&self) -> Result<(), CacheError> {
         let views = &self.manifest.views;

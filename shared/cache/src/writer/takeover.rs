@@ -1,6 +1,6 @@
 //! A dump that goes on although some of its images have changed meanwhile.
 
-use super::{CacheWriter, IMAGES_FILE, PARTIAL_FILE, STATISTICS_FILE, pretty};
+use super::{Dump, Folder, IMAGES_FILE, PARTIAL_FILE, STATISTICS_FILE, pretty};
 use crate::{
     error::CacheError,
     manifest::{BatchNormMode, MANIFEST_FILE, Manifest},
@@ -16,9 +16,9 @@ use std::{
     path::Path,
 };
 
-impl CacheWriter {
+impl Dump {
     /// Lets the dump in a folder go on with these settings, which differ from its own in their samples alone: shards that
-    /// hold a sample that `changed` are removed, and [`CacheWriter::begin`] takes the others.
+    /// hold a sample that `changed` are removed, and [`Dump::begin`] takes the others.
     ///
     /// A finished dump becomes an unfinished one. Killed at any point, what is there is a dump of the old or of the new
     /// settings without shards of changed samples.
@@ -33,12 +33,16 @@ impl CacheWriter {
         images: &[u8],
         changed: impl Fn(Split, i64) -> bool,
     ) -> Result<(), CacheError> {
-        let there = Self::find(path)?.ok_or_else(|| CacheError::MissingManifest { path: path.to_owned() })?;
+        let missing = || CacheError::MissingManifest { path: path.to_owned() };
         let partial = path.join(PARTIAL_FILE);
-        if there.finished {
-            atomic::write_atomic(&partial, pretty(&there.manifest).as_bytes())?;
-            remove(&path.join(MANIFEST_FILE))?;
-        }
+        let there = match Self::find(path)?.ok_or_else(missing)? {
+            Self::Unfinished(writer) => writer.folder,
+            Self::Finished(finished) => {
+                atomic::write_atomic(&partial, pretty(&finished.folder.manifest).as_bytes())?;
+                remove(&path.join(MANIFEST_FILE))?;
+                finished.folder
+            }
+        };
         let lock = File::open(&partial).map_err(|source| CacheError::io("open", &partial, source))?;
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(FileError::InUse { path: path.to_owned() }.into());
@@ -65,31 +69,9 @@ impl CacheWriter {
         atomic::write_atomic(&path.join(IMAGES_FILE), images)?;
         Ok(atomic::write_atomic(&partial, pretty(&manifest).as_bytes())?)
     }
+}
 
-    /// Keeps [`CacheWriter::take_over`] out until the file returned is dropped; any number of processes may write shards.
-    ///
-    /// `None` where another process has finished the dump meanwhile, or a file system has no locks.
-    ///
-    /// # Errors
-    /// [`FileError::InUse`] where the dump is being taken over, [`CacheError::File`].
-    pub fn together(&self) -> Result<Option<File>, CacheError> {
-        let path = self.path.join(PARTIAL_FILE);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|source| CacheError::io("open", &path, source))?,
-        };
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => return Err(FileError::InUse { path: self.path.clone() }.into()),
-            Err(TryLockError::Error(_)) => return Ok(None),
-            Ok(()) => {}
-        }
-        // It may have been taken over between the first look and the lock.
-        if let Some(there) = Self::find(&self.path)? {
-            there.refuse_other(&self.manifest)?;
-        }
-        Ok(Some(file))
-    }
-
+impl Folder {
     /// The samples of a shard that is whole.
     fn ids(&self, path: &Path, rows: u64) -> Option<Vec<i64>> {
         let Manifest { feature_dim: dim, dtype, .. } = self.manifest;
