@@ -92,6 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             params,
             seed,
             status: Status::Ok,
+            added: None,
             diverged_at: None,
             metrics: [state(Protocol::Last, EPOCHS), state(Protocol::BestOnTest, 7), state(Protocol::Val, 9)]
                 .into(),

@@ -8,6 +8,7 @@ use crate::{
         export::{self, ExportArgs},
         manual::{self, CompletionsArgs, ManArgs},
         methods::{self, MethodsArgs},
+        predict::{self, PredictArgs},
         report::{self, ReportArgs},
         sweep::{self, SweepArgs},
     },
@@ -42,6 +43,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Measure an exported head on a cache
     Evaluate(EvaluateArgs),
+    /// Write what an exported head says of features: labels with probabilities
+    Predict(PredictArgs),
     /// Measure how near training is to the matrix products that it cannot do without
     Bench(BenchArgs),
     /// Print the completion script for a shell
@@ -62,6 +65,7 @@ impl Command {
             Self::Methods(args) => methods::run(&args),
             Self::Export(args) => export::run(&args),
             Self::Evaluate(args) => evaluate::run(&args),
+            Self::Predict(args) => predict::run(&args),
             Self::Bench(args) => bench::run(&args),
             Self::Completions(args) => manual::completions(Cli::command(), &args),
             Self::Man(args) => manual::man(Cli::command(), &args),

@@ -3,10 +3,12 @@
 use cache::CacheError;
 use engine::TrainError;
 use experiment::{
+    methods::ParamError,
     metrics::EvaluationError,
     plan::{GridError, PlanError},
     records::RecordError,
     report::ReportError,
+    select::SelectError,
 };
 use files::{FileError, Hint, content::Content, text};
 use std::path::PathBuf;
@@ -23,6 +25,12 @@ pub enum RetrainError {
     /// The grid file.
     #[error(transparent)]
     Grid(#[from] GridError),
+    /// A setting that a method does not take.
+    #[error(transparent)]
+    Setting(#[from] ParamError),
+    /// No stage-1 head came out of training one.
+    #[error("the plain CE head that stands in for the stage-1 head diverged at every learning rate")]
+    NoStage1Head,
     /// A grid that cannot run on this cache.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -58,6 +66,22 @@ pub enum RetrainError {
         /// What helps.
         hint: &'static str,
     },
+    /// No run can be said to be the best.
+    #[error("`{}` has no best run: {reason}", text::path(path))]
+    NoBest {
+        /// The records.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// What helps.
+        hint: &'static str,
+    },
+    /// Results that a protocol cannot choose from.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// A table that could not be written.
+    #[error("could not write a table")]
+    Csv(#[from] csv::Error),
     /// The cache of a run is not where it was.
     #[error("run `{run_id}` was trained on the cache `{}`, which is not there", text::path(path))]
     CacheMoved {
@@ -107,6 +131,11 @@ impl Hint for RetrainError {
             Self::Cache(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Grid(error) => error.hint(),
+            Self::Setting(error) => error.hint(),
+            Self::NoStage1Head => Some(
+                "look at the features with `extractor inspect CACHE`, or leave out the methods that need that head"
+                    .to_owned(),
+            ),
             Self::Plan(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Record(error) => error.hint(),
@@ -115,7 +144,8 @@ impl Hint for RetrainError {
             Self::UnknownPreset { .. } => {
                 Some("or give a grid file of your own with `--grid FILE.toml`".to_owned())
             }
-            Self::NotRepeatable { hint, .. } => Some((*hint).to_owned()),
+            Self::NotRepeatable { hint, .. } | Self::NoBest { hint, .. } => Some((*hint).to_owned()),
+            Self::Select(error) => error.hint(),
             Self::CacheMoved { .. } => Some("say where it is now with `--cache CACHE`".to_owned()),
             Self::InsideCache { .. } => {
                 Some("a cache is only read: choose a folder of its own for the records".to_owned())
@@ -131,7 +161,7 @@ impl Hint for RetrainError {
                 Some("a grid file is TOML: `[[method]]` and `name = \"lort\"` make the shortest".to_owned())
             }
             Self::LongGrid { .. } => Some("shorten it, or split it over several files".to_owned()),
-            Self::Evaluation(_) | Self::Interrupt(_) => None,
+            Self::Evaluation(_) | Self::Csv(_) | Self::Interrupt(_) => None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Laws of the engine, through its public API.
 
+use cache::head::{Head, HeadForm};
 use cache::synthetic::{Pattern, SyntheticCache};
 use cache::{ClassId, FeatureCache, HeadKind, Split, View};
-use engine::{Data, FittedHead, Head, HeadForm, run_work};
+use engine::{Data, FittedHead, run_work};
 use experiment::{
     methods::{METHODS, Method, Param, Training},
     metrics::{Evaluation, LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, MetricValues, NLL, TOP1},
@@ -27,7 +28,7 @@ fn train(cache: &FeatureCache, grid: &str, heads_per_group: usize) -> Vec<Fitted
     let plan =
         SweepPlan::new(&grid, cache, grid.precision, Resources { workers: 1, group_bytes: bytes }).unwrap();
     assert!(plan.work.iter().all(|work| work.heads.len() <= heads_per_group));
-    let data = Data::new(cache, tch::Device::Cpu, plan.test_time_augmentation, true).unwrap();
+    let data = Data::new(cache, tch::Device::Cpu, plan.conditions.test_time_augmentation, true).unwrap();
     let run = |work: Work| run_work(work, &data, &plan.protocols, &Interrupt::never(), &|_| ()).unwrap();
     let mut fitted: Vec<FittedHead> =
         plan.work.into_iter().map(|work| work.prepare(cache.class_counts())).flat_map(run).collect();
@@ -546,7 +547,7 @@ fn ridge_heads_are_where_the_gradient_vanishes() {
     let (rows, labels) = (train_features(&cache), cache.labels(Split::Train));
     let (classes, dim, n) = (cache.class_counts().classes(), cache.dim(), rows.len() as f64);
     for head in &heads {
-        let HeadSpec::Untrained(Untrained::ClosedForm(ClosedForm::Ridge { lambda })) =
+        let HeadSpec::Untrained(Untrained::ClosedForm(ClosedForm::Ridge { lambda, .. })) =
             head.task.point.params.build(cache.class_counts())
         else {
             panic!()

@@ -55,7 +55,6 @@ fn sweeps_that_cannot_run_say_why() {
     case("empty axis", &normal, "[[method]]\nname = \"lort\"\ndelta = []\n", nothing);
     case("no seeds", &normal, &format!("seeds = []\n{LORT}"), nothing);
     case("more than a million heads", &normal, &million(), nothing);
-    case("no stage-1 head", &SyntheticCache { stage1_head: false, ..normal.clone() }, LORT, nothing);
     case("no augmented views", &normal, &format!("view = \"augmented\"\n{LORT}"), nothing);
     let unvalidated = SyntheticCache { val_per_class: 0, ..normal.clone() };
     case("no validation split", &unvalidated, &format!("protocols = [\"val\"]\n{LORT}"), nothing);

@@ -60,6 +60,7 @@ fn record_of(cache: &str, method: &str, params: &str, seed: u64, metrics: Metric
         params,
         seed,
         status: Status::Ok,
+        added: None,
         diverged_at: None,
         metrics: [(Protocol::Val, chosen), (Protocol::Last, last)].into(),
         per_class: Some(metrics.per_class.clone().into()),

@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod best;
 mod browser;
 mod cuda;
 mod distance;

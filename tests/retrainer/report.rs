@@ -30,6 +30,7 @@ fn record(method: &str, params: &str, seed: u64, val: Option<f64>, top1: f64) ->
         params,
         seed,
         status: Status::Ok,
+        added: None,
         diverged_at: None,
         curve: None,
         metrics: [(Protocol::BestOnTest, last.clone()), (Protocol::Last, last)]

@@ -16,8 +16,9 @@
 
 use super::{
     closed_form::class_means,
-    data::{Data, Pass, pieces, unit_rows},
+    data::{Data, Pass, pieces},
     error::TrainError,
+    normalised::unit_rows,
     sampler::SampleOrders,
 };
 use experiment::methods::Sampler;

@@ -1,75 +1,21 @@
 //! Features as the engine reads them: gathered from the memory map on the CPU, resident on a CUDA device.
 
-use super::{error::TrainError, head::Head, sampler::RowsByClass, statistics::Statistics};
-use cache::{ClassCounts, ClassId, Dtype, FeatureCache, FeatureView, Split, View};
-use experiment::plan::memory::{EVALUATION_ROWS, kept_logits};
-use std::{cell::OnceCell, ops::Range};
+use super::{
+    error::TrainError,
+    features::Features,
+    head::{Head, Start},
+    normalised::{Normaliser, unit_rows},
+    sampler::RowsByClass,
+    statistics::Statistics,
+};
+use cache::{ClassCounts, ClassId, FeatureCache, Split, View};
+use experiment::plan::{
+    Normalise,
+    memory::{EVALUATION_ROWS, kept_logits},
+};
+use std::{cell::OnceCell, ops::Range, rc::Rc};
 use tch::{Device, Kind, Tensor};
-use torch::numbers::{from_bytes, from_f32, from_i64, size};
-
-/// Features of one view, `[N, D]`.
-#[derive(Debug)]
-pub(super) enum Features<'cache> {
-    /// Read from the map, row by row, widened to f32.
-    Mapped(FeatureView<'cache>),
-    /// On the device, as stored.
-    Resident(Tensor),
-}
-
-impl<'cache> Features<'cache> {
-    fn new(
-        cache: &'cache FeatureCache,
-        split: Split,
-        view: View,
-        device: Device,
-    ) -> Result<Self, TrainError> {
-        let mapped = cache.view(split, view)?;
-        if device == Device::Cpu {
-            return Ok(Self::Mapped(mapped));
-        }
-        let kind = match cache.manifest().dtype {
-            Dtype::F32 => Kind::Float,
-            Dtype::F16 => Kind::Half,
-            Dtype::Bf16 => Kind::BFloat16,
-        };
-        let shards = mapped
-            .stored()
-            .map(|(rows, bytes)| from_bytes(bytes, &[size(rows), size(mapped.dim())], kind, device))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::Resident(Tensor::f_cat(&shards, 0)?))
-    }
-
-    /// The rows of a pass in `range`, as f32 `[range.len(), D]`.
-    fn gather(&self, pass: &Pass, range: Range<usize>) -> Result<Tensor, TrainError> {
-        match self {
-            Self::Mapped(view) => {
-                let indices = pass.order.get(range).unwrap_or_default();
-                let mut rows = vec![0.0; indices.len() * view.dim()];
-                view.gather(indices, &mut rows)?;
-                Ok(from_f32(&rows, &[size(indices.len()), size(view.dim())], Device::Cpu)?)
-            }
-            Self::Resident(features) => {
-                Ok(features.f_index_select(0, &pass.indices(&range)?)?.f_to_kind(Kind::Float)?)
-            }
-        }
-    }
-
-    /// Consecutive rows as f32.
-    fn rows(&self, range: Range<usize>, device: Device) -> Result<Tensor, TrainError> {
-        match self {
-            Self::Mapped(view) => {
-                let mut rows = vec![0.0; range.len() * view.dim()];
-                let length = size(range.len());
-                view.read_rows(range, &mut rows)?;
-                Ok(from_f32(&rows, &[length, size(view.dim())], device)?)
-            }
-            Self::Resident(features) => {
-                let rows = features.f_narrow(0, size(range.start), size(range.len()))?;
-                Ok(rows.f_to_kind(Kind::Float)?)
-            }
-        }
-    }
-}
+use torch::numbers::{from_f32, from_i64, size};
 
 /// A split to evaluate on.
 #[derive(Debug)]
@@ -85,12 +31,15 @@ impl<'cache> EvaluationSplit<'cache> {
         cache: &'cache FeatureCache,
         split: Split,
         test_time_augmentation: bool,
+        normaliser: &Rc<Normaliser>,
         device: Device,
     ) -> Result<Self, TrainError> {
         let flipped = test_time_augmentation && cache.has(split, View::Flipped);
         Ok(Self {
-            clean: Features::new(cache, split, View::Clean, device)?,
-            flipped: flipped.then(|| Features::new(cache, split, View::Flipped, device)).transpose()?,
+            clean: Features::new(cache, split, View::Clean, normaliser, device)?,
+            flipped: flipped
+                .then(|| Features::new(cache, split, View::Flipped, normaliser, device))
+                .transpose()?,
             labels: cache.labels(split),
             device,
         })
@@ -135,16 +84,31 @@ pub struct Data<'cache> {
 }
 
 impl<'cache> Data<'cache> {
-    /// Opens the views that a sweep reads; on a CUDA device they are copied there once.
+    /// [`Data::normalised`], as the cache has them.
     ///
     /// # Errors
-    /// [`TrainError::Cache`] for views that are not there, [`TrainError::Torch`] when the device is full.
+    /// As there.
     pub fn new(
         cache: &'cache FeatureCache,
         device: Device,
         test_time_augmentation: bool,
         augmented: bool,
     ) -> Result<Self, TrainError> {
+        Self::normalised(cache, device, Normalise::None, test_time_augmentation, augmented)
+    }
+
+    /// Opens the views that a sweep reads; on a CUDA device they are copied there once.
+    ///
+    /// # Errors
+    /// [`TrainError::Cache`] for views that are not there, [`TrainError::Torch`] when the device is full.
+    pub fn normalised(
+        cache: &'cache FeatureCache,
+        device: Device,
+        normalise: Normalise,
+        test_time_augmentation: bool,
+        augmented: bool,
+    ) -> Result<Self, TrainError> {
+        let normaliser = Rc::new(Normaliser::new(cache, normalise, device)?);
         let views = cache
             .views(Split::Train)
             .into_iter()
@@ -156,19 +120,19 @@ impl<'cache> Data<'cache> {
             Ok::<_, TrainError>((weight, from_f32(&head.bias, &[1, size(head.classes)], device)?))
         });
         let val = (!cache.labels(Split::Val).is_empty())
-            .then(|| EvaluationSplit::new(cache, Split::Val, test_time_augmentation, device));
+            .then(|| EvaluationSplit::new(cache, Split::Val, test_time_augmentation, &normaliser, device));
         Ok(Self {
             device,
             dim: cache.dim(),
             class_counts: cache.class_counts(),
             labels: cache.labels(Split::Train),
             rows_by_class: RowsByClass::new(cache.labels(Split::Train), classes),
-            clean: Features::new(cache, Split::Train, View::Clean, device)?,
+            clean: Features::new(cache, Split::Train, View::Clean, &normaliser, device)?,
             augmented: views
-                .map(|view| Features::new(cache, Split::Train, view, device))
+                .map(|view| Features::new(cache, Split::Train, view, &normaliser, device))
                 .collect::<Result<_, _>>()?,
             val: val.transpose()?,
-            test: EvaluationSplit::new(cache, Split::Test, test_time_augmentation, device)?,
+            test: EvaluationSplit::new(cache, Split::Test, test_time_augmentation, &normaliser, device)?,
             stage1,
             base: base.transpose()?,
             base_logits: OnceCell::new(),
@@ -316,9 +280,10 @@ impl<'a> Batch<'a> {
     pub(super) fn features(&self) -> Result<&Tensor, TrainError> {
         match &self.source {
             Source::Rows(features) => Ok(features),
-            Source::Pass { pass, range, gathered } => {
-                once(gathered, || self.data.view(pass).0.gather(pass, range.clone()))
-            }
+            Source::Pass { pass, range, gathered } => once(gathered, || {
+                let order = pass.order.get(range.clone()).unwrap_or_default();
+                self.data.view(pass).0.gather(order, &|| pass.indices(range))
+            }),
         }
     }
 
@@ -343,11 +308,6 @@ impl<'a> Batch<'a> {
         }
         self.base_logits()
     }
-}
-
-/// Rows scaled to length 1; a row of zeros stays.
-pub(super) fn unit_rows(rows: &Tensor) -> Result<Tensor, TrainError> {
-    Ok(rows.f_div(&rows.f_norm_scalaropt_dim(2, [1_i64].as_slice(), true)?.f_clamp_min(1e-12)?)?)
 }
 
 /// Ranges of at most `step` rows.

@@ -246,7 +246,10 @@ fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{classifier::Linear, head::Head};
+    use crate::{
+        classifier::Linear,
+        head::{Head, Start},
+    };
     use cache::{FeatureCache, synthetic::SyntheticCache};
     use experiment::metrics::NLL;
 

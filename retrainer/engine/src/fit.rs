@@ -5,7 +5,7 @@ use super::{
     data::{Data, pieces},
     error::TrainError,
     evaluate::Heads,
-    head::{Head, HeadForm, narrow},
+    head::{Head, HeadForm, Start, narrow},
     head_group::{HeadGroup, Member},
     post_hoc,
     sampler::SampleOrders,
@@ -185,6 +185,7 @@ pub(super) fn start_group(
                 }
                 Ok(head)
             }
+            Init::ClassMean => closed_form::class_mean_start(data),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let norms = stage1.as_ref().map(Head::norms).unwrap_or_default();

@@ -1,71 +1,37 @@
-//! Heads outside a group: start values, and what is exported.
+//! Heads outside a group: start values, and the columns that groups keep.
 
+pub(crate) use cache::head::{Alignment, Head, HeadForm, narrow};
 use cache::{HeadKind, Stage1Head};
 use longtail::random::stream;
 use rand_chacha::rand_core::Rng;
 
-/// A trained classifier: `weight` `[C, D]` row-major and `bias` `[C]`, as PyTorch's `nn.Linear`, and how they are used.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Head {
-    /// Classes C.
-    pub classes: usize,
-    /// Features D.
-    pub dim: usize,
-    /// `[C, D]`, row-major.
-    pub weight: Vec<f32>,
-    /// `[C]`.
-    pub bias: Vec<f32>,
-    /// How they make logits.
-    pub form: HeadForm,
-}
-
-/// How weight and bias make logits.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HeadForm {
-    /// `z = W f + b`.
-    Linear,
-    /// `z = W f + b − |f|²/2`: with `b_k = −|w_k|²/2` minus half the squared distance to each row.
-    ///
-    /// What all classes share changes no prediction and no probability; it does change how logits compare between samples.
-    Distance,
-    /// `z = W u + b` with `u = (f − centre) / |f − centre|`; an empty centre is zero.
-    ///
-    /// A cosine classifier is this with rows of the length of its scale and without bias.
-    UnitFeatures {
-        /// `[D]`, or empty.
-        centre: Vec<f32>,
-    },
-    /// `(1 + σ(c·f + c₀) a) ⊙ z + σ(c·f + c₀) d` with the logits z of the fixed head: DisAlign.
-    Aligned(Alignment),
-}
-
-/// The calibration that DisAlign trains on top of a fixed head.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Alignment {
-    /// c, `[D]`.
-    pub confidence: Vec<f32>,
-    /// c₀.
-    pub confidence_bias: f32,
-    /// a, `[C]`.
-    pub scale: Vec<f32>,
-    /// d, `[C]`.
-    pub offset: Vec<f32>,
-    /// Whether the fixed head reads features of length 1, `z = W f/|f| + b`, as a cosine classifier does; else `W f + b`.
-    pub unit_features: bool,
-}
-
-impl Head {
-    /// A head with these weights, `[C, D]` row-major, and biases `[C]`.
-    pub(crate) fn of_rows(weight: Vec<f32>, bias: Vec<f32>, form: HeadForm) -> Self {
-        let classes = bias.len();
-        Self { classes, dim: weight.len() / classes.max(1), weight, bias, form }
-    }
-
+/// Where heads start, and how groups keep them.
+pub(crate) trait Start: Sized {
     /// The stage-1 head in its own form.
     ///
     /// Of a cosine head the directions alone decide: its rows are brought to one length, the mean of theirs, which stands
     /// for its scale. So a file with rows as they were trained means the same as one with rows of length s.
-    pub(super) fn stage1(head: &Stage1Head) -> Self {
+    fn stage1(head: &Stage1Head) -> Self;
+
+    /// A linear head with the predictions of this one, for features of `mean_length` on average.
+    ///
+    /// `W f/|f| + b` becomes `(W/m) f + b`: the logits of a sample of length m stay, and without bias no prediction changes,
+    /// because |f|/m scales all logits of a sample alike.
+    #[must_use]
+    fn linearised(self, mean_length: f64) -> Self;
+
+    /// Uniform in ±1/√D, weight first, as PyTorch initialises `nn.Linear`; drawn from the seed's own stream.
+    fn fresh(classes: usize, dim: usize, seed: u64) -> Self;
+
+    /// Every row scaled to length 1, no bias: where a cosine classifier starts.
+    fn directions(self) -> Self;
+
+    /// The weight as columns `[D, C]`, as groups keep it.
+    fn columns(&self) -> Vec<f32>;
+}
+
+impl Start for Head {
+    fn stage1(head: &Stage1Head) -> Self {
         let (weight, bias) = (head.weight.clone(), head.bias.clone());
         let own = Self { classes: head.classes, dim: head.dim, weight, bias, form: HeadForm::Linear };
         match head.kind {
@@ -78,17 +44,7 @@ impl Head {
         }
     }
 
-    /// Whether it reads features of length 1.
-    pub(crate) fn reads_unit_features(&self) -> bool {
-        matches!(self.form, HeadForm::UnitFeatures { .. })
-    }
-
-    /// A linear head with the predictions of this one, for features of `mean_length` on average.
-    ///
-    /// `W f/|f| + b` becomes `(W/m) f + b`: the logits of a sample of length m stay, and without bias no prediction changes,
-    /// because |f|/m scales all logits of a sample alike.
-    #[must_use]
-    pub(super) fn linearised(mut self, mean_length: f64) -> Self {
+    fn linearised(mut self, mean_length: f64) -> Self {
         if self.reads_unit_features() {
             for weight in &mut self.weight {
                 *weight = narrow(f64::from(*weight) / mean_length.max(1e-12));
@@ -98,8 +54,7 @@ impl Head {
         self
     }
 
-    /// Uniform in ±1/√D, weight first, as PyTorch initialises `nn.Linear`; drawn from the seed's own stream.
-    pub(super) fn fresh(classes: usize, dim: usize, seed: u64) -> Self {
+    fn fresh(classes: usize, dim: usize, seed: u64) -> Self {
         let mut rng = stream(seed, "initial weights", 0);
         #[expect(clippy::cast_possible_truncation, reason = "a bound near 0.05 needs no more digits")]
         let bound = (1.0 / (dim.max(1) as f64).sqrt()) as f32;
@@ -112,41 +67,15 @@ impl Head {
         Self { classes, dim, weight, bias, form: HeadForm::Linear }
     }
 
-    /// Every row scaled to length 1, no bias: where a cosine classifier starts.
-    #[must_use]
-    pub(super) fn directions(self) -> Self {
+    fn directions(self) -> Self {
         let mut head = self.with_lengths(1.0);
         head.bias.fill(0.0);
         head
     }
 
-    /// Every row scaled to a length; a row of zeros stays.
-    pub(crate) fn with_lengths(mut self, length: f64) -> Self {
-        let norms = self.norms();
-        for (row, norm) in self.weight.chunks_exact_mut(self.dim.max(1)).zip(norms) {
-            for weight in row {
-                *weight = narrow(f64::from(*weight) * (length / norm.max(1e-12)));
-            }
-        }
-        self
-    }
-
-    /// The weight as columns `[D, C]`, as groups keep it.
-    pub(super) fn columns(&self) -> Vec<f32> {
+    fn columns(&self) -> Vec<f32> {
         (0..self.dim).flat_map(|d| self.weight.iter().skip(d).step_by(self.dim.max(1)).copied()).collect()
     }
-
-    /// Length of each class's weight vector.
-    pub fn norms(&self) -> Vec<f64> {
-        let norm = |row: &[f32]| row.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
-        self.weight.chunks_exact(self.dim.max(1)).map(norm).collect()
-    }
-}
-
-/// Rounds to f32.
-#[expect(clippy::cast_possible_truncation, reason = "heads are f32; this is the one rounding")]
-pub(super) fn narrow(number: f64) -> f32 {
-    number as f32
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod data;
 mod device;
 mod error;
 mod evaluate;
+mod features;
 mod fit;
 #[cfg(test)]
 #[expect(
@@ -34,10 +35,10 @@ mod fit;
 )]
 mod golden;
 mod head;
-pub mod head_file;
 mod head_group;
 mod loss;
 mod momentum;
+mod normalised;
 mod post_hoc;
 mod product;
 mod sampler;
@@ -50,6 +51,6 @@ pub use data::Data;
 pub use device::{Device, free_memory, one_thread, resolve as resolve_device, restart_for};
 pub use error::TrainError;
 pub use fit::{FittedHead, run as run_work};
-pub use head::{Alignment, Head, HeadForm};
+pub use normalised::{mean_square, normalisation};
 pub use states::Tested;
 pub use sweep::{Sweep, SweepEnd};

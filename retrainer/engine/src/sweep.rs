@@ -61,14 +61,21 @@ impl Sweep<'_> {
         thread::scope(|scope| {
             for _ in 0..workers {
                 let (messages, queue, stop) = (sender.clone(), &queue, stop.clone());
-                let (cache, device, tta) = (self.cache, self.device, self.plan.test_time_augmentation);
+                let (cache, device, conditions) = (self.cache, self.device, &self.plan.conditions);
                 let protocols = &self.plan.protocols;
                 let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
                 let spawned = thread::Builder::new().spawn_scoped(scope, move || {
                     if device == Device::Cpu {
                         one_thread();
                     }
-                    let result = Data::new(cache, device, tta, augmented).and_then(|data| {
+                    let result = Data::normalised(
+                        cache,
+                        device,
+                        conditions.normalise,
+                        conditions.test_time_augmentation,
+                        augmented,
+                    )
+                    .and_then(|data| {
                         while let Some(work) = next().filter(|_| !stop.requested()) {
                             let advance = |count| drop(messages.send(Message::HeadEpochs(count)));
                             let work = work.prepare(cache.class_counts());

@@ -1,6 +1,6 @@
 //! `retrainer bench`: how near training is to the matrix products that it cannot do without.
 
-use super::{End, print, resources, say, sweep};
+use super::{End, opened, print, resources, say, sweep};
 use crate::error::RetrainError;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
@@ -58,7 +58,7 @@ pub fn run(args: &BenchArgs) -> Result<End, RetrainError> {
     let (device, why) = engine::resolve_device(args.device)?;
     let precision = sweep::possible(args.precision, device);
     engine::restart_for(precision, device)?;
-    let cache = sweep::open_cache(&args.cache, false)?;
+    let cache = opened::open_cache(&args.cache, false)?;
     say(&format!("device: {} ({why})", torch::device::name(device)));
     let workers = resources::workers(args.workers, device);
     let budget = Duration::try_from_secs_f64(args.seconds).unwrap_or(Duration::from_secs(2));

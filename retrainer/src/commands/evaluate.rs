@@ -1,11 +1,12 @@
 //! `retrainer evaluate`: an exported head, or any linear head, on a cache.
 
-use super::{End, print, say, sweep};
+use super::{End, opened, print, say, scores};
 use crate::error::RetrainError;
-use cache::{FeatureCache, Split, View};
+use cache::{
+    FeatureCache, Split,
+    head::{self, Head},
+};
 use clap::{Args, ValueEnum};
-use engine::Head;
-use engine::head_file;
 use experiment::metrics::{Evaluation, METRICS, MetricValues, Unit};
 use std::path::PathBuf;
 
@@ -41,6 +42,16 @@ pub enum EvaluateSplit {
     Test,
 }
 
+impl From<EvaluateSplit> for Split {
+    fn from(split: EvaluateSplit) -> Self {
+        match split {
+            EvaluateSplit::Train => Self::Train,
+            EvaluateSplit::Val => Self::Val,
+            EvaluateSplit::Test => Self::Test,
+        }
+    }
+}
+
 /// How metrics are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum EvaluateFormat {
@@ -55,18 +66,13 @@ pub enum EvaluateFormat {
 /// # Errors
 /// [`RetrainError`].
 pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
-    let cache = sweep::open_cache(&args.cache, false)?;
-    let (head, notes) = head_file::read(&args.head, cache.dim(), cache.class_counts().classes())?;
+    let cache = opened::open_cache(&args.cache, false)?;
+    let (head, notes) = head::read(&args.head, cache.dim(), Some(cache.class_counts().classes()))?;
     for note in &notes {
         say(note);
     }
-    let split = match args.split {
-        EvaluateSplit::Train => Split::Train,
-        EvaluateSplit::Val => Split::Val,
-        EvaluateSplit::Test => Split::Test,
-    };
-    let metrics = measure(&cache, &head, split, !args.no_test_time_augmentation)?;
-    sweep::check_unchanged(&cache)?;
+    let metrics = measure(&cache, &head, args.split.into(), !args.no_test_time_augmentation)?;
+    opened::check_unchanged(&cache)?;
     match args.format {
         EvaluateFormat::Json => {
             let values: serde_json::Map<_, _> =
@@ -87,31 +93,17 @@ pub fn run(args: &EvaluateArgs) -> Result<End, RetrainError> {
     Ok(End::Done)
 }
 
-/// All metrics of a head on a split, in f64: a second opinion on the engine's f32.
-fn measure(
+/// All metrics of a head on a split.
+pub(super) fn measure(
     cache: &FeatureCache,
     head: &Head,
     split: Split,
     test_time_augmentation: bool,
 ) -> Result<MetricValues, RetrainError> {
-    let mut views = vec![cache.view(split, View::Clean)?];
-    if test_time_augmentation && cache.has(split, View::Flipped) {
-        views.push(cache.view(split, View::Flipped)?);
-    }
     let labels = cache.labels(split);
     let mut evaluation = Evaluation::new(cache.class_counts());
-    let mut features = vec![0.0_f32; head.dim];
-    for (row, label) in labels.iter().enumerate() {
-        let mut sums = vec![0.0; head.classes];
-        for view in &views {
-            view.read_rows(row..row + 1, &mut features)?;
-            for (sum, logit) in sums.iter_mut().zip(head.logits(&features)) {
-                *sum += logit;
-            }
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "metrics take f32 logits")]
-        let logits: Vec<f32> = sums.iter().map(|sum| (sum / views.len() as f64) as f32).collect();
-        evaluation.update(&logits, std::slice::from_ref(label))?;
-    }
+    scores::each_row(head, &scores::views(cache, split, test_time_augmentation)?, |row, logits| {
+        Ok(evaluation.update(logits, labels.get(row..=row).unwrap_or_default())?)
+    })?;
     Ok(evaluation.finish().values)
 }

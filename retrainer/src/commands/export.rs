@@ -1,33 +1,44 @@
 //! `retrainer export`: one run's weights. Runs are not stored: a head costs less to train again than to keep.
 
-use super::{End, report, say, sweep};
+use super::{End, best_run::best_run, evaluate, opened, report, say, stage1, sweep};
 use crate::error::RetrainError;
-use cache::{FeatureCache, Split, View};
+use cache::{
+    FeatureCache, Split, View,
+    head::{self, Head, HeadForm},
+};
 use clap::Args;
-use engine::head_file;
-use engine::{Device, FittedHead, Sweep, SweepEnd};
+use engine::{Device, FittedHead, Sweep, SweepEnd, Tested};
 use experiment::{
     methods::{Method, Params, Training, Value},
     metrics::TOP1,
-    plan::{Grid, Point, Precision, Resources, SweepPlan},
-    protocol::{HeldOut, Protocol, Protocols},
-    records::{PRECISION, REVISION, RunRecord, Status, TEST_TIME_AUGMENTATION, recorded_revision, revision},
+    plan::{Grid, Normalise, Point, Precision, Resources, SweepPlan},
+    protocol::{HeldOut, Protocol, Protocols, State},
+    records::{
+        NORMALISE, PRECISION, REVISION, RunRecord, STAGE1_HEAD, Status, TEST_TIME_AUGMENTATION,
+        recorded_revision, revision,
+    },
 };
 use files::{Hint, output::Output, text};
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Arguments of `retrainer export`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  retrainer export runs/table1 --run 3f2a91c0 --out lort.safetensors\n  \
+#[command(after_help = "Examples:\n  retrainer export runs/mine --best --out best.safetensors\n  \
+    retrainer export runs/table1 --run 3f2a91c0 --out lort.safetensors\n  \
     retrainer evaluate --head lort.safetensors --cache caches/cifar100-lt\n\n\
     In PyTorch: linear.load_state_dict(safetensors.torch.load_file(\"lort.safetensors\"))")]
 pub struct ExportArgs {
     /// Folder of run records
     pub runs: PathBuf,
-    /// The run's id, or its beginning
-    #[arg(long, value_name = "ID")]
-    pub run: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// With --best, only this method
+    #[arg(long, value_name = "METHOD", requires = "best")]
+    pub method: Option<String>,
     /// The safetensors file to write: `weight` `[C, D]` and `bias` `[C]`
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -42,6 +53,18 @@ pub struct ExportArgs {
     pub device: DeviceChoice,
 }
 
+/// Which run.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The run's id, or its beginning
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// The run that the protocol chooses: the best method and hyper-parameters by their mean over seeds, of them the best seed
+    #[arg(long)]
+    best: bool,
+}
+
 /// Trains the run again, as the sweep does, and writes its weights.
 ///
 /// # Errors
@@ -50,7 +73,10 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let record = {
         let store = report::open(&args.runs)?;
         report::say(&store);
-        store.record(store.find(&args.run)?)?
+        match &args.which.run {
+            Some(id) => store.record(store.find(id)?)?,
+            None => store.record(best_run(&store, args.method.as_deref(), args.select)?)?,
+        }
     };
     if record.status == Status::Diverged {
         return Err(refuse(&record, "it diverged and has no weights".to_owned(), "choose another run"));
@@ -58,7 +84,8 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let interrupt = sweep::interrupt()?;
     // Opened before the long work, so that a bad path fails at once.
     let output = Output::open(Some(&args.out))?;
-    let cache = open_cache(args, &record)?;
+    let mut cache = open_cache(args, &record)?;
+    restore_stage1(&mut cache, args, &record)?;
     let (point, test_time_augmentation) =
         point(&record).map_err(|reason| refuse(&record, reason, OTHER_VERSION))?;
     let protocol = protocol(args.select, &point, &cache).ok_or_else(|| {
@@ -69,29 +96,23 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     // Only what chooses the epoch is measured after each of them.
     let protocols = Protocols::of(&[protocol]);
     let points = vec![point];
-    let grid = Grid { points, test_time_augmentation, protocols: Some(protocols), precision, duplicates: 0 };
+    let normalise = normalise(&record)?;
+    let grid =
+        Grid { test_time_augmentation, normalise, protocols: Some(protocols), precision, ..Grid::of(points) };
     let resources = Resources { workers: 1, group_bytes: 1 };
     let plan = SweepPlan::new(&grid, &cache, precision, resources)?;
     if plan.run_ids().any(|run_id| run_id != record.run_id) {
         let reason = "this version resolves its parameters to another run".to_owned();
         return Err(refuse(&record, reason, OTHER_VERSION));
     }
-    let Some(head) = train(&cache, plan, device, &interrupt)? else {
+    let Some(fitted) = train(&cache, plan, device, &interrupt)? else {
         say("stopped on request: nothing is written");
         return Ok(End::Stopped);
     };
-    if let Some(epoch) = head.diverged_at {
-        let reason = format!("it diverged in epoch {epoch}, as it did not when it was recorded");
-        return Err(refuse(
-            &record,
-            reason,
-            "`extractor verify CACHE` tells whether the features are intact",
-        ));
-    }
-    let Some(state) = head.states.chosen(protocol) else {
-        return Err(refuse(&record, "it gave no weights".to_owned(), OTHER_VERSION));
-    };
-    output.write(&head_file::bytes(&state.test.head, &args.out)?)?;
+    let state = chosen(&fitted, protocol, &record)?;
+    let head = for_raw_features(state.test.head.clone(), &cache, normalise)?;
+    let about = about(&head, &record, &cache, test_time_augmentation)?;
+    output.write(&head::bytes(&head, &about, &args.out)?)?;
     let top1 = state.test.metrics.values.get(TOP1.all).unwrap_or(f64::NAN);
     say(&format!(
         "{} after epoch {}: top-1 {:.2} % → {}",
@@ -101,6 +122,63 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
         text::path(&args.out)
     ));
     Ok(End::Done)
+}
+
+/// The state of the run trained again.
+fn chosen<'a>(
+    fitted: &'a FittedHead,
+    protocol: Protocol,
+    record: &RunRecord,
+) -> Result<&'a State<Tested>, RetrainError> {
+    if let Some(epoch) = fitted.diverged_at {
+        let reason = format!("it diverged in epoch {epoch}, as it did not when it was recorded");
+        let hint = "`extractor verify CACHE` tells whether the features are intact";
+        return Err(refuse(record, reason, hint));
+    }
+    let state = fitted.states.chosen(protocol);
+    state.ok_or_else(|| refuse(record, "it gave no weights".to_owned(), OTHER_VERSION))
+}
+
+/// The head for features as the cache has them.
+fn for_raw_features(head: Head, cache: &FeatureCache, normalise: Normalise) -> Result<Head, RetrainError> {
+    let Some(by) = engine::normalisation(cache, normalise)? else { return Ok(head) };
+    let head = head.for_raw_features(by);
+    if !matches!(head.form, HeadForm::Linear) {
+        let how = normalise.name();
+        say(&format!("note: {how} cannot go into weight and bias: the file says so by its kind"));
+    }
+    Ok(head)
+}
+
+/// What a head file says of itself beside its kind: all that somebody needs who has the file alone.
+fn about(
+    head: &Head,
+    record: &RunRecord,
+    cache: &FeatureCache,
+    test_time_augmentation: bool,
+) -> Result<BTreeMap<String, String>, RetrainError> {
+    let manifest = cache.manifest();
+    let json = |value: serde_json::Value| value.to_string();
+    let mut about: BTreeMap<&str, String> = [
+        ("class_names", json(serde_json::json!(manifest.class_names))),
+        ("transform", json(serde_json::json!(manifest.transforms))),
+        ("backbone", json(serde_json::json!(manifest.backbone))),
+        ("cache_key", record.cache_key.clone()),
+        ("run_id", record.run_id.clone()),
+        ("method", record.method.clone()),
+        ("params", record.params.to_string()),
+        ("test_time_augmentation", test_time_augmentation.to_string()),
+    ]
+    .into();
+    let top1 = |augmented| -> Result<String, RetrainError> {
+        let metrics = evaluate::measure(cache, head, Split::Test, augmented)?;
+        Ok(metrics.get(TOP1.all).map_or_else(String::new, |top1| top1.to_string()))
+    };
+    if test_time_augmentation {
+        about.insert("accuracy_with_test_time_augmentation", top1(true)?);
+    }
+    about.insert("accuracy_without_test_time_augmentation", top1(false)?);
+    Ok(about.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// What helps where a record is not of this version.
@@ -116,12 +194,35 @@ fn open_cache(args: &ExportArgs, record: &RunRecord) -> Result<FeatureCache, Ret
     if args.cache.is_none() && !recorded.exists() {
         return Err(RetrainError::CacheMoved { run_id: record.run_id.clone(), path: recorded.to_owned() });
     }
-    let cache = sweep::open_cache(args.cache.as_deref().unwrap_or(recorded), false)?;
+    let cache = opened::open_cache(args.cache.as_deref().unwrap_or(recorded), false)?;
     if cache.cache_key() != record.cache_key {
         let reason = format!("`{}` holds other features", text::path(cache.path()));
         return Err(refuse(record, reason, "give the cache that it was trained on with `--cache`"));
     }
     Ok(cache)
+}
+
+/// What features went through before the head.
+fn normalise(record: &RunRecord) -> Result<Normalise, RetrainError> {
+    let Some(name) = record.params.get(NORMALISE) else { return Ok(Normalise::None) };
+    let known = name.as_str().and_then(Normalise::find);
+    known.ok_or_else(|| refuse(record, format!("this version knows no normalisation {name}"), OTHER_VERSION))
+}
+
+/// Gives the cache the stage-1 head that the run was made with, where that is not its own.
+fn restore_stage1(
+    cache: &mut FeatureCache,
+    args: &ExportArgs,
+    record: &RunRecord,
+) -> Result<(), RetrainError> {
+    let Some(digest) = record.params.get(STAGE1_HEAD).and_then(serde_json::Value::as_str) else {
+        return Ok(());
+    };
+    if stage1::restore(cache, &args.runs, normalise(record)?, digest)? {
+        return Ok(());
+    }
+    let reason = format!("the stage-1 head `{digest}` that it was made with is not beside the records");
+    Err(refuse(record, reason, "give the folder that the sweep wrote, with `stage1_heads` in it"))
 }
 
 /// Where to train, in the precision of the record.
@@ -165,7 +266,7 @@ fn train(
         interrupt,
         |head_epochs| progress.advance(head_epochs),
         |fitted| {
-            sweep::check_unchanged(cache)?;
+            opened::check_unchanged(cache)?;
             head = fitted.into_iter().next();
             Ok::<(), RetrainError>(())
         },
@@ -195,8 +296,8 @@ fn point(record: &RunRecord) -> Result<(Point, bool), String> {
                 test_time_augmentation = *flag;
                 continue;
             }
-            // The record's own field says it too.
-            serde_json::Value::String(_) if name == PRECISION => continue,
+            // The record's own field and the file beside the records say them too.
+            serde_json::Value::String(_) if [PRECISION, STAGE1_HEAD, NORMALISE].contains(&name) => continue,
             // It follows from the others.
             serde_json::Value::Number(_) if name == REVISION => continue,
             other => Value::recorded(other).ok_or_else(|| format!("`{name}` is {other}"))?,

@@ -1,13 +1,20 @@
 //! One file a command: typed arguments in, work done, an [`End`] out.
 
 pub mod bench;
+mod best_run;
 pub mod evaluate;
 pub mod export;
+mod grid_source;
 pub mod manual;
 pub mod methods;
+mod opened;
+mod passes;
+pub mod predict;
 mod record;
 pub mod report;
 mod resources;
+mod scores;
+mod stage1;
 pub mod sweep;
 
 use crate::error::RetrainError;

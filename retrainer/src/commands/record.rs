@@ -4,7 +4,7 @@ use cache::FeatureCache;
 use engine::{Device, FittedHead};
 use experiment::{
     metrics::PerClass,
-    plan::Precision,
+    plan::Conditions,
     protocol::{Protocol, Unseen},
     records::{Curve, FORMAT_VERSION, RunRecord, SealedPerClass, Status, Versions},
 };
@@ -25,18 +25,18 @@ pub(super) fn of_head(
     cache: &FeatureCache,
     cache_key: &str,
     device: Device,
-    tta: bool,
-    precision: Precision,
+    conditions: &Conditions,
 ) -> RunRecord {
-    let last = head.states.get(Protocol::Last);
+    let (point, last) = (&head.task.point, head.states.get(Protocol::Last));
     let commit = cache::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
     RunRecord {
         run_id: head.task.run_id.clone(),
         cache_key: cache_key.to_owned(),
         cache: cache.path().display().to_string(),
-        method: head.task.point.method.name.to_owned(),
-        params: experiment::plan::record_params(&head.task.point, tta, precision),
-        seed: head.task.point.seed,
+        method: point.method.name.to_owned(),
+        params: conditions.params(point, &point.params.build(cache.class_counts())),
+        seed: point.seed,
+        added: None,
         status: if head.diverged_at.is_some() { Status::Diverged } else { Status::Ok },
         diverged_at: head.diverged_at,
         metrics: head.states.map(|state| state.map(|test| Unseen::new(test.metrics.values))),
@@ -51,6 +51,6 @@ pub(super) fn of_head(
             format: FORMAT_VERSION,
         },
         device: torch::device::name(device),
-        precision: precision.name().to_owned(),
+        precision: conditions.precision.name().to_owned(),
     }
 }

@@ -31,6 +31,8 @@ mod difference;
 mod digest;
 mod dtype;
 pub mod error;
+mod feature_file;
+pub mod head;
 pub mod head_file;
 pub mod head_names;
 mod index;
@@ -51,6 +53,7 @@ pub use classes::{ClassCounts, ClassId, Shot};
 pub use dataset_info::{DatasetInfo, DrawnSplits, LeftOut, Overlap, numbered};
 pub use dtype::Dtype;
 pub use error::CacheError;
+pub use feature_file::FeatureFile;
 pub use index::{INDEX_FILE, index_path, indices};
 pub use manifest::{
     BackboneInfo, BatchNormMode, CAUTION, FORMAT_VERSION, FileInfo, HeadKind, MANIFEST_FILE, Manifest,

@@ -35,6 +35,7 @@ pub struct FeatureCache {
     views: BTreeMap<ViewId, MappedView>,
     labels: BTreeMap<Split, Vec<ClassId>>,
     stage1_head: Option<Stage1Head>,
+    adopted: Option<String>,
     stamps: Stamps,
     sealed: bool,
 }
@@ -89,7 +90,16 @@ impl FeatureCache {
         let stage1_head =
             manifest.stage1_head.as_ref().map(|file| open_head(path, &manifest, file)).transpose()?;
         let sealed = seal == Seal::Whole;
-        Ok(Self { path: path.to_owned(), manifest, views, labels, stage1_head, stamps, sealed })
+        Ok(Self {
+            path: path.to_owned(),
+            manifest,
+            views,
+            labels,
+            stage1_head,
+            adopted: None,
+            stamps,
+            sealed,
+        })
     }
 
     /// The folder.
@@ -160,6 +170,18 @@ impl FeatureCache {
     /// The stage-1 head, where the cache has one.
     pub fn stage1_head(&self) -> Option<&Stage1Head> {
         self.stage1_head.as_ref()
+    }
+
+    /// Takes a head that was made for these features elsewhere as their stage-1 head; `digest` names it in what is made with it.
+    /// The cache on disk stays as it is.
+    pub fn adopt_head(&mut self, head: Stage1Head, digest: String) {
+        self.stage1_head = Some(head);
+        self.adopted = Some(digest);
+    }
+
+    /// The digest of the head that was adopted; `None` where the stage-1 head is the cache's own, or there is none.
+    pub fn adopted_head(&self) -> Option<&str> {
+        self.adopted.as_deref()
     }
 
     /// The first file that was written to, replaced or removed since the cache was opened: what was read since may be neither

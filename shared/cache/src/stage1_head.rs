@@ -36,6 +36,14 @@ impl Stage1Head {
         Ok(atomic::write_atomic(path, &self.encode(path)?)?)
     }
 
+    /// BLAKE3 of its file, in hexadecimal: equal for equal heads.
+    ///
+    /// # Errors
+    /// [`CacheError::WrongTensor`] where sizes disagree.
+    pub fn digest(&self) -> Result<String, CacheError> {
+        Ok(blake3::hash(&self.encode(Path::new(HEAD_FILE))?).to_hex().to_string())
+    }
+
     /// The bytes of the file; equal heads have equal ones. `path` is for messages.
     pub(crate) fn encode(&self, path: &Path) -> Result<Vec<u8>, CacheError> {
         let shape = |tensor: &str, error: &safetensors::SafeTensorError| CacheError::WrongTensor {

@@ -2,7 +2,6 @@
 
 use super::parts::{Folder, Target};
 use ::cache::FeatureCache;
-use engine::head_file;
 use experiment::{
     plan::{CacheShape, Grid, Precision, Resources, SweepPlan},
     records::RunStore,
@@ -75,7 +74,7 @@ pub fn head(bytes: &[u8]) -> bool {
     let accept = || {
         let folder = Folder::new()?;
         let path = folder.write("head.safetensors", bytes)?;
-        let Ok((head, _)) = head_file::read(&path, dim, classes) else { return Ok(false) };
+        let Ok((head, _)) = ::cache::head::read(&path, dim, Some(classes)) else { return Ok(false) };
         assert_eq!((head.dim, head.classes), (dim, classes));
         assert_eq!(head.logits(&vec![0.5; dim]).len(), classes);
         Ok::<_, io::Error>(true)

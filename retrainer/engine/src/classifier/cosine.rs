@@ -7,7 +7,7 @@ use super::{Change, Classifier, Logits, Parameters, Place, Pull, columns, length
 use crate::{
     data::Batch,
     error::TrainError,
-    head::{Head, HeadForm},
+    head::{Head, HeadForm, Start},
     product,
 };
 use experiment::{plan::Precision, spec::Recipe};

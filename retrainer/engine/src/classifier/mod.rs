@@ -25,7 +25,7 @@ pub(super) use untrained::of_form;
 use super::{
     data::{Batch, Data},
     error::TrainError,
-    head::Head,
+    head::{Head, Start},
 };
 use aligned::Aligned;
 use cosine::Cosine;

@@ -2,9 +2,10 @@
 
 use super::{Linear, Logits};
 use crate::{
-    data::{Batch, unit_rows},
+    data::Batch,
     error::TrainError,
     head::{Head, HeadForm},
+    normalised::unit_rows,
 };
 use experiment::plan::Precision;
 use tch::{Device, Kind, Tensor};
@@ -43,7 +44,7 @@ impl Logits for Distances {
 /// Heads of one form side by side.
 ///
 /// # Errors
-/// [`TrainError::Worker`] for an aligned form, which training alone makes.
+/// [`TrainError::Worker`] for an aligned form, which training alone makes, and one that is for raw features again.
 pub(crate) fn of_form(
     form: &HeadForm,
     heads: &[Head],
@@ -58,8 +59,8 @@ pub(crate) fn of_form(
             let centre = centre.map(|centre| from_f32(centre, &[1, size(centre.len())], device));
             Box::new(Directions { linear, centre: centre.transpose()? })
         }
-        HeadForm::Aligned(_) => {
-            return Err(TrainError::Worker("an aligned head without training".to_owned()));
+        HeadForm::Aligned(_) | HeadForm::Normalised { .. } => {
+            return Err(TrainError::Worker("a head of another form without training".to_owned()));
         }
     })
 }

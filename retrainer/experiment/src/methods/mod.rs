@@ -117,6 +117,7 @@ methods! {
     stage1
     ce
     cosine
+    lift
     lws
     ldam
     ldam_drw
@@ -140,6 +141,7 @@ methods! {
     lade
     disalign
     ncm
+    gda
     ridge
     label_smoothing
     label_aware_smoothing

@@ -10,6 +10,9 @@ use cache::ClassCounts;
 use program::names::nearest;
 use std::{fmt, sync::Arc};
 
+/// Parameters that came to a method when there were records of it.
+const NEWER: &[(&str, &str)] = &[("ridge", "rho")];
+
 /// Checked hyper-parameters of one head, all resolved; copies share them, since a grid has up to a million.
 #[derive(Clone, Debug)]
 pub struct Params(Arc<Sets>);
@@ -92,6 +95,17 @@ impl Params {
         /// The counts of copies, and what the allocator adds twice.
         const OVERHEAD: usize = 48;
         size_of_val(&*self.0.own) + size_of::<Sets>() + OVERHEAD
+    }
+
+    /// As [`Params::values`], without those that are newer than records of their method and have their neutral value: a run keeps
+    /// its name.
+    pub(crate) fn recorded(&self, method: &str) -> Vec<(&'static str, Value)> {
+        let own = self.0.own.params();
+        let unsaid = |(name, value): &(&str, Value)| {
+            NEWER.contains(&(method, *name))
+                && own.iter().any(|param| param.name == *name && param.neutral.as_ref() == Some(value))
+        };
+        self.values().into_iter().filter(|pair| !unsaid(pair)).collect()
     }
 
     /// All names and values, in name order.

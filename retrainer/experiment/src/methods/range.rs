@@ -57,7 +57,8 @@ impl Kind {
         }
     }
 
-    fn holds(self, number: f64) -> bool {
+    /// Whether a number is one of these.
+    pub(crate) fn holds(self, number: f64) -> bool {
         match self {
             Self::Number { min, max } => (min..=max).contains(&number),
             Self::Above { min } => number > min && number.is_finite(),

@@ -1,19 +1,23 @@
 //! The parameters that every method trained by SGD takes, and their resolved form.
 
 use super::{
-    Param,
+    Param, Value,
     declare::{HyperParams, params},
-    range::{above, choice, choices, flag, integer, within},
+    range::{Field, above, choice, choices, flag, integer, within},
 };
+use clap::ValueEnum;
 use std::sync::LazyLock;
 
 /// Where a head starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Init {
     /// At the stage-1 head.
     Stage1,
     /// At random: uniform in ±1/√D for weight and bias, as PyTorch's `nn.Linear`.
     Fresh,
+    /// At the class means of the training features: the nearest class mean, with the mean squared distance of a sample to its own
+    /// as temperature.
+    ClassMean,
 }
 
 /// The learning rate over epochs; it changes after an epoch, never inside one.
@@ -105,7 +109,7 @@ pub enum Reduction {
 }
 
 choices!(Schedule { Cosine = "cosine", Constant = "constant" });
-choices!(Init { Stage1 = "stage1", Fresh = "fresh" });
+choices!(Init { Stage1 = "stage1", Fresh = "fresh", ClassMean = "class-mean" });
 choices!(TrainView { Clean = "clean", Augmented = "augmented" });
 choices!(SamplerKind { InstanceBalanced = "instance-balanced", Power = "power", ClassAware = "class-aware" });
 choices!(Reduction { WeightedMean = "weighted-mean", BatchMean = "batch-mean", ElementMean = "element-mean" });
@@ -130,7 +134,7 @@ params! {
         batch_size: usize = 64, integer(1);
         /// learning rate over epochs, changed after an epoch
         schedule: Schedule = Schedule::Cosine, choice();
-        /// where the head starts: at the stage-1 head (of a cosine head at its directions, as long as makes a feature of mean length keep its logits), or fresh
+        /// where the head starts: at the stage-1 head (of a cosine head at its directions, as long as makes a feature of mean length keep its logits), fresh, or at the class means
         init: Init = Init::Stage1, choice();
         /// training features: the clean view, or augmented view e mod K in epoch e
         view: TrainView = TrainView::Clean, choice();
@@ -145,6 +149,12 @@ params! {
 
 /// The parameters that every method trained by SGD takes, with their common defaults.
 pub static SGD_PARAMS: LazyLock<Vec<Param>> = LazyLock::new(|| SgdSettings::DEFAULT.params());
+
+impl From<Init> for Value {
+    fn from(init: Init) -> Self {
+        init.value()
+    }
+}
 
 impl SgdSettings {
     /// Which samples an epoch sees.

@@ -42,6 +42,29 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    /// The same of all methods that it is true of, where it names them.
+    pub(super) fn of_methods(self, methods: Vec<&'static str>) -> Self {
+        match self {
+            Self::EmptyClasses { classes, .. } => Self::EmptyClasses { methods, classes },
+            other => other,
+        }
+    }
+
+    /// What is wrong, without the method.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::MissingSplit { .. } => self.to_string(),
+            Self::MissingHead { .. } => "needs the stage-1 head, and the cache has none".to_owned(),
+            Self::MissingAugmented { .. } => "asks for augmented views, and the cache has none".to_owned(),
+            Self::EmptyClasses { classes, .. } => {
+                format!("undefined for classes without training samples: {classes}")
+            }
+            Self::NotFinite { .. } => "has a coefficient that is not finite".to_owned(),
+        }
+    }
+}
+
 impl Hint for PlanError {
     fn hint(&self) -> Option<String> {
         let text = match self {

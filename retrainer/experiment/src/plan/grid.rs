@@ -1,39 +1,33 @@
 //! Grid files: TOML in which lists are axes and scalars are fixed.
 
 mod method_table;
+mod value;
 
-use super::Precision;
-use crate::methods::{Method, ParamError, Params, SGD_PARAMS};
-use crate::protocol::{Protocol, Protocols};
-use clap::ValueEnum;
+use super::{Normalise, Point, Precision};
+use crate::methods::{Init, ParamError, SGD_PARAMS};
+use crate::protocol::Protocols;
 use files::Hint;
 use method_table::{axis, parse_methods};
 use program::names::nearest;
 use std::{collections::HashSet, ops::Range};
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::DeTable;
+
+/// Keys of a grid's top level beside the parameters of SGD.
+const TOP_LEVEL: &[&str] = &[
+    "seeds",
+    "test_time_augmentation",
+    "protocols",
+    "precision",
+    "normalise",
+    "relative",
+    "widen",
+    "finalists",
+    "finalist_seeds",
+    "method",
+];
 
 /// The most heads that a grid may hold.
 pub const MAX_HEADS: usize = 1_000_000;
-
-/// One head to be trained: a method with resolved hyper-parameters and a seed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// The method.
-    pub method: &'static Method,
-    /// Its resolved hyper-parameters.
-    pub params: Params,
-    /// Seed of everything random.
-    pub seed: u64,
-}
-
-impl PartialEq for Method {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
 
 /// The heads of a grid file, in its order, each once.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,8 +40,26 @@ pub struct Grid {
     pub protocols: Option<Protocols>,
     /// What the products of training read.
     pub precision: Precision,
+    /// What features go through before every head reads them.
+    pub normalise: Normalise,
+    /// Whether settings that go with the scale of the features are those for features of mean squared length 1: see
+    /// [`Grid::scaled`].
+    pub relative: bool,
+    /// How many times it grows at most, where validation chose an edge of an axis.
+    pub widen: usize,
+    /// What becomes of its best results by validation.
+    pub finalists: Option<Finalists>,
     /// Points that the file gave more than once.
     pub duplicates: usize,
+}
+
+/// The best results of a sweep, which get further seeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finalists {
+    /// How many results, of a method one.
+    pub count: usize,
+    /// Their seeds.
+    pub seeds: Vec<u64>,
 }
 
 /// What is wrong with a grid file, and where.
@@ -80,6 +92,58 @@ struct Fault {
 }
 
 impl Grid {
+    /// These heads and nothing else, at the usual settings.
+    pub fn of(points: Vec<Point>) -> Self {
+        Self {
+            points,
+            test_time_augmentation: true,
+            protocols: None,
+            precision: Precision::default(),
+            normalise: Normalise::None,
+            relative: false,
+            widen: 0,
+            finalists: None,
+            duplicates: 0,
+        }
+    }
+
+    /// Other heads under the same settings.
+    #[must_use]
+    pub fn with(&self, points: Vec<Point>) -> Self {
+        let (protocols, finalists) = (self.protocols.clone(), self.finalists.clone());
+        Self { points, protocols, finalists, duplicates: 0, ..*self }
+    }
+
+    /// The grid with all heads that SGD trains starting at `init`, but those whose method publishes its start: as if it stood at
+    /// the top of the file.
+    ///
+    /// # Errors
+    /// [`ParamError`] where a point is none of its method.
+    pub fn starting_at(self, init: Init) -> Result<Self, ParamError> {
+        self.with_points(|point| {
+            let free = point.method.published.iter().all(|published| published.name != "init");
+            match point.params.sgd() {
+                Some(_) if free => point.with("init", &init.into()),
+                Some(_) | None => Ok(point),
+            }
+        })
+    }
+
+    /// The grid with each point changed; points that become equal are one.
+    pub(super) fn with_points(
+        mut self,
+        change: impl Fn(Point) -> Result<Point, ParamError>,
+    ) -> Result<Self, ParamError> {
+        let mut seen = HashSet::new();
+        for point in std::mem::take(&mut self.points) {
+            let point = change(point)?;
+            if seen.insert(point.digest()) {
+                self.points.push(point);
+            }
+        }
+        Ok(self)
+    }
+
     /// Reads a grid file's text; `file` names it in errors.
     ///
     /// # Errors
@@ -114,13 +178,18 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
         hint: None,
     })?;
     let (mut seeds, mut common, mut methods) = (vec![0], Vec::new(), Vec::new());
-    let (mut test_time_augmentation, mut protocols, mut precision) = (true, None, Precision::default());
+    let (mut grid, mut finalists, mut finalist_seeds) = (Grid::of(Vec::new()), None, vec![0, 1, 2, 3, 4]);
     for (key, value) in table.get_ref() {
         match key.get_ref().as_ref() {
-            "seeds" => seeds = parse_seeds(value)?,
-            "test_time_augmentation" => test_time_augmentation = parse_flag(value)?,
-            "protocols" => protocols = Some(parse_protocols(value)?),
-            "precision" => precision = parse_precision(value)?,
+            "seeds" => seeds = value::seeds(value)?,
+            "test_time_augmentation" => grid.test_time_augmentation = value::flag(value)?,
+            "protocols" => grid.protocols = Some(value::protocols(value)?),
+            "precision" => grid.precision = value::precision(value)?,
+            "normalise" => grid.normalise = value::normalise(value)?,
+            "relative" => grid.relative = value::flag(value)?,
+            "widen" => grid.widen = value::count(value)?,
+            "finalists" => finalists = Some(value::count(value)?),
+            "finalist_seeds" => finalist_seeds = value::seeds(value)?,
             "method" => methods = parse_methods(value)?,
             name if SGD_PARAMS.iter().any(|param| param.name == name) => {
                 common.push(axis(name, key.span(), value)?);
@@ -128,6 +197,7 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
             name => return Err(unknown_key(name, key.span())),
         }
     }
+    grid.finalists = finalists.map(|count| Finalists { count, seeds: finalist_seeds });
     if let Some(other) = other_seeds {
         other.clone_into(&mut seeds);
     }
@@ -146,59 +216,17 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
             hint: Some("shorten an axis, or split the grid over several files".to_owned()),
         });
     }
-    let (mut points, mut seen, mut duplicates) = (Vec::new(), HashSet::new(), 0);
+    let mut seen = HashSet::new();
     for method in &methods {
         for point in method.points(&common, &seeds)? {
-            // A digest: the texts of a million points would take a gigabyte.
-            let text = format!("{} {} {}", point.method.name, point.params, point.seed);
-            if seen.insert(*blake3::hash(text.as_bytes()).as_bytes()) {
-                points.push(point);
+            if seen.insert(point.digest()) {
+                grid.points.push(point);
             } else {
-                duplicates += 1;
+                grid.duplicates += 1;
             }
         }
     }
-    Ok(Grid { points, test_time_augmentation, protocols, precision, duplicates })
-}
-
-fn parse_seeds(value: &Spanned<DeValue<'_>>) -> Result<Vec<u64>, Fault> {
-    let seed = |item: &Spanned<DeValue<'_>>| {
-        let integer = item.get_ref().as_integer();
-        integer
-            .and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok())
-            .ok_or_else(|| fault(item.span(), &format!("a seed is an integer from 0 to {}", u64::MAX)))
-    };
-    let seeds = match value.get_ref() {
-        DeValue::Array(items) if items.is_empty() => {
-            return Err(fault(value.span(), "axis `seeds` is empty"));
-        }
-        DeValue::Array(items) => items.iter().map(seed).collect::<Result<_, _>>()?,
-        _ => vec![seed(value)?],
-    };
-    Ok(seeds)
-}
-
-fn parse_protocols(value: &Spanned<DeValue<'_>>) -> Result<Protocols, Fault> {
-    let protocol = |item: &Spanned<DeValue<'_>>| {
-        let text = item.get_ref().as_str().unwrap_or_default();
-        Protocol::from_str(text, false).map_err(|_| {
-            fault(item.span(), "a protocol is \"last\", \"val\", \"val-nll\" or \"best-on-test\"")
-        })
-    };
-    let protocols = match value.get_ref() {
-        DeValue::Array(items) => items.iter().map(protocol).collect::<Result<Vec<_>, _>>()?,
-        _ => vec![protocol(value)?],
-    };
-    Ok(Protocols::of(&protocols))
-}
-
-fn parse_precision(value: &Spanned<DeValue<'_>>) -> Result<Precision, Fault> {
-    let precision = value.get_ref().as_str().and_then(Precision::find);
-    precision.ok_or_else(|| fault(value.span(), "a precision is \"f32\", \"tf32\" or \"bf16\""))
-}
-
-fn parse_flag(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
-    value.get_ref().as_bool().ok_or_else(|| fault(value.span(), "expected true or false"))
+    Ok(grid)
 }
 
 fn fault(span: Range<usize>, message: &str) -> Fault {
@@ -210,9 +238,7 @@ fn param_fault(error: &ParamError, span: Range<usize>) -> Fault {
 }
 
 fn unknown_key(name: &str, span: Range<usize>) -> Fault {
-    let known = ["seeds", "test_time_augmentation", "protocols", "precision", "method"]
-        .into_iter()
-        .chain(SGD_PARAMS.iter().map(|param| param.name));
+    let known = TOP_LEVEL.iter().copied().chain(SGD_PARAMS.iter().map(|param| param.name));
     let hint = nearest(name, known).map_or_else(
         || "parameters of one method belong under its `[[method]]`".to_owned(),
         |nearest| format!("did you mean `{nearest}`?"),
@@ -223,7 +249,7 @@ fn unknown_key(name: &str, span: Range<usize>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::methods::{Init, SamplerKind, Value};
+    use crate::methods::{SamplerKind, Value};
 
     fn value(point: &Point, name: &str) -> Option<Value> {
         point.params.values().into_iter().find_map(|(other, value)| (other == name).then_some(value))

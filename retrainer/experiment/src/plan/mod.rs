@@ -1,18 +1,26 @@
 //! From a grid file to a plan: points, run ids, groups; printable, no tensors.
 
+mod conditions;
 mod error;
 mod grid;
 mod group;
 pub mod memory;
+mod normalise;
+mod point;
 mod precision;
 mod presets;
+mod relative;
+mod skipped;
 mod sweep_plan;
 
 pub use error::PlanError;
-pub use grid::{Grid, GridError, MAX_HEADS, Point};
+pub use grid::{Finalists, Grid, GridError, MAX_HEADS};
 pub use group::{GroupKey, HeadTask, PlannedHead, PlannedWork, StreamKey, TrainedJob, UntrainedJob, Work};
+pub use normalise::Normalise;
+pub use point::Point;
 pub use precision::Precision;
 pub use presets::{PRESETS, Preset, default_grid};
 pub use sweep_plan::{CacheShape, Resources, SweepPlan};
 
-pub use sweep_plan::record_params;
+pub use conditions::{Conditions, needs_stage1, record_params};
+pub use relative::{SCALED_DIGITS, rounded};

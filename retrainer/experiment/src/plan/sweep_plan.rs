@@ -1,13 +1,16 @@
 //! The plan of a sweep: what will run, in which groups, what it needs at least. A value that prints.
 
 use super::{
+    conditions::{Conditions, needs_stage1},
     error::PlanError,
-    grid::{Grid, Point},
+    grid::Grid,
     group::{GroupKey, Place, PlannedHead, PlannedWork, group, place},
+    point::Point,
     precision::Precision,
+    skipped::Skipped,
 };
 use crate::{
-    methods::{Init, SgdSettings, TrainView, Value},
+    methods::{Init, SgdSettings, TrainView},
     protocol::{HeldOut, Protocols},
     records,
     spec::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
@@ -83,12 +86,10 @@ pub struct SweepPlan {
     pub warnings: Vec<String>,
     /// What it may use.
     pub resources: Resources,
-    /// Average the logits of clean and flipped views.
-    pub test_time_augmentation: bool,
+    /// What decides all results alike.
+    pub conditions: Conditions,
     /// What is recorded beside the last epoch.
     pub protocols: Protocols,
-    /// What the products of training read.
-    pub precision: Precision,
 }
 
 impl SweepPlan {
@@ -114,34 +115,31 @@ impl SweepPlan {
             return Err(PlanError::MissingSplit { split: Split::Val });
         }
         let cache_key = cache.cache_key();
-        let test_time_augmentation = grid.test_time_augmentation && cache.has(Split::Test, View::Flipped);
-        let mut warnings = Vec::new();
-        let heads = grid.points.iter().map(|point| {
+        let conditions = Conditions {
+            test_time_augmentation: grid.test_time_augmentation && cache.has(Split::Test, View::Flipped),
+            precision,
+            normalise: grid.normalise,
+            stage1_head: cache.adopted_head().map(str::to_owned),
+        };
+        let (mut warnings, mut skipped) = (Vec::new(), Skipped::default());
+        let mut heads: Vec<(Place, PlannedHead)> = Vec::with_capacity(grid.points.len());
+        for point in &grid.points {
             let spec = point.params.build(cache.class_counts());
-            check(point, &spec, cache)?;
+            if let Err(error) = check(point, &spec, cache) {
+                skipped.add(point, error);
+                continue;
+            }
             warn(&mut warnings, point, &spec);
-            let params = record_params(point, test_time_augmentation, precision);
+            let params = conditions.params(point, &spec);
             let run_id =
                 records::run_id(&cache_key, point.method.name, &params, point.seed, precision.name());
             let head = PlannedHead { point: point.clone(), run_id: run_id.into() };
-            Ok((place(point, &spec, precision), head))
-        });
-        let heads = heads.collect::<Result<Vec<(Place, PlannedHead)>, PlanError>>();
-        let heads = heads.map_err(|error| of_all_methods(error, grid, cache))?;
+            heads.push((place(point, &spec, precision), head));
+        }
+        warnings.extend(skipped.line(heads.len())?);
         let bytes = planning_bytes(&heads);
         let work = group(heads, resources.heads_per_group(shape), resources.workers);
-        Ok(Self {
-            cache_key,
-            shape,
-            work,
-            done: 0,
-            bytes,
-            warnings,
-            resources,
-            test_time_augmentation,
-            protocols,
-            precision,
-        })
+        Ok(Self { cache_key, shape, work, done: 0, bytes, warnings, resources, conditions, protocols })
     }
 
     /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
@@ -296,38 +294,24 @@ fn rate_of_another_batch(point: &Point) -> Option<String> {
     })
 }
 
-/// A point's parameters as records keep them: everything that decides the result. Precision stands there where it is not
-/// the usual one, and the revision where it is not the first, so that results of several never count as seeds of one.
-pub fn record_params(point: &Point, test_time_augmentation: bool, precision: Precision) -> records::Params {
-    let json = |(name, value): (&str, Value)| (name.to_owned(), serde_json::Value::from(value));
-    let own = point.params.values().into_iter().map(json);
-    let precision =
-        (precision != Precision::F32).then(|| (records::PRECISION.to_owned(), precision.name().into()));
-    let params = own
-        .chain([(records::TEST_TIME_AUGMENTATION.to_owned(), test_time_augmentation.into())])
-        .chain(precision)
-        .collect();
-    records::revised(point.method.name, params)
-}
-
 fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {
     let method = point.method.name;
-    let (needs_head, finite) = match spec {
-        HeadSpec::Untrained(Untrained::Adjusted(change)) => (true, change.is_finite()),
-        HeadSpec::Untrained(Untrained::ClosedForm(ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_))) => {
-            (false, cache.class_counts().missing().is_empty())
-        }
+    let finite = match spec {
+        HeadSpec::Untrained(Untrained::Adjusted(change)) => change.is_finite(),
+        HeadSpec::Untrained(Untrained::ClosedForm(
+            ClosedForm::Ridge { .. } | ClosedForm::ClassMeans(_) | ClosedForm::Gda { .. },
+        )) => cache.class_counts().missing().is_empty(),
         HeadSpec::Sgd(recipe) => {
             let settings = point.params.sgd();
             let augmented = settings.is_some_and(|settings| settings.view == TrainView::Augmented);
             if augmented && !cache.has(Split::Train, View::Augmented(0)) {
                 return Err(PlanError::MissingAugmented { method });
             }
-            let starts_there = settings.is_some_and(|settings| settings.init == Init::Stage1);
-            (starts_there || recipe.needs_stage1(), recipe.is_finite())
+            let at_means = settings.is_some_and(|settings| settings.init == Init::ClassMean);
+            recipe.is_finite() && (!at_means || cache.class_counts().missing().is_empty())
         }
     };
-    if needs_head && cache.stage1_head().is_none() {
+    if needs_stage1(point, spec) && cache.stage1_head().is_none() {
         return Err(PlanError::MissingHead { method });
     }
     let missing = cache.class_counts().missing();
@@ -343,20 +327,6 @@ fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), Pla
     }
 }
 
-/// The error with every method of the grid that it is one of.
-fn of_all_methods(error: PlanError, grid: &Grid, cache: &FeatureCache) -> PlanError {
-    let PlanError::EmptyClasses { classes, .. } = error else { return error };
-    let undefined = |point: &&Point| {
-        let spec = point.params.build(cache.class_counts());
-        matches!(check(point, &spec, cache), Err(PlanError::EmptyClasses { .. }))
-    };
-    let mut methods: Vec<&'static str> =
-        grid.points.iter().filter(undefined).map(|point| point.method.name).collect();
-    // A method's points are neighbours.
-    methods.dedup();
-    PlanError::EmptyClasses { methods, classes }
-}
-
 impl fmt::Display for SweepPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = self.shape;
@@ -369,7 +339,7 @@ impl fmt::Display for SweepPlan {
             shape.classes,
             shape.val,
             shape.test,
-            if self.test_time_augmentation { ", clean + flipped" } else { "" }
+            if self.conditions.test_time_augmentation { ", clean + flipped" } else { "" }
         )?;
         writeln!(f, "heads     {} to do, {} done", self.heads(), self.done)?;
         let widest = self.work.iter().map(|work| work.heads.len()).max().unwrap_or(0);
@@ -381,10 +351,9 @@ impl fmt::Display for SweepPlan {
         )?;
         writeln!(f, "memory    {:.0} MB beside the mapped cache", self.memory() as f64 / 1e6)?;
         write!(f, "work      {:.3} GFLOP in matrix products", self.flops() / 1e9)?;
-        if self.precision == Precision::F32 {
-            Ok(())
-        } else {
-            write!(f, " of {} inputs", self.precision.name())
+        match self.conditions.precision {
+            Precision::F32 => Ok(()),
+            narrow => write!(f, " of {} inputs", narrow.name()),
         }
     }
 }

@@ -13,6 +13,18 @@ pub const TEST_TIME_AUGMENTATION: &str = "test_time_augmentation";
 /// The parameter that says what the products of training read, where that is not f32.
 pub const PRECISION: &str = "precision";
 
+/// The parameter that names the stage-1 head where it is not the cache's own.
+pub const STAGE1_HEAD: &str = "stage1_head";
+
+/// The parameter that says what features went through before the head, where that is anything.
+pub const NORMALISE: &str = "normalise";
+
+/// Parameters that a sweep adds by itself, whatever the grid says.
+pub const FOLLOWING: &[&str] = &[super::REVISION, STAGE1_HEAD];
+
+/// Digits of its digest there.
+pub const STAGE1_DIGITS: usize = 16;
+
 /// Hyper-parameters by name, in the order of the method; values are numbers, strings or booleans.
 ///
 /// What JSON has no number for (an infinite threshold) is a string.

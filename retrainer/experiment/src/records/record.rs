@@ -21,6 +21,16 @@ pub enum Status {
     Diverged,
 }
 
+/// Why a run is there that no grid names: what validation asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Added {
+    /// It lies beyond an edge of the grid that validation chose.
+    Widened,
+    /// A further seed of one of the best settings by validation.
+    Finalist,
+}
+
 /// What decided a result beside the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
@@ -57,6 +67,9 @@ pub struct RunRecord<P = SealedPerClass> {
     pub params: Params,
     /// Seed of initialisation and sample order.
     pub seed: u64,
+    /// Why it is there, where no grid names it; no part of its identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<Added>,
     /// How the run ended.
     pub status: Status,
     /// First epoch whose weights were not finite.

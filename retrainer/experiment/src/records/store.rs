@@ -5,7 +5,7 @@ use super::{
     error::{RecordError, Warning},
     lines,
     params::Params,
-    record::{RunMetrics, RunRecord, Status},
+    record::{Added, RunMetrics, RunRecord, Status},
     revision,
 };
 use serde::de::IgnoredAny;
@@ -30,6 +30,8 @@ pub struct Run {
     pub params: Arc<Params>,
     /// Seed of initialisation and sample order.
     pub seed: u64,
+    /// Why it is there, where no grid names it.
+    pub added: Option<Added>,
     /// How the run ended.
     pub status: Status,
     /// Scores of the weight states.
@@ -259,6 +261,7 @@ impl Interner {
             cache: self.text(record.cache),
             method: self.text(method),
             seed: record.seed,
+            added: record.added,
             status: record.status,
             metrics: record.metrics,
             seconds: record.seconds,

@@ -40,6 +40,7 @@ pub(crate) fn record(method: &str, params: &str, seed: u64, top1: f64) -> RunRec
         method: method.to_owned(),
         params,
         seed,
+        added: None,
         status: Status::Ok,
         diverged_at: None,
         metrics: [(Protocol::BestOnTest, last.clone()), (Protocol::Last, last)].into(),

@@ -11,7 +11,7 @@ use crate::{
     select::{Edge, End, Selected},
 };
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How to read the rows.
 pub(super) fn reading(results: &Results, rows: &[&Selected], common: &Params) -> Vec<String> {
@@ -23,6 +23,7 @@ pub(super) fn reading(results: &Results, rows: &[&Selected], common: &Params) ->
             seeds(rows)
         ),
     ];
+    notes.extend(widened(rows));
     if common.iter().next().is_some() {
         notes.push(format!("unless a row says otherwise: {common}"));
     }
@@ -38,6 +39,22 @@ fn seeds(rows: &[&Selected]) -> String {
         (Some(least), Some(most)) => format!("{least} to {most} seeds"),
         _ => "seeds".to_owned(),
     }
+}
+
+/// Which methods validation has asked for more points of.
+fn widened(rows: &[&Selected]) -> Option<String> {
+    let added: BTreeMap<&str, usize> = rows
+        .iter()
+        .map(|row| (row.method(), row.widened_points()))
+        .filter(|(_, points)| *points > 0)
+        .collect();
+    let each: Vec<String> = added.iter().map(|(method, points)| format!("{method} {points}")).collect();
+    (!each.is_empty()).then(|| {
+        format!(
+            "points added beyond edges of the grid, by validation alone, no test number in sight: {}",
+            each.join(", ")
+        )
+    })
 }
 
 /// What the column of gains means.

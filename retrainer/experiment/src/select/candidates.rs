@@ -1,6 +1,6 @@
 //! Grid points: the runs of one method with the same hyper-parameters, precision among them.
 
-use crate::records::{PRECISION, Params, Run, Status};
+use crate::records::{Added, PRECISION, Params, Run, Status};
 use serde_json::Value;
 use std::{
     cmp::Ordering,
@@ -14,6 +14,10 @@ pub(super) struct Point<'a> {
     pub(super) params: &'a Arc<Params>,
     pub(super) finished: Vec<&'a Run>,
     pub(super) diverged: usize,
+    /// Whether validation took it for one of the best and gave it further seeds.
+    pub(super) finalist: bool,
+    /// Whether it lies beyond an edge of the grid that validation chose.
+    pub(super) widened: bool,
     /// Further runs of a seed, which are left out.
     pub(super) repeated: usize,
 }
@@ -37,7 +41,15 @@ impl<'a> Point<'a> {
         }
         let seeds = by_seed.len();
         let finished: Vec<_> = by_seed.into_values().filter(|run| run.status == Status::Ok).collect();
-        Self { params, diverged: seeds - finished.len(), repeated: runs.len() - seeds, finished }
+        let added = |why| runs.iter().any(|run| run.added == Some(why));
+        Self {
+            params,
+            diverged: seeds - finished.len(),
+            finalist: added(Added::Finalist),
+            widened: runs.iter().all(|run| run.added.is_some()) && added(Added::Widened),
+            repeated: runs.len() - seeds,
+            finished,
+        }
     }
 
     pub(super) fn seeds(&self) -> usize {

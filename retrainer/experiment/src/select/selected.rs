@@ -86,6 +86,8 @@ pub struct SeedResult {
     pub seed: u64,
     /// The epoch that the protocol chose.
     pub epoch: u32,
+    /// The score that the protocol chose its state by, where it chooses.
+    pub score: Option<f64>,
     /// Its test metrics.
     pub values: MetricValues,
 }
@@ -110,6 +112,7 @@ pub struct Selected {
     points: usize,
     incomplete: usize,
     excluded: usize,
+    widened: usize,
     repeated: usize,
     edges: Vec<Edge>,
     val: Option<f64>,
@@ -157,6 +160,22 @@ impl Selected {
     /// selected.
     pub fn excluded_points(&self) -> usize {
         self.excluded
+    }
+
+    /// Grid points of the method that lie beyond an edge which validation chose, and were added for that.
+    pub fn widened_points(&self) -> usize {
+        self.widened
+    }
+
+    /// The seed with the best score by which the protocol chose, the first among equals.
+    pub fn best_seed(&self) -> Option<&SeedResult> {
+        let by = self.protocol.chooser()?.score;
+        let better = |one: &SeedResult, two: &SeedResult| match (one.score, two.score) {
+            (Some(one), Some(two)) => by.gain(two, one) > 0.0,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        self.seeds.iter().reduce(|best, next| if better(best, next) { next } else { best })
     }
 
     /// Runs left out since another run has their seed and hyper-parameters, of all points that this one was selected from.
@@ -213,11 +232,18 @@ impl Selected {
         let result = |run: &&Run| {
             let state = run.metrics.chosen(protocol)?;
             let values = state.test.unseal();
-            Some(SeedResult { run_id: run.run_id.clone(), seed: run.seed, epoch: state.epoch, values })
+            Some(SeedResult {
+                run_id: run.run_id.clone(),
+                seed: run.seed,
+                epoch: state.epoch,
+                score: score(run, protocol),
+                values,
+            })
         };
         let mean = |values: Vec<f64>| Summary::of(&values).map(|summary| summary.mean);
         let last = |run: &&Run| run.metrics.chosen(Protocol::Last)?.test.unseal().get(TOP1.all);
-        let most = points.iter().map(Point::seeds).max().unwrap_or(0);
+        // Further seeds of finalists are no sign that others are missing.
+        let most = points.iter().filter(|point| !point.finalist).map(Point::seeds).max().unwrap_or(0);
         let chosen = protocol.chooser().is_some();
         Self {
             method: Arc::clone(method),
@@ -226,8 +252,9 @@ impl Selected {
             seeds: point.finished.iter().filter_map(result).collect(),
             diverged: point.diverged,
             points: if chosen { points.len() } else { 1 },
-            incomplete: points.iter().filter(|point| point.seeds() < most).count(),
-            excluded: if chosen { points.len() - candidates(points).count() } else { 0 },
+            incomplete: points.iter().filter(|point| !point.finalist && point.seeds() < most).count(),
+            excluded: if chosen { excluded(points) } else { 0 },
+            widened: points.iter().filter(|point| point.widened).count(),
             repeated: if chosen { points.iter().map(|point| point.repeated).sum() } else { point.repeated },
             edges: if chosen { edges(points, point.params) } else { Vec::new() },
             val: mean(point.finished.iter().filter_map(|run| score(run, protocol.validated())).collect()),
@@ -264,10 +291,19 @@ pub fn select(runs: &[&Run], protocol: Protocol) -> Result<Vec<Selected>, Select
 /// records of older programs, stays below.
 const SAME_SCORE: f64 = 1e-6;
 
-/// The points to choose from: without those that have a diverged seed, unless all have one.
+/// The points to choose from: finalists where there are some, since the others have had one seed's luck; without those that have
+/// a diverged seed, unless all have one.
 fn candidates<'a, 'b>(points: &'b [Point<'a>]) -> impl Iterator<Item = &'b Point<'a>> {
-    let stable = points.iter().any(|point| point.diverged == 0);
-    points.iter().filter(move |point| !stable || point.diverged == 0)
+    let finals = points.iter().any(|point| point.finalist);
+    let entered = move |point: &&Point<'_>| !finals || point.finalist;
+    let stable = points.iter().filter(entered).any(|point| point.diverged == 0);
+    points.iter().filter(entered).filter(move |point| !stable || point.diverged == 0)
+}
+
+/// Points with a diverged seed that were no candidates beside those without.
+fn excluded(points: &[Point<'_>]) -> usize {
+    let unstable = points.iter().filter(|point| point.diverged > 0).count();
+    if unstable < points.len() { unstable } else { 0 }
 }
 
 fn best<'a, 'b>(points: &'b [Point<'a>], protocol: Protocol, by: Score) -> Option<&'b Point<'a>> {

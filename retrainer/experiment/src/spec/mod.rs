@@ -176,6 +176,15 @@ pub enum ClosedForm {
     Ridge {
         /// Penalty λ, per sample.
         lambda: f64,
+        /// Exponent ρ of the samples' weights `n_y^{−ρ}`.
+        rho: f64,
+    },
+    /// Gaussians of one covariance.
+    Gda {
+        /// Shrinkage γ in mean eigenvalues.
+        shrinkage: f64,
+        /// Strength τ of the prior.
+        tau: f64,
     },
 }
 

@@ -11,6 +11,7 @@
 //!
 //! Nothing is allocated that the bytes of the file do not fill.
 
+mod encode;
 mod parts;
 
 use crate::{
@@ -19,10 +20,18 @@ use crate::{
 };
 use files::{content::Content, regular, text};
 use parts::vector;
+pub(crate) use parts::{finite, numbers};
 use safetensors::SafeTensors;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
+pub use encode::encode;
 pub use parts::{Columns, HeadParts, HeadWeights, Named};
+
+/// The metadata key that says how a head makes logits.
+pub const KIND: &str = "kind";
 
 /// Names that a message lists.
 const LISTED: usize = 4;
@@ -32,7 +41,7 @@ const LISTED: usize = 4;
 pub struct HeadFile {
     path: PathBuf,
     bytes: Vec<u8>,
-    kind: Option<String>,
+    metadata: BTreeMap<String, String>,
 }
 
 impl HeadFile {
@@ -49,13 +58,23 @@ impl HeadFile {
             };
             malformed(path, "a safetensors file with a head", got, &hint)
         })?;
-        let kind = metadata.metadata().as_ref().and_then(|pairs| pairs.get("kind")).cloned();
-        Ok(Self { path: path.to_owned(), bytes, kind })
+        let metadata = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
+        Ok(Self { path: path.to_owned(), bytes, metadata })
     }
 
     /// How the head makes logits, where the file says so: the metadata key `kind`.
     pub fn kind(&self) -> Option<&str> {
-        self.kind.as_deref()
+        self.metadata(KIND)
+    }
+
+    /// What the file says of itself under a key of its metadata.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// The error that the file holds something else than `expected`.
+    pub fn malformed(&self, expected: &str, got: String) -> CacheError {
+        malformed(&self.path, expected, got, "export the head again")
     }
 
     /// Weight and bias for features of `dim` numbers and, where known, `classes` classes.
@@ -67,7 +86,7 @@ impl HeadFile {
         let names: Vec<&str> = tensors.names();
         let stem = self.stem(&names)?;
         // Ours have a `scale` of another meaning, by their kind.
-        let foreign = self.kind.is_none();
+        let foreign = self.kind().is_none();
         let part = |part: &str| {
             let wanted = if stem.is_empty() { part.to_owned() } else { format!("{stem}.{part}") };
             let wanted = |name: &str| name == wanted || (FACTORS.contains(&part) && name == part);
@@ -157,7 +176,7 @@ impl HeadFile {
     }
 }
 
-fn malformed(path: &Path, expected: &str, got: String, hint: &str) -> CacheError {
+pub(crate) fn malformed(path: &Path, expected: &str, got: String, hint: &str) -> CacheError {
     CacheError::MalformedHead {
         path: path.to_owned(),
         expected: expected.to_owned(),

@@ -158,7 +158,7 @@ pub(super) fn vector(path: &Path, tensor: &Named<'_>, len: usize) -> Result<Vec<
     Ok(numbers)
 }
 
-fn numbers(path: &Path, (name, tensor): &Named<'_>) -> Result<Vec<f32>, CacheError> {
+pub(crate) fn numbers(path: &Path, (name, tensor): &Named<'_>) -> Result<Vec<f32>, CacheError> {
     let data = tensor.data();
     #[expect(
         clippy::cast_possible_truncation,
@@ -182,7 +182,7 @@ fn numbers(path: &Path, (name, tensor): &Named<'_>) -> Result<Vec<f32>, CacheErr
     }
 }
 
-fn finite(path: &Path, name: &str, numbers: &[f32], columns: usize) -> Result<(), CacheError> {
+pub(crate) fn finite(path: &Path, name: &str, numbers: &[f32], columns: usize) -> Result<(), CacheError> {
     match numbers.iter().position(|number| !number.is_finite()) {
         None => Ok(()),
         Some(at) => {

@@ -1,7 +1,8 @@
 //! One `[[method]]` table of a grid file: its axes, and the heads that they span.
 
-use super::{Fault, Point, fault, param_fault};
+use super::{Fault, fault, param_fault};
 use crate::methods::{Method, ParamError, Params, Training, Value};
+use crate::plan::Point;
 use std::ops::Range;
 use toml::{Spanned, de::DeValue};
 

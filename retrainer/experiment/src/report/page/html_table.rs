@@ -143,13 +143,15 @@ fn evidence(table: &Table, cells: &[Cell]) -> String {
 pub(super) fn grid(method: &str, params: &Params, seeds: &[String]) -> String {
     let mut general = format!("seeds = [{}]\n", seeds.join(", "));
     let mut own = format!("[[method]]\nname = \"{method}\"\n");
-    // The revision follows from the others; a grid cannot ask for one.
-    for (name, value) in params.iter().filter(|(name, _)| *name != crate::records::REVISION) {
+    // What follows from the others or from the cache: a grid cannot ask for it.
+    for (name, value) in params.iter().filter(|(name, _)| !crate::records::FOLLOWING.contains(name)) {
         let text = match value {
             Value::String(text) if text == "inf" => text.clone(),
             other => other.to_string(),
         };
-        let is_general = [crate::records::TEST_TIME_AUGMENTATION, crate::records::PRECISION].contains(&name);
+        let is_general =
+            [crate::records::TEST_TIME_AUGMENTATION, crate::records::PRECISION, crate::records::NORMALISE]
+                .contains(&name);
         let lines = if is_general { &mut general } else { &mut own };
         lines.extend([format!("{name} = {text}\n")]);
     }
