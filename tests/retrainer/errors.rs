@@ -62,9 +62,7 @@ fn sweeps_that_cannot_run_say_why() {
     case(
         "classes without samples",
         &SyntheticCache { class_counts: vec![9, 0, 3, 0], ..normal.clone() },
-        &format!(
-            "[[method]]\nname = \"balanced-softmax\"\n{LORT}[[method]]\nname = \"ncm\"\n[[method]]\nname = \"vs\"\n"
-        ),
+        "[[method]]\nname = \"balanced-softmax\"\n[[method]]\nname = \"ncm\"\n[[method]]\nname = \"vs\"\n",
         nothing,
     );
     case("no cache", &normal, LORT, &|place| fs::remove_dir_all(place.path("cache")).unwrap());
