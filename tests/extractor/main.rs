@@ -31,6 +31,7 @@ mod stop;
 mod synthesise;
 mod train;
 mod verify;
+mod vision_transformers;
 mod weights;
 
 #[path = "../fuzz/src/parts.rs"]

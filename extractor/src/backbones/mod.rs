@@ -201,6 +201,24 @@ impl Backbone {
         Ok(())
     }
 
+    /// Refuses images that do not split into its patches.
+    ///
+    /// # Errors
+    /// [`ExtractError::InvalidSetting`] for another side than a multiple of the patch's.
+    pub fn check_side(&self, side: usize) -> Result<(), ExtractError> {
+        let patch = self.network.patch();
+        if side.is_multiple_of(patch) {
+            return Ok(());
+        }
+        let nearest = side.div_ceil(patch) * patch;
+        Err(ExtractError::InvalidSetting {
+            name: "--crop",
+            expected: format!("a multiple of {patch}, the side of a patch of {}", self.architecture),
+            got: side.to_string(),
+            hint: format!("give `--crop {nearest}`, and a `--resize` of at least that"),
+        })
+    }
+
     /// Where features are read.
     pub fn readout(&self) -> Readout {
         self.readout

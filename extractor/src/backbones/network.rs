@@ -27,6 +27,11 @@ pub(super) trait Network: fmt::Debug + Send {
     /// What its last map or its tokens can become, its owners' own first.
     fn poolings(&self) -> &[Pooling];
 
+    /// The sides of images are multiples of it, in pixels.
+    fn patch(&self) -> usize {
+        1
+    }
+
     /// The pooling asked for, or else the network's own.
     fn pooling(&self, readout: Readout) -> Pooling {
         readout.pooling.or_else(|| self.poolings().first().copied()).unwrap_or(Pooling::Mean)

@@ -112,10 +112,7 @@ impl Bench {
 
     /// Side of the images that the backbone sees.
     pub fn side(&self) -> usize {
-        match self.settings.images {
-            ImageSize::Small => 32,
-            ImageSize::Large => 224,
-        }
+        self.settings.recipe.transform.photo.as_ref().map_or(0, |photo| photo.crop)
     }
 
     /// What is measured.

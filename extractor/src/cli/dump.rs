@@ -26,6 +26,8 @@ bytes as a dump in one go; a partition that was stopped, or given twice, does no
 Examples:
   extractor dump --checkpoint checkpoints/c100 --dataset cifar100 --data ~/cifar-100-binary \\
       --imbalance-ratio 100 --out caches/c100
+  extractor dump --backbone vit-b14-dinov2 --weights model.safetensors --dataset folder --data photos \\
+      --test-fraction 0.2 --val-fraction 0.1 --out caches/photos
   extractor dump --torchscript model.pt --dataset cifar100 --data ~/cifar-100-binary --out caches/mine
   extractor dump --dataset cifar100 --data ~/cifar-100-binary --imbalance-ratio 100 --n-max 480 \\
       --val-per-class 20 --backbone resnet18 --width 0.25 --epochs 100 --augmented 20 --out caches/c100-val")]
@@ -39,7 +41,7 @@ pub struct DumpArgs {
     /// Use the checkpoint on other images than it was trained on
     #[arg(long, requires = "checkpoint", help_heading = "Backbone")]
     pub allow_other_data: bool,
-    /// Safetensors file with the weights of --backbone, as torchvision, timm or this program names them
+    /// Safetensors file with the weights of --backbone, as its owners, timm, torchvision, transformers or this program name them
     #[arg(long, value_name = "FILE", conflicts_with = "torchscript", help_heading = "Backbone")]
     pub weights: Option<PathBuf>,
     /// TorchScript module that maps images [B, 3, H, W] to features [B, D]; a last linear layer is taken as stage-1 head. A
@@ -49,6 +51,10 @@ pub struct DumpArgs {
     /// Take the module's output as features, also where it comes out of a linear layer
     #[arg(long, requires = "torchscript", help_heading = "Backbone")]
     pub keep_last_linear: bool,
+    /// Stage-1 head in a file of its own: `weight` [C, D], classes in the order of the labels. Rows of length 1 without bias, such as
+    /// text embeddings, make a cosine head; CLIP's and SigLIP's features are compared with text by --pool projected
+    #[arg(long, value_name = "FILE", help_heading = "Backbone")]
+    pub head: Option<PathBuf>,
     /// How to train, where neither checkpoint nor weights are given.
     #[command(flatten)]
     pub recipe: RecipeArgs,

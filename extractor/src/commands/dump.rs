@@ -18,6 +18,7 @@ pub(super) fn run(settings: &Dump) -> Result<Outcome, ExtractError> {
         compute: settings.machine.compute(device),
         dataset: &dataset,
         readout: settings.readout,
+        head: settings.head.as_deref(),
         interrupt: &interrupt,
         tell: say,
     })?;

@@ -80,9 +80,11 @@ fn write_again(cache: &Path, settings: &Repair, damaged: Vec<FileInfo>) -> Resul
         compute: settings.machine.compute(device),
         dataset: &dataset,
         readout: recorded.readout,
+        head: None,
         interrupt: &interrupt,
         tell: say,
     })?;
+    let frozen = frozen.beside_head(recorded.head_digest);
     repair(&frozen, &dataset, &dump, cache, damaged, &interrupt)
 }
 

@@ -99,6 +99,7 @@ pub fn dump(
     out: &Path,
     interrupt: &Interrupt,
 ) -> Result<Written, ExtractError> {
+    refuse_mode_without_statistics(frozen, settings)?;
     let views = views::plan(dataset, settings);
     let plans: Vec<&ViewPlan> = views.iter().map(|view| &view.plan).collect();
     let manifest = manifest(frozen, dataset, settings)?;
@@ -129,6 +130,20 @@ pub fn dump(
     writer.finish()?;
     drop(lock);
     Ok(Written::Now)
+}
+
+/// A transformer has no batch normalisation to set to training mode.
+fn refuse_mode_without_statistics(frozen: &Frozen, settings: &DumpSettings) -> Result<(), ExtractError> {
+    let has_statistics = frozen.backbone.parameters().statistics().next().is_some();
+    match settings.batch_norm {
+        BatchNormMode::Train if !has_statistics => Err(ExtractError::InvalidSetting {
+            name: "--batch-norm",
+            expected: format!("`eval` for {}", frozen.backbone.architecture()),
+            got: "`train`".to_owned(),
+            hint: "leave it out: the network has no batch normalisation".to_owned(),
+        }),
+        BatchNormMode::Train | BatchNormMode::Eval => Ok(()),
+    }
 }
 
 fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Result<Manifest, ExtractError> {

@@ -3,10 +3,10 @@
 use super::{DumpSettings, Partition, listing::Listing, manifest, pipeline, views};
 use crate::{
     ExtractError,
-    backbones::{Readout, torchscript::ModuleFeatures},
+    backbones::{self, Readout, torchscript::ModuleFeatures},
     config::Precision,
     datasets::{Dataset, DatasetKind},
-    frozen::Frozen,
+    frozen::{Frozen, HEAD_DIGEST},
     transform::Transform,
 };
 use cache::{BackboneInfo, CacheError, Dump, FileInfo, Manifest, View};
@@ -59,7 +59,9 @@ pub struct Recorded {
     pub readout: Readout,
     /// What of a TorchScript module was taken.
     pub features: ModuleFeatures,
-    /// From pixels to its input: the data set's transform in the sizes of the dump.
+    /// The digest of a head that came in a file of its own.
+    pub head_digest: Option<String>,
+    /// From pixels to its input: the transform of backbone and data set in the sizes of the dump.
     pub transform: Transform,
 }
 
@@ -82,7 +84,12 @@ impl Recorded {
                 hint: "use the program version that wrote the cache".to_owned(),
             }
         })?;
-        let mut transform = DatasetKind::named(&there.dataset.name)?.transform.clone();
+        let data = &DatasetKind::named(&there.dataset.name)?.transform;
+        let mut transform = match backbones::all().find(|kind| kind.name == name) {
+            Some(kind) => kind.transform(data)?,
+            // A module has no name in the list, and the pixels of its data set.
+            None => data.clone(),
+        };
         if let (Some(photo), Some(steps)) = (&mut transform.photo, there.transforms.get("clean")) {
             let size = |step| number(steps, step).and_then(|size| usize::try_from(size).ok());
             photo.resize = size("resize").unwrap_or(photo.resize);
@@ -90,7 +97,8 @@ impl Recorded {
         }
         let own = recipe.get("features").and_then(|features| features.as_str()) == Some("output");
         let features = if own { ModuleFeatures::Output } else { ModuleFeatures::BeforeLastLinear };
-        Ok(Self { backbone: name.to_owned(), width, readout, features, transform })
+        let head_digest = recipe.get(HEAD_DIGEST).and_then(|digest| digest.as_str()).map(str::to_owned);
+        Ok(Self { backbone: name.to_owned(), width, readout, features, head_digest, transform })
     }
 }
 

@@ -46,7 +46,36 @@ impl Frozen {
         }
         Ok(self)
     }
+
+    /// Takes the head of a file of its own, say of text embeddings, in place of the network's.
+    ///
+    /// # Errors
+    /// Those of [`Stage1Head::read`], for a head of other features or classes too.
+    fn with_head(mut self, path: &Path, around: Loading<'_>) -> Result<Self, ExtractError> {
+        let (dim, classes) = (self.backbone.feature_dim(), around.dataset.class_names.len());
+        let (head, notes) = Stage1Head::read(path, dim, Some(classes))?;
+        for note in &notes {
+            (around.tell)(note);
+        }
+        let bytes = files::regular::read(path).map_err(ExtractError::io("read", path))?;
+        self.info.recipe[HEAD_DIGEST] = blake3::hash(&bytes).to_hex().to_string().into();
+        self.head = Some(head);
+        Ok(self)
+    }
+
+    /// The same network beside a head whose file is not at hand, as its manifest has it.
+    #[must_use]
+    pub fn beside_head(mut self, digest: Option<String>) -> Self {
+        if let Some(digest) = digest {
+            self.info.recipe[HEAD_DIGEST] = digest.into();
+            self.head = None;
+        }
+        self
+    }
 }
+
+/// The key of [`BackboneInfo::recipe`] with the digest of a head's own file; absent where the head is the network's.
+pub const HEAD_DIGEST: &str = "head_digest";
 
 /// Where a frozen network comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +149,8 @@ pub struct Loading<'a> {
     pub dataset: &'a Dataset,
     /// Where its features are read.
     pub readout: Readout,
+    /// A head in a file of its own, in place of the network's.
+    pub head: Option<&'a Path>,
     /// A request to stop a training.
     pub interrupt: &'a Interrupt,
     /// Gets what a person should know.
@@ -150,6 +181,12 @@ impl BackboneSource {
         };
         let had_head = frozen.head.is_some();
         let frozen = frozen.read_at(around.readout)?;
+        if let Some(photo) = &frozen.transform.photo {
+            frozen.backbone.check_side(photo.crop)?;
+        }
+        if let Some(head) = around.head {
+            return frozen.with_head(head, around);
+        }
         if had_head && frozen.head.is_none() {
             (around.tell)("the head reads other features than these: the cache gets no stage-1 head");
         }
@@ -176,6 +213,7 @@ fn train(recipe: &Recipe, folder: &Path, around: Loading<'_>) -> Result<(), Extr
 fn fitting_head(head: Option<Stage1Head>, path: &Path, around: Loading<'_>) -> Option<Stage1Head> {
     let (file, classes) = (path.display(), around.dataset.class_names.len());
     match head {
+        _ if around.head.is_some() => None,
         Some(head) if head.classes == classes => Some(head),
         Some(head) => {
             (around.tell)(&format!(

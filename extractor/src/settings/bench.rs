@@ -37,7 +37,8 @@ impl BenchRun {
     /// # Errors
     /// [`ExtractError::UnknownName`] for the backbone; [`ExtractError::InvalidSetting`] for a number outside its range.
     pub fn resolve(args: &BenchArgs) -> Result<Self, ExtractError> {
-        let images = BackboneKind::named(&args.backbone)?.images;
+        let kind = BackboneKind::named(&args.backbone)?;
+        let images = kind.images;
         let network = RecipeArgs {
             backbone: Some(args.backbone.clone()),
             width: Some(args.width),
@@ -49,7 +50,12 @@ impl BenchRun {
             precision: Precision::F32,
             layout: args.channels_last.layout(),
         };
-        let recipe = recipe::resolve(&network, Some(args.batch_size), &machine, &bench::transform(images))?;
+        let recipe = recipe::resolve(
+            &network,
+            Some(args.batch_size),
+            &machine,
+            &kind.transform(&bench::transform(images))?,
+        )?;
         let BenchArgs { device, threads, rounds, .. } = *args;
         let (round, peer, files) = (round(args)?, args.peer.clone(), args.images.get());
         Ok(Self { device, threads, recipe, images, rounds, round, peer, files })

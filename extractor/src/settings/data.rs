@@ -2,6 +2,7 @@
 
 use crate::{
     ExtractError,
+    backbones::BackboneKind,
     cli::{DataArgs, FractionArgs, ListArgs},
     datasets::{Broken, Dataset, DatasetKind, Fractions, SourceFiles, subset::SubsetSpec},
     transform::Transform,
@@ -22,9 +23,11 @@ pub struct Data {
 }
 
 impl Data {
+    /// The pixels are the backbone's own where its weights were trained with some.
+    ///
     /// # Errors
     /// [`ExtractError::UnknownName`] for the data set; [`ExtractError::InvalidSetting`] for sizes of images that have one.
-    pub(super) fn resolve(args: &DataArgs) -> Result<Self, ExtractError> {
+    pub(super) fn resolve(args: &DataArgs, backbone: &BackboneKind) -> Result<Self, ExtractError> {
         let kind = DatasetKind::named(&args.dataset)?;
         Ok(Self {
             name: kind.name,
@@ -41,7 +44,7 @@ impl Data {
                 val_per_class: args.val_per_class,
                 index_file: args.index_file.clone(),
             },
-            transform: transform(kind, args)?,
+            transform: transform(kind, args, backbone)?,
         })
     }
 
@@ -78,9 +81,13 @@ pub(super) fn fractions(args: &FractionArgs) -> Fractions {
     Fractions { val: *val_fraction, test: *test_fraction, seed: *split_seed, group_file: group_file.clone() }
 }
 
-/// The data set's transform, with the sizes asked for.
-fn transform(kind: &DatasetKind, args: &DataArgs) -> Result<Transform, ExtractError> {
-    let mut transform = kind.transform.clone();
+/// The transform of backbone and data set, with the sizes asked for.
+fn transform(
+    kind: &DatasetKind,
+    args: &DataArgs,
+    backbone: &BackboneKind,
+) -> Result<Transform, ExtractError> {
+    let mut transform = backbone.transform(&kind.transform)?;
     match &mut transform.photo {
         Some(photo) => {
             photo.resize = args.resize.map_or(photo.resize, NonZeroUsize::get);

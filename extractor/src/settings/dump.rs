@@ -23,6 +23,8 @@ pub struct Dump {
     pub source: BackboneSource,
     /// Where its features are read.
     pub readout: Readout,
+    /// A head in a file of its own.
+    pub head: Option<PathBuf>,
     /// Folder of the feature cache.
     pub out: PathBuf,
     augmented: u32,
@@ -40,7 +42,8 @@ impl Dump {
     /// [`ExtractError::UnknownName`], and [`ExtractError::InvalidSetting`] for a setting outside its range, one that does not fit
     /// the others, or one that says nothing.
     pub fn resolve(args: &DumpArgs) -> Result<Self, ExtractError> {
-        let (data, machine) = (Data::resolve(&args.data)?, Machine::from(&args.machine));
+        let data = Data::resolve(&args.data, recipe::backbone(&args.recipe)?)?;
+        let machine = Machine::from(&args.machine);
         let recipe = recipe::resolve(&args.recipe, args.train_batch_size, &machine, &data.transform)
             .map_err(name_as_typed)?;
         let network = NetworkFile::typed(
@@ -63,6 +66,7 @@ impl Dump {
             batch_size: args.batch_size,
             shard_rows: args.shard_rows,
             source: source(args, network, recipe),
+            head: args.head.clone(),
             out: args.out.clone(),
             data,
             machine,
@@ -132,6 +136,7 @@ fn refuse_silent(
 ) -> Result<(), ExtractError> {
     let mut typed = says::typed(&args.recipe, &data.subset);
     typed.extend(args.train_batch_size.map(|_| "--train-batch-size"));
+    typed.extend(args.head.as_ref().map(|_| "--head"));
     says::refuse_silent(&says::Facts {
         network,
         augments: args.augmented > 0,

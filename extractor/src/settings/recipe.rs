@@ -3,11 +3,29 @@
 use super::{Machine, PRESETS, Preset};
 use crate::{
     ExtractError,
+    backbones::BackboneKind,
     cli::RecipeArgs,
     stage1::{LossSettings, Recipe, Schedule},
     transform::Transform,
 };
 use std::num::NonZeroUsize;
+
+/// The backbone that the arguments ask for, else that of their preset, else the default's.
+///
+/// # Errors
+/// [`ExtractError::UnknownName`] for preset or backbone.
+pub(super) fn backbone(args: &RecipeArgs) -> Result<&'static BackboneKind, ExtractError> {
+    let [preset, defaults] = sources(args)?;
+    let name = args.backbone.clone().or(preset.backbone).or(defaults.backbone);
+    BackboneKind::named(&name.unwrap_or_default())
+}
+
+/// The settings of the preset, and the defaults.
+fn sources(args: &RecipeArgs) -> Result<[RecipeArgs; 2], ExtractError> {
+    let preset = args.preset.as_deref().map(|name| Preset::named(name)?.settings()).transpose()?;
+    let defaults = PRESETS.first().map(Preset::settings).transpose()?;
+    Ok([preset, defaults].map(Option::unwrap_or_default))
+}
 
 /// What the arguments ask for, then their preset, then the defaults, which are the first preset; checked.
 ///
@@ -19,11 +37,7 @@ pub(super) fn resolve(
     machine: &Machine,
     transform: &Transform,
 ) -> Result<Recipe, ExtractError> {
-    let preset = match &args.preset {
-        Some(name) => Preset::named(name)?.settings()?,
-        None => RecipeArgs::default(),
-    };
-    let defaults = PRESETS.first().map(Preset::settings).transpose()?.unwrap_or_default();
+    let [preset, defaults] = sources(args)?;
     // The value of the first source that has one. The number at the end serves what only some recipes need; where all
     // need it, the first preset has it, and `check` refuses the number.
     macro_rules! first {

@@ -148,6 +148,15 @@ static TABLE: &[Row] = &[
         hint: "leave it out: nothing is random in these views",
     },
     Row {
+        names: &["--head"],
+        says_something: |facts| {
+            matches!(facts.network, Some(NetworkFile::Weights(_) | NetworkFile::TorchScript(_)))
+        },
+        needs: "`--weights` or `--torchscript`",
+        got: |facts| facts.network.map_or_else(|| "a backbone to train".to_owned(), |_| source(facts)),
+        hint: "leave it out: a trained backbone has a head of its own",
+    },
+    Row {
         names: &["--subset", "--rounding"],
         says_something: |facts| {
             let spec = facts.subset;

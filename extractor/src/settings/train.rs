@@ -29,7 +29,8 @@ impl Train {
     /// # Errors
     /// [`ExtractError::UnknownName`], and [`ExtractError::InvalidSetting`] for a setting outside its range or one that says nothing.
     pub fn resolve(args: &TrainArgs) -> Result<Self, ExtractError> {
-        let (data, machine) = (Data::resolve(&args.data)?, Machine::from(&args.machine));
+        let data = Data::resolve(&args.data, recipe::backbone(&args.recipe)?)?;
+        let machine = Machine::from(&args.machine);
         let recipe = recipe::resolve(&args.recipe, args.batch_size, &machine, &data.transform)?;
         let typed = says::typed(&args.recipe, &data.subset);
         says::refuse_silent(&says::Facts::new(&recipe, &data.subset, typed)?)?;

@@ -82,10 +82,25 @@ impl Stage1Head {
             }),
         });
         let stored = stored.transpose()?;
-        let HeadWeights { classes, dim, weight, bias, cosine, notes } = file.weights(dim, classes)?;
-        let found = if cosine.is_some() { HeadKind::Cosine } else { HeadKind::Linear };
+        let HeadWeights { classes, dim, weight, bias, cosine, mut notes } = file.weights(dim, classes)?;
+        let directions = stored.is_none() && cosine.is_none() && are_directions(&weight, dim, &bias);
+        if directions {
+            let path = files::text::path(path);
+            notes.push(format!("`{path}` has rows of length 1 and no bias: it is read as a cosine head"));
+        }
+        let found = if directions || cosine.is_some() { HeadKind::Cosine } else { HeadKind::Linear };
         Ok((Self { classes, dim, weight, bias, kind: stored.unwrap_or(found) }, notes))
     }
+}
+
+/// How far the length of a direction may be from 1: rounding of f16.
+const LENGTH_TOLERANCE: f64 = 2e-3;
+
+/// Whether all rows have length 1 and nothing is added, as in a matrix of text embeddings.
+fn are_directions(weight: &[f32], dim: usize, bias: &[f32]) -> bool {
+    let length = |row: &[f32]| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    bias.iter().all(|&b| b == 0.0)
+        && weight.chunks_exact(dim.max(1)).all(|row| (length(row) - 1.0).abs() <= LENGTH_TOLERANCE)
 }
 
 #[cfg(test)]
@@ -107,5 +122,22 @@ mod tests {
         head.write(&two).unwrap();
         assert_eq!(Stage1Head::read(&one, 3, Some(2)).unwrap(), (head, Vec::new()));
         assert_eq!(std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
+    }
+
+    /// Rows (3, 4) / 5 have length 1; one that is longer, or a bias, makes the head linear.
+    #[test]
+    fn rows_of_length_1_without_bias_are_a_cosine_head() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.safetensors");
+        let read = |numbers: [f32; 4]| {
+            let view = TensorView::new(Dtype::F32, vec![2, 2], bytemuck::cast_slice(&numbers)).unwrap();
+            std::fs::write(&path, safetensors::serialize([("weight", view)], None).unwrap()).unwrap();
+            Stage1Head::read(&path, 2, Some(2)).unwrap()
+        };
+        let (head, notes) = read([0.6, 0.8, -1.0, 0.0]);
+        assert_eq!(head.kind, HeadKind::Cosine);
+        assert!(notes.iter().any(|note| note.ends_with("it is read as a cosine head")), "{notes:?}");
+        let (head, _) = read([0.6, 0.9, -1.0, 0.0]);
+        assert_eq!(head.kind, HeadKind::Linear);
     }
 }

@@ -269,4 +269,8 @@ impl Network for Vit {
     fn poolings(&self) -> &[Pooling] {
         self.shape.poolings
     }
+
+    fn patch(&self) -> usize {
+        usize::try_from(self.shape.patch).unwrap_or(1)
+    }
 }

@@ -35,12 +35,16 @@ pub(in super::super) static SUPERVISED: Family = Family {
         patches_32("vit-l32", "google/vit-large-patch32 of transformers, 224 px", |builder, _| {
             Vit::build(builder, Shape::plain(Shape::LARGE, 32, 224))
         }),
-        imagenet("vit-s16-deit", "DeiT-S/16, 224 px; timm, transformers", |builder, _| {
-            Vit::build(builder, Shape::plain(Shape::SMALL, 16, 224))
-        }),
-        imagenet("vit-b16-deit", "DeiT-B/16, 224 px; timm, transformers", |builder, _| {
-            Vit::build(builder, Shape::plain(Shape::BASE, 16, 224))
-        }),
+        imagenet(
+            "vit-s16-deit",
+            "DeiT-S/16, and DINO's (not v2), 224 px; timm, transformers",
+            |builder, _| Vit::build(builder, Shape::plain(Shape::SMALL, 16, 224)),
+        ),
+        imagenet(
+            "vit-b16-deit",
+            "DeiT-B/16, and DINO's (not v2), 224 px; timm, transformers",
+            |builder, _| Vit::build(builder, Shape::plain(Shape::BASE, 16, 224)),
+        ),
         imagenet("vit-s16-deit3", "DeiT III-S/16, 224 px; timm", |builder, _| {
             Vit::build(builder, Shape::deit3(Shape::SMALL))
         }),
@@ -49,12 +53,6 @@ pub(in super::super) static SUPERVISED: Family = Family {
         }),
         imagenet("vit-l16-deit3", "DeiT III-L/16, 224 px; timm", |builder, _| {
             Vit::build(builder, Shape::deit3(Shape::LARGE))
-        }),
-        imagenet("vit-s16-dino", "DINO ViT-S/16, 224 px; timm, transformers", |builder, _| {
-            Vit::build(builder, Shape::plain(Shape::SMALL, 16, 224))
-        }),
-        imagenet("vit-b16-dino", "DINO ViT-B/16, 224 px; timm, transformers", |builder, _| {
-            Vit::build(builder, Shape::plain(Shape::BASE, 16, 224))
         }),
         torchvision("vit-b16-torchvision", "torchvision vit_b_16, 224 px", "16×16 patches", |builder, _| {
             Vit::build(builder, Shape::torchvision(Shape::BASE, 16))
