@@ -160,6 +160,32 @@ fn the_best_head_is_exported_with_all_that_it_needs_and_predicts_as_it_is_measur
     let sweep = ["sweep", "--device", "cpu", "--cache", "cache", "--preset", "best", "--out", "runs"];
     let output = place.run(&sweep);
     assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("soup: the mean of "), "{}", stderr(&output));
+    // A mean of heads is no worse on validation than its best one, and it is not made twice.
+    let records = place.records("runs");
+    let val = |record: &serde_json::Value| {
+        let metrics = &record["metrics"];
+        let state = metrics.get("val_selected").unwrap_or(&metrics["last"]);
+        state["val.top1.all"].as_f64().unwrap()
+    };
+    let soup: Vec<_> = records.values().filter(|record| record["method"] == "soup").collect();
+    assert_eq!(soup.len(), 1);
+    assert!(stderr(&place.run(&sweep)).contains("nothing to do"));
+    let output = place.run(&["export", "runs", "--best", "--method", "soup", "--out", "soup.safetensors"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let evaluated = place.run(&[
+        "evaluate",
+        "--head",
+        "soup.safetensors",
+        "--cache",
+        "cache",
+        "--split",
+        "val",
+        "--format",
+        "json",
+    ]);
+    let evaluated: serde_json::Value = serde_json::from_str(&stdout(&evaluated)).unwrap();
+    assert!((evaluated["top1.all"].as_f64().unwrap() - val(soup[0])).abs() < 1e-9);
     let output = place.run(&["export", "runs", "--best", "--device", "cpu", "--out", "best.safetensors"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("best by val: `"), "{}", stderr(&output));

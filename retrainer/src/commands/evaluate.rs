@@ -7,7 +7,8 @@ use cache::{
     head::{self, Head},
 };
 use clap::{Args, ValueEnum};
-use experiment::metrics::{Evaluation, METRICS, MetricValues, Unit};
+use engine::TrainError;
+use experiment::metrics::{Evaluation, METRICS, MetricValues, Metrics, Unit};
 use std::path::PathBuf;
 
 /// Arguments of `retrainer evaluate`.
@@ -100,10 +101,34 @@ pub(super) fn measure(
     split: Split,
     test_time_augmentation: bool,
 ) -> Result<MetricValues, RetrainError> {
+    Ok(evaluation(cache, head, split, test_time_augmentation)?.finish().values)
+}
+
+/// The same with what a record keeps of them: weight norms, per-class numbers, and which samples are right.
+pub(super) fn metrics(
+    cache: &FeatureCache,
+    head: &Head,
+    split: Split,
+    test_time_augmentation: bool,
+) -> Result<Metrics, RetrainError> {
+    let mut evaluation = evaluation(cache, head, split, test_time_augmentation)?;
+    evaluation.set_weight_norms(&head.norms())?;
+    let mut metrics = evaluation.finish();
+    let hits = evaluation.hits(cache.labels(split)).map(|hits| hits.pack()).transpose();
+    metrics.per_class.hits = hits.map_err(|error| TrainError::Worker(error.to_string()))?;
+    Ok(metrics)
+}
+
+fn evaluation(
+    cache: &FeatureCache,
+    head: &Head,
+    split: Split,
+    test_time_augmentation: bool,
+) -> Result<Evaluation, RetrainError> {
     let labels = cache.labels(split);
     let mut evaluation = Evaluation::new(cache.class_counts());
     scores::each_row(head, &scores::views(cache, split, test_time_augmentation)?, |row, logits| {
         Ok(evaluation.update(logits, labels.get(row..=row).unwrap_or_default())?)
     })?;
-    Ok(evaluation.finish().values)
+    Ok(evaluation)
 }

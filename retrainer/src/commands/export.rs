@@ -1,6 +1,11 @@
 //! `retrainer export`: one run's weights. Runs are not stored: a head costs less to train again than to keep.
 
-use super::{End, best_run::best_run, evaluate, opened, report, say, stage1, sweep};
+use super::{
+    End,
+    about::{Named, about},
+    best_run::best_run,
+    opened, report, say, soup, stage1, sweep,
+};
 use crate::error::RetrainError;
 use cache::{
     FeatureCache, Split, View,
@@ -21,7 +26,7 @@ use experiment::{
 use files::{Hint, output::Output, text};
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
 use std::{
-    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -84,6 +89,9 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     let interrupt = sweep::interrupt()?;
     // Opened before the long work, so that a bad path fails at once.
     let output = Output::open(Some(&args.out))?;
+    if record.method == soup::METHOD {
+        return kept_soup(args, &record, output);
+    }
     let mut cache = open_cache(args, &record)?;
     restore_stage1(&mut cache, args, &record)?;
     let (point, test_time_augmentation) =
@@ -111,7 +119,8 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     };
     let state = chosen(&fitted, protocol, &record)?;
     let head = for_raw_features(state.test.head.clone(), &cache, normalise)?;
-    let about = about(&head, &record, &cache, test_time_augmentation)?;
+    let named = Named { run_id: &record.run_id, method: &record.method, params: &record.params };
+    let about = about(&head, &named, &cache, test_time_augmentation)?;
     output.write(&head::bytes(&head, &about, &args.out)?)?;
     let top1 = state.test.metrics.values.get(TOP1.all).unwrap_or(f64::NAN);
     say(&format!(
@@ -121,6 +130,19 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
         100.0 * top1,
         text::path(&args.out)
     ));
+    Ok(End::Done)
+}
+
+/// Copies the head of a soup, which is kept beside the records.
+fn kept_soup(args: &ExportArgs, record: &RunRecord, output: Output) -> Result<End, RetrainError> {
+    let folder = if args.runs.is_dir() { &args.runs } else { args.runs.parent().unwrap_or(&args.runs) };
+    let path = soup::path(folder, &record.run_id);
+    let bytes = fs::read(&path).map_err(|_| {
+        let reason = format!("its head is not in `{}`", text::path(&path));
+        refuse(record, reason, "give the folder that the sweep wrote, with `soups` in it")
+    })?;
+    output.write(&bytes)?;
+    say(&format!("{} → {}", record.method, text::path(&args.out)));
     Ok(End::Done)
 }
 
@@ -148,37 +170,6 @@ fn for_raw_features(head: Head, cache: &FeatureCache, normalise: Normalise) -> R
         say(&format!("note: {how} cannot go into weight and bias: the file says so by its kind"));
     }
     Ok(head)
-}
-
-/// What a head file says of itself beside its kind: all that somebody needs who has the file alone.
-fn about(
-    head: &Head,
-    record: &RunRecord,
-    cache: &FeatureCache,
-    test_time_augmentation: bool,
-) -> Result<BTreeMap<String, String>, RetrainError> {
-    let manifest = cache.manifest();
-    let json = |value: serde_json::Value| value.to_string();
-    let mut about: BTreeMap<&str, String> = [
-        ("class_names", json(serde_json::json!(manifest.class_names))),
-        ("transform", json(serde_json::json!(manifest.transforms))),
-        ("backbone", json(serde_json::json!(manifest.backbone))),
-        ("cache_key", record.cache_key.clone()),
-        ("run_id", record.run_id.clone()),
-        ("method", record.method.clone()),
-        ("params", record.params.to_string()),
-        ("test_time_augmentation", test_time_augmentation.to_string()),
-    ]
-    .into();
-    let top1 = |augmented| -> Result<String, RetrainError> {
-        let metrics = evaluate::measure(cache, head, Split::Test, augmented)?;
-        Ok(metrics.get(TOP1.all).map_or_else(String::new, |top1| top1.to_string()))
-    };
-    if test_time_augmentation {
-        about.insert("accuracy_with_test_time_augmentation", top1(true)?);
-    }
-    about.insert("accuracy_without_test_time_augmentation", top1(false)?);
-    Ok(about.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// What helps where a record is not of this version.

@@ -1,5 +1,6 @@
 //! One file a command: typed arguments in, work done, an [`End`] out.
 
+mod about;
 pub mod bench;
 mod best_run;
 pub mod evaluate;
@@ -14,6 +15,7 @@ mod record;
 pub mod report;
 mod resources;
 mod scores;
+mod soup;
 mod stage1;
 pub mod sweep;
 

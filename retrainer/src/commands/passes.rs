@@ -1,6 +1,9 @@
 //! A sweep in passes: the grid, then what validation asks for beyond it.
 
-use super::{End, opened, record, say};
+use super::{
+    End, opened, record, say,
+    soup::{self, Kitchen},
+};
 use crate::error::RetrainError;
 use cache::FeatureCache;
 use engine::{Device, Sweep, SweepEnd};
@@ -56,7 +59,7 @@ impl Passes<'_> {
     pub(super) fn run(&self, grid: Grid) -> Result<End, RetrainError> {
         let protocol = self.select_by.unwrap_or(Protocol::Val);
         let (settings, mut done, mut planned) = (grid.with(Vec::new()), Done::default(), Planned::new());
-        let goes_on = grid.widen > 0 || grid.finalists.is_some();
+        let goes_on = grid.widen > 0 || grid.finalists.is_some() || grid.soup > 0;
         self.pass(grid, None, &mut done, goes_on.then_some(&mut planned))?;
         for round in 1..=settings.widen {
             if done.stopped {
@@ -80,8 +83,20 @@ impl Passes<'_> {
             if !points.is_empty() {
                 let seeds = last.seeds.len();
                 say(&format!("finalists by validation, {seeds} seeds each: {}", told(&points)));
-                self.pass(settings.with(points), Some(Added::Finalist), &mut done, None)?;
+                self.pass(settings.with(points), Some(Added::Finalist), &mut done, Some(&mut planned))?;
             }
+        }
+        if settings.soup > 0 && !done.stopped {
+            let kitchen = Kitchen {
+                cache: self.cache,
+                device: self.device,
+                interrupt: self.interrupt,
+                out: self.out,
+                resources: self.resources,
+            };
+            let cooked = soup::cook(&kitchen, &settings, &planned, protocol)?;
+            done.stopped = cooked.is_none();
+            done.heads += cooked.unwrap_or(0);
         }
         Ok(self.end(&done))
     }

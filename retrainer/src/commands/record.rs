@@ -3,10 +3,10 @@
 use cache::FeatureCache;
 use engine::{Device, FittedHead};
 use experiment::{
-    metrics::PerClass,
-    plan::Conditions,
-    protocol::{Protocol, Unseen},
-    records::{Curve, FORMAT_VERSION, RunRecord, SealedPerClass, Status, Versions},
+    metrics::{Metrics, PerClass},
+    plan::{Conditions, Precision},
+    protocol::{PerScore, Protocol, State, Unseen},
+    records::{Curve, FORMAT_VERSION, Params, RunRecord, SealedPerClass, Status, Versions},
 };
 use std::collections::BTreeMap;
 
@@ -28,7 +28,6 @@ pub(super) fn of_head(
     conditions: &Conditions,
 ) -> RunRecord {
     let (point, last) = (&head.task.point, head.states.get(Protocol::Last));
-    let commit = cache::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit;
     RunRecord {
         run_id: head.task.run_id.clone(),
         cache_key: cache_key.to_owned(),
@@ -44,13 +43,59 @@ pub(super) fn of_head(
         per_class: last.map(|last| last.test.metrics.per_class.clone().into()),
         per_class_at: other_states(head),
         seconds: head.seconds,
-        versions: Versions {
-            retrainer: env!("CARGO_PKG_VERSION").to_owned(),
-            torch: torch::VERSION.to_owned(),
-            commit,
-            format: FORMAT_VERSION,
-        },
+        versions: versions(),
         device: torch::device::name(device),
         precision: conditions.precision.name().to_owned(),
+    }
+}
+
+/// A mean of heads that is measured.
+pub(super) struct Soup {
+    pub(super) method: &'static str,
+    pub(super) run_id: String,
+    pub(super) params: Params,
+    pub(super) val: PerScore<f64>,
+    pub(super) measured: Metrics,
+    pub(super) seconds: f64,
+}
+
+/// The record of a mean of heads: of one state, as of heads without training.
+pub(super) fn of_soup(
+    soup: Soup,
+    cache: &FeatureCache,
+    cache_key: &str,
+    device: Device,
+    precision: Precision,
+) -> RunRecord {
+    let Soup { method, run_id, params, val, measured, seconds } = soup;
+    let last = State { epoch: 0, val, test: Unseen::new(measured.values) };
+    RunRecord {
+        run_id,
+        cache_key: cache_key.to_owned(),
+        cache: cache.path().display().to_string(),
+        method: method.to_owned(),
+        params,
+        seed: 0,
+        added: None,
+        status: Status::Ok,
+        diverged_at: None,
+        metrics: [(Protocol::Last, last)].into(),
+        curve: None,
+        per_class: Some(measured.per_class.into()),
+        per_class_at: BTreeMap::new(),
+        seconds,
+        versions: versions(),
+        device: torch::device::name(device),
+        precision: precision.name().to_owned(),
+    }
+}
+
+/// The programs that make a record.
+fn versions() -> Versions {
+    Versions {
+        retrainer: env!("CARGO_PKG_VERSION").to_owned(),
+        torch: torch::VERSION.to_owned(),
+        commit: cache::program_info("retrainer", env!("CARGO_PKG_VERSION"), env!("GIT_COMMIT")).commit,
+        format: FORMAT_VERSION,
     }
 }

@@ -162,7 +162,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
 /// How the grid goes on by validation: not where there is none, and not for a part of the work, which does not see the rest.
 fn continued(mut grid: Grid, args: &SweepArgs, cache: &FeatureCache) -> Result<Grid, RetrainError> {
     grid.widen = args.widen.unwrap_or(grid.widen);
-    if grid.widen == 0 && grid.finalists.is_none() {
+    if grid.widen == 0 && grid.finalists.is_none() && grid.soup == 0 {
         return Ok(grid);
     }
     if args.partition.is_some() {
@@ -176,7 +176,7 @@ fn continued(mut grid: Grid, args: &SweepArgs, cache: &FeatureCache) -> Result<G
     } else {
         say("note: the cache has no validation split: no axis grows, and there are no finalists");
     }
-    Ok(Grid { widen: 0, finalists: None, ..grid })
+    Ok(Grid { widen: 0, finalists: None, soup: 0, ..grid })
 }
 
 /// Records never go into a cache, which others map and check; one of its folders is as much of it.

@@ -39,6 +39,26 @@ impl Conditions {
     }
 }
 
+impl Conditions {
+    /// The parameters of a mean of the heads of some runs.
+    pub fn of_soup(&self, members: &[&str]) -> records::Params {
+        let digest = blake3::hash(members.join(" ").as_bytes()).to_hex();
+        let short = digest.get(..records::STAGE1_DIGITS).unwrap_or(&digest).to_owned();
+        let params: records::Params = [
+            ("members".to_owned(), serde_json::Value::from(short)),
+            (records::TEST_TIME_AUGMENTATION.to_owned(), self.test_time_augmentation.into()),
+        ]
+        .into_iter()
+        .collect();
+        match self.normalise {
+            Normalise::None => params,
+            Normalise::L2 | Normalise::Standardise => {
+                params.with(records::NORMALISE, self.normalise.name().into())
+            }
+        }
+    }
+}
+
 /// Whether the head cannot do without the stage-1 head: it adjusts it, starts there, or is trained on its logits.
 pub fn needs_stage1(point: &Point, spec: &HeadSpec) -> bool {
     match spec {

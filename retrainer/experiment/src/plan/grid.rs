@@ -23,6 +23,7 @@ const TOP_LEVEL: &[&str] = &[
     "widen",
     "finalists",
     "finalist_seeds",
+    "soup",
     "method",
 ];
 
@@ -49,6 +50,8 @@ pub struct Grid {
     pub widen: usize,
     /// What becomes of its best results by validation.
     pub finalists: Option<Finalists>,
+    /// Of how many of its best results by validation the mean of the heads is made, 0 for none.
+    pub soup: usize,
     /// Points that the file gave more than once.
     pub duplicates: usize,
 }
@@ -103,6 +106,7 @@ impl Grid {
             relative: false,
             widen: 0,
             finalists: None,
+            soup: 0,
             duplicates: 0,
         }
     }
@@ -188,6 +192,7 @@ fn parse(text: &str, other_seeds: Option<&[u64]>) -> Result<Grid, Fault> {
             "normalise" => grid.normalise = value::normalise(value)?,
             "relative" => grid.relative = value::flag(value)?,
             "widen" => grid.widen = value::count(value)?,
+            "soup" => grid.soup = value::count(value)?,
             "finalists" => finalists = Some(value::count(value)?),
             "finalist_seeds" => finalist_seeds = value::seeds(value)?,
             "method" => methods = parse_methods(value)?,

@@ -18,7 +18,7 @@ pub use crate::protocol::Protocol;
 pub use candidates::{Edge, End};
 pub use details::{Detail, DetailError, last_detail, selected_detail};
 pub use selected::{SeedResult, SelectError, Selected, select};
-pub use widen::{Planned, best, beyond, finalists};
+pub use widen::{Planned, best, beyond, finalists, ingredients};
 
 /// Scores of a run after each epoch, for a figure of training curves: all epochs are shown, so none is chosen. Empty where no
 /// protocol asked for them.

@@ -104,6 +104,29 @@ pub fn finalists(
     Ok(points.flat_map(|at| seeds.iter().map(|&seed| Point { seed, ..at.clone() })).collect())
 }
 
+/// Every seed of the best `count` results with the name of its run, better scores first: what a mean of heads is made of.
+///
+/// # Errors
+/// As [`beyond`].
+pub fn ingredients(
+    planned: &Planned,
+    store: &RunStore,
+    protocol: Protocol,
+    count: usize,
+) -> Result<Vec<(Box<str>, Point)>, SelectError> {
+    let mut best = chosen(planned, store, protocol)?;
+    best.sort_by(|one, two| order(one, two, protocol));
+    let by = protocol.val_score();
+    let mut seeds: Vec<_> = best.iter().take(count).flat_map(Selected::seeds).collect();
+    // A stable sort: equals stay in the order of their results.
+    seeds.sort_by(|one, two| match (one.score, two.score) {
+        (Some(one), Some(two)) => by.gain(two, one).total_cmp(&0.0),
+        (one, two) => two.is_some().cmp(&one.is_some()),
+    });
+    let point = |run_id: &str| Some((run_id.into(), planned.get(run_id)?.clone()));
+    Ok(seeds.iter().filter_map(|seed| point(&seed.run_id)).collect())
+}
+
 /// Better validation scores first, then by name.
 pub(super) fn order(one: &Selected, two: &Selected, protocol: Protocol) -> Ordering {
     let better = |gain: f64| if gain > 0.0 { Ordering::Less } else { Ordering::Greater };

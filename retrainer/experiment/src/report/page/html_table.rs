@@ -128,6 +128,8 @@ fn evidence(table: &Table, cells: &[Cell]) -> String {
     let mut lines = runs.join("\n");
     if let (Some(Cell::Text(method)), Some(Cell::Params { all, .. }), Some(Cell::List(seeds))) =
         (get("method"), get("params"), get("seeds"))
+        // A mean of heads is made by the grid of its members.
+        && crate::methods::Method::find(method).is_ok()
     {
         lines.extend([format!(
             "\n\n# row.toml: retrainer sweep --cache CACHE --grid row.toml --out RUNS\n{}",
