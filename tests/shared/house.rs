@@ -23,6 +23,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The crates that touch tensors.
 const TENSORS: &[&str] = &["engine", "extractor", "torch"];
 
+/// The crates whose functions and constants are public where another crate names them, and nowhere else.
+const CURATED: &[&str] = &[
+    "shared/longtail",
+    "shared/files",
+    "shared/cache",
+    "shared/program",
+    "shared/torch",
+    "retrainer/experiment",
+    "retrainer/engine",
+    "retrainer",
+];
+
 /// Lines of a file of source, at most.
 const LINES: usize = 400;
 
@@ -60,7 +72,12 @@ fn crates_know_those_below_them_and_no_other() {
 
 /// The source files of a crate.
 fn sources(crate_folder: &Path) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![crate_folder.join("src")]);
+    rust_files(crate_folder.join("src"))
+}
+
+/// The Rust files of a folder and those inside it.
+fn rust_files(folder: PathBuf) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -228,6 +245,35 @@ fn one_release_of_libtorch_is_named_everywhere() {
     {
         assert!(read(file).contains(&format!("{words}{version}")), "{file}: {words}{version}");
     }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+}
+
+/// The compiler finds what nobody uses only where it is not public.
+#[test]
+fn what_no_other_crate_names_is_not_public() {
+    const ITEMS: [&str; 4] = ["pub fn ", "pub const fn ", "pub const ", "pub static "];
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap();
+    let others = ["tests", "retrainer/benches", "retrainer/examples"].map(|folder| root().join(folder));
+    let tests: Vec<String> = others.into_iter().flat_map(rust_files).map(read).collect();
+    let crates: Vec<(&str, Vec<String>)> = ARROWS
+        .iter()
+        .map(|(folder, _)| (*folder, sources(&root().join(folder)).into_iter().map(read).collect()))
+        .collect();
+    let mut unused = Vec::new();
+    for (folder, texts) in crates.iter().filter(|(folder, _)| CURATED.contains(folder)) {
+        let outside = crates.iter().filter(|(other, _)| other != folder).flat_map(|(_, texts)| texts);
+        let named: BTreeSet<&str> = outside.chain(&tests).flat_map(|text| words(text)).collect();
+        let code = texts.iter().filter_map(|text| text.split("\n#[cfg(test)]\nmod ").next());
+        for line in code.flat_map(str::lines).map(str::trim_start) {
+            let item =
+                ITEMS.iter().find_map(|item| line.strip_prefix(item)).and_then(|rest| words(rest).next());
+            unused.extend(item.filter(|name| !named.contains(name)).map(|name| format!("{folder}: {name}")));
+        }
+    }
+    assert!(unused.is_empty(), "public, and named by no other crate: {unused:#?}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub const FACTORS: [&str; 2] = ["learned_norm", "scales"];
 const BOOK_KEEPING: [&str; 5] = ["num_batches_tracked", "n_averaged", "num_updates", "initted", "step"];
 
 /// A tensor's name without wrappers, in any nesting.
-pub fn without_wrappers(name: &str) -> String {
+pub(crate) fn without_wrappers(name: &str) -> String {
     without_wrappers_but(name, &[])
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::{io::ErrorKind, path::Path};
 
 /// The index in the folder of a view.
-pub const INDEX_FILE: &str = "features.safetensors.index.json";
+pub(crate) const INDEX_FILE: &str = "features.safetensors.index.json";
 
 /// The path of a view's index in the cache.
 pub fn index_path(id: ViewId) -> String {

@@ -54,7 +54,7 @@ pub use dataset_info::{DatasetInfo, DrawnSplits, LeftOut, Overlap, numbered};
 pub use dtype::Dtype;
 pub use error::CacheError;
 pub use feature_file::FeatureFile;
-pub use index::{INDEX_FILE, index_path, indices};
+pub use index::{index_path, indices};
 pub use manifest::{
     BackboneInfo, BatchNormMode, CAUTION, FORMAT_VERSION, FileInfo, HeadKind, MANIFEST_FILE, Manifest,
     ProgramInfo, ShardInfo, ViewInfo,

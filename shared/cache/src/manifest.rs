@@ -165,7 +165,7 @@ impl Manifest {
     }
 
     /// The views of one split, in name order.
-    pub fn views_of(&self, split: Split) -> impl Iterator<Item = View> + '_ {
+    pub(crate) fn views_of(&self, split: Split) -> impl Iterator<Item = View> + '_ {
         self.views.keys().filter(move |id| id.split == split).map(|id| id.view)
     }
 

@@ -192,7 +192,7 @@ pub fn append_line(path: &Path, line: &str) -> Result<(), FileError> {
 }
 
 /// The folder of a path; the current one of a name alone.
-pub fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

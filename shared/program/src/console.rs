@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Exit status of a command that could not run.
-pub const COULD_NOT_RUN: u8 = 2;
+pub(crate) const COULD_NOT_RUN: u8 = 2;
 
 /// Says something to the person who waits; what names and paths in it would do to a terminal is escaped. A closed stderr must
 /// not end the work.

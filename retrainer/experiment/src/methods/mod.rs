@@ -73,7 +73,7 @@ impl Method {
     }
 
     /// How SGD trains it where a grid says nothing; `None` where it does not train.
-    pub fn sgd_settings(&self) -> Option<SgdSettings> {
+    pub(crate) fn sgd_settings(&self) -> Option<SgdSettings> {
         let settings = self.published.iter().fold(SgdSettings::DEFAULT, |mut settings, published| {
             (published.set)(&mut settings);
             settings

@@ -61,7 +61,7 @@ pub enum Sampler {
 
 impl Sampler {
     /// Whether small classes are seen more often than their samples are.
-    pub fn balances_classes(self) -> bool {
+    pub(crate) fn balances_classes(self) -> bool {
         match self {
             Self::InstanceBalanced => false,
             Self::Power(exponent) => exponent.get() < 1.0,

@@ -11,9 +11,9 @@ use super::{
 /// Mean of the per-class accuracies.
 pub const TOP1: ByGroup = by_group!("top1", Fraction, Higher);
 /// 1 − `top1.all`.
-pub const BALANCED_ERROR: Metric = metric!("balanced_error", Fraction, Lower);
+pub(crate) const BALANCED_ERROR: Metric = metric!("balanced_error", Fraction, Lower);
 /// Mean over classes of 2 TP / (2 TP + FP + FN).
-pub const MACRO_F1: Metric = metric!("macro_f1", Fraction, Higher);
+pub(crate) const MACRO_F1: Metric = metric!("macro_f1", Fraction, Higher);
 
 /// Counts of samples, hits and predictions per class.
 ///

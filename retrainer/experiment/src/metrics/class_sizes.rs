@@ -44,7 +44,7 @@ impl ClassSizes {
     }
 
     /// Mean of per-class accuracies from the hits of each class, `[C]`; `None` without samples.
-    pub fn mean_of_classes(&self, hits: &[u64]) -> Option<f64> {
+    pub(crate) fn mean_of_classes(&self, hits: &[u64]) -> Option<f64> {
         let mut sums = vec![0; self.groups()];
         for (group, hits) in self.groups.iter().zip(hits) {
             if let Some(sum) = group.and_then(|group| sums.get_mut(group)) {

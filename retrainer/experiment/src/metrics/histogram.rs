@@ -27,7 +27,7 @@ impl Histogram {
     }
 
     /// Middle of each bin, and the share of the values in it divided by the width: the area is 1.
-    pub fn density(&self) -> impl Iterator<Item = (f64, f64)> {
+    pub(crate) fn density(&self) -> impl Iterator<Item = (f64, f64)> {
         let scale = self.width * self.total().max(1) as f64;
         let middle = move |bin: usize| self.low + (bin as f64 + 0.5) * self.width;
         self.counts.iter().enumerate().map(move |(bin, &count)| (middle(bin), count as f64 / scale))

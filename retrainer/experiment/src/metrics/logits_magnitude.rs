@@ -13,11 +13,11 @@ pub const LOGITS_MAGNITUDE: ByGroup = by_group!("logits_magnitude", Plain, Neith
 /// Standard deviation of M_k over classes / |mean|: 0 is balanced.
 pub const MAGNITUDE_SPREAD: Metric = metric!("logits_magnitude.spread", Plain, Lower);
 /// R_k = deviation of the positives' logits / M_k (Eq. 8).
-pub const REGULARIZED_STD_POS: ByGroup = by_group!("regularized_std_pos", Plain, Neither);
+pub(crate) const REGULARIZED_STD_POS: ByGroup = by_group!("regularized_std_pos", Plain, Neither);
 /// R_k with the deviation of the negatives' logits.
-pub const REGULARIZED_STD_NEG: ByGroup = by_group!("regularized_std_neg", Plain, Neither);
+pub(crate) const REGULARIZED_STD_NEG: ByGroup = by_group!("regularized_std_neg", Plain, Neither);
 /// R_k with the deviation of all logits of the column.
-pub const REGULARIZED_STD_ALL: ByGroup = by_group!("regularized_std_all", Plain, Neither);
+pub(crate) const REGULARIZED_STD_ALL: ByGroup = by_group!("regularized_std_all", Plain, Neither);
 
 /// Streaming first and second moments of every logit column, over all samples and over the positives.
 ///

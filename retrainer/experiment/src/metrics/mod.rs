@@ -30,7 +30,9 @@ mod top5;
 mod values;
 mod weight_norm;
 
-pub use accuracy::{BALANCED_ERROR, MACRO_F1, TOP1};
+#[cfg(test)]
+pub(crate) use accuracy::BALANCED_ERROR;
+pub use accuracy::TOP1;
 pub use calibration::{ECE, NLL};
 pub use class_sizes::ClassSizes;
 pub use distributions::{Distributions, GroupHistograms, Reliability};
@@ -38,11 +40,8 @@ pub use evaluation::{Evaluation, EvaluationError, Metrics};
 pub use histogram::Histogram;
 pub use hits::{Hits, HitsError, PackedHits};
 pub use list::METRICS;
-pub use logits_magnitude::{
-    LOGITS_MAGNITUDE, MAGNITUDE_SPREAD, REGULARIZED_STD_ALL, REGULARIZED_STD_NEG, REGULARIZED_STD_POS,
-};
+pub use logits_magnitude::{LOGITS_MAGNITUDE, MAGNITUDE_SPREAD};
 pub use metric::{ByGroup, Direction, Metric, Unit};
 pub use per_class::PerClass;
 pub use top5::TOP5;
 pub use values::MetricValues;
-pub use weight_norm::WEIGHT_NORM;

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Mean Euclidean norm of the classifier rows.
-pub const WEIGHT_NORM: ByGroup = by_group!("weight_norm", Plain, Neither);
+pub(crate) const WEIGHT_NORM: ByGroup = by_group!("weight_norm", Plain, Neither);
 
 /// The norm of every row, which the logits do not tell.
 #[derive(Clone, Debug)]

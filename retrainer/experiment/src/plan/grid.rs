@@ -28,7 +28,7 @@ const TOP_LEVEL: &[&str] = &[
 ];
 
 /// The most heads that a grid may hold.
-pub const MAX_HEADS: usize = 1_000_000;
+pub(crate) const MAX_HEADS: usize = 1_000_000;
 
 /// The heads of a grid file, in its order, each once.
 #[derive(Clone, Debug, PartialEq)]

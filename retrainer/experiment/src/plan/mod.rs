@@ -14,7 +14,7 @@ mod skipped;
 mod sweep_plan;
 
 pub use error::PlanError;
-pub use grid::{Finalists, Grid, GridError, MAX_HEADS};
+pub use grid::{Finalists, Grid, GridError};
 pub use group::{GroupKey, HeadTask, PlannedHead, PlannedWork, StreamKey, TrainedJob, UntrainedJob, Work};
 pub use normalise::Normalise;
 pub use point::Point;

@@ -36,7 +36,7 @@ impl CacheSummary {
     }
 
     /// Images of the test split; `None` where the manifest names no view of it.
-    pub fn test_images(&self) -> Option<u64> {
+    pub(crate) fn test_images(&self) -> Option<u64> {
         self.manifest.views.iter().find(|(id, _)| id.split == Split::Test).map(|(_, view)| view.rows)
     }
 
@@ -46,7 +46,7 @@ impl CacheSummary {
     }
 
     /// Loss that the backbone was trained with.
-    pub fn stage1_loss(&self) -> Option<&str> {
+    pub(crate) fn stage1_loss(&self) -> Option<&str> {
         self.recipe("loss").and_then(Value::as_str)
     }
 

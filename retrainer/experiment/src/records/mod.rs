@@ -24,10 +24,9 @@ mod writer;
 pub use caches::{CacheSummary, keep_manifest};
 pub use curve::Curve;
 pub use error::{RecordError, Warning};
+pub(crate) use params::FOLLOWING;
 pub(crate) use params::ParamText;
-pub use params::{
-    FOLLOWING, NORMALISE, PRECISION, Params, STAGE1_DIGITS, STAGE1_HEAD, TEST_TIME_AUGMENTATION, run_id,
-};
+pub use params::{NORMALISE, PRECISION, Params, STAGE1_DIGITS, STAGE1_HEAD, TEST_TIME_AUGMENTATION, run_id};
 pub use record::{Added, FORMAT_VERSION, RunMetrics, RunRecord, StateMetrics, Status, Versions};
 pub use revision::{REVISION, recorded as recorded_revision, revised, revision};
 pub use sealed::{SealedError, SealedPerClass};

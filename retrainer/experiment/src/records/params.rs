@@ -20,7 +20,7 @@ pub const STAGE1_HEAD: &str = "stage1_head";
 pub const NORMALISE: &str = "normalise";
 
 /// Parameters that a sweep adds by itself, whatever the grid says.
-pub const FOLLOWING: &[&str] = &[super::REVISION, STAGE1_HEAD];
+pub(crate) const FOLLOWING: &[&str] = &[super::REVISION, STAGE1_HEAD];
 
 /// Digits of its digest there.
 pub const STAGE1_DIGITS: usize = 16;

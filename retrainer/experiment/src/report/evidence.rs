@@ -42,7 +42,7 @@ pub struct Chance {
 impl Chance {
     /// The p-value of a difference over seeds and over images: the larger of both, and of heads without training that over
     /// images alone.
-    pub fn p_value(self) -> Option<f64> {
+    pub(crate) fn p_value(self) -> Option<f64> {
         if self.untrained { self.images } else { Some(self.seeds?.max(self.images?)) }
     }
 }

@@ -112,7 +112,7 @@ impl Results {
     }
 
     /// `cifar100, imbalance ratio 100, resnet34, stage-1 loss ce`, or where the cache was.
-    pub fn cache_name(&self) -> String {
+    pub(crate) fn cache_name(&self) -> String {
         self.summary.as_ref().map_or_else(|| self.cache.clone(), CacheSummary::name)
     }
 

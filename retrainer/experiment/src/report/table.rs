@@ -108,7 +108,7 @@ pub struct Gain {
 
 impl Gain {
     /// Whether it is marked: p < 0.05 over seeds and over images, after the correction.
-    pub fn significant(&self) -> bool {
+    pub(crate) fn significant(&self) -> bool {
         self.corrected.is_some_and(|p_value| p_value < 0.05)
     }
 }
@@ -177,7 +177,7 @@ impl Column {
 
 impl Cell {
     /// A cell that may be missing.
-    pub fn or_missing<T>(value: Option<T>, cell: impl FnOnce(T) -> Self) -> Self {
+    pub(crate) fn or_missing<T>(value: Option<T>, cell: impl FnOnce(T) -> Self) -> Self {
         value.map_or(Self::Missing, cell)
     }
 
@@ -208,7 +208,7 @@ impl Cell {
     }
 
     /// What fits where [`Cell::text`] does not: without the deviation.
-    pub fn brief(&self, column: &Column) -> String {
+    pub(crate) fn brief(&self, column: &Column) -> String {
         match self {
             Self::Summary(summary) => column.print(summary.mean),
             other => other.text(column),

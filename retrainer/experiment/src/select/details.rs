@@ -58,7 +58,7 @@ pub fn selected_detail<'a>(
 ///
 /// # Errors
 /// As [`selected_detail`].
-pub fn last_detail(record: &RunRecord) -> Result<Option<Detail<'_>>, DetailError> {
+pub(crate) fn last_detail(record: &RunRecord) -> Result<Option<Detail<'_>>, DetailError> {
     let Some(last) = record.metrics.get(Protocol::Last) else { return Ok(None) };
     detail(record, last.epoch, last.test.unseal().get(TOP1.all))
 }

@@ -16,7 +16,8 @@ use crate::{protocol::Chooser, records::RunRecord};
 
 pub use crate::protocol::Protocol;
 pub use candidates::{Edge, End};
-pub use details::{Detail, DetailError, last_detail, selected_detail};
+pub(crate) use details::last_detail;
+pub use details::{Detail, DetailError, selected_detail};
 pub use selected::{SeedResult, SelectError, Selected, select};
 pub use widen::{Planned, best, beyond, finalists, ingredients};
 

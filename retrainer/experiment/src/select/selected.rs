@@ -152,18 +152,18 @@ impl Selected {
     }
 
     /// Points of the method with fewer seeds than another: the sweep is unfinished.
-    pub fn incomplete_points(&self) -> usize {
+    pub(crate) fn incomplete_points(&self) -> usize {
         self.incomplete
     }
 
     /// Grid points of the method with a diverged seed, which were no candidates beside those without; 0 where nothing was
     /// selected.
-    pub fn excluded_points(&self) -> usize {
+    pub(crate) fn excluded_points(&self) -> usize {
         self.excluded
     }
 
     /// Grid points of the method that lie beyond an edge which validation chose, and were added for that.
-    pub fn widened_points(&self) -> usize {
+    pub(crate) fn widened_points(&self) -> usize {
         self.widened
     }
 
@@ -179,7 +179,7 @@ impl Selected {
     }
 
     /// Runs left out since another run has their seed and hyper-parameters, of all points that this one was selected from.
-    pub fn repeated_runs(&self) -> usize {
+    pub(crate) fn repeated_runs(&self) -> usize {
         self.repeated
     }
 
@@ -194,7 +194,7 @@ impl Selected {
     }
 
     /// Test accuracy of the same runs after their last epoch, to show beside what a chosen epoch gives.
-    pub fn last_epoch(&self) -> Option<Summary> {
+    pub(crate) fn last_epoch(&self) -> Option<Summary> {
         self.last_epoch
     }
 
@@ -217,7 +217,7 @@ impl Selected {
 
     /// Differences to another result on the seeds that both have; a head that is not trained has no seed and stands
     /// beside every one, whichever side it is on.
-    pub fn paired_differences(&self, other: &Self, metric: Metric) -> Vec<f64> {
+    pub(crate) fn paired_differences(&self, other: &Self, metric: Metric) -> Vec<f64> {
         let of_seed = |row: &Self, seed: u64| match row.seeds.as_slice() {
             [only] if row.untrained() => only.values.get(metric),
             seeds => seeds.iter().find(|result| result.seed == seed)?.values.get(metric),

@@ -110,7 +110,7 @@ macro_rules! terms {
     ($($(#[$doc:meta])* $name:ident = $term:expr;)*) => {
         $($(#[$doc])* pub static $name: Term = $term;)*
         /// Every term.
-        pub static TERMS: &[&Term] = &[$(&$name),*];
+        pub(crate) static TERMS: &[&Term] = &[$(&$name),*];
     };
 }
 
@@ -179,7 +179,7 @@ impl Loss {
     }
 
     /// The first term with a number that is none: NaN or infinite.
-    pub fn not_finite(&self) -> Option<&'static Term> {
+    pub(crate) fn not_finite(&self) -> Option<&'static Term> {
         let finite = |term: &Term| (term.values)(self).iter().all(|value| value.is_finite());
         TERMS.iter().copied().find(|term| !finite(term))
     }
@@ -191,7 +191,7 @@ impl Loss {
     }
 
     /// Whether it has terms over the whole batch, which then cannot be worked on in pieces.
-    pub fn needs_whole_batches(&self) -> bool {
+    pub(crate) fn needs_whole_batches(&self) -> bool {
         LADER_WEIGHT.acts(self)
     }
 }

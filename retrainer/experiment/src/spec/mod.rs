@@ -100,13 +100,13 @@ impl Recipe {
     }
 
     /// Whether the recipe cannot do without the stage-1 head, wherever weights start.
-    pub fn needs_stage1(&self) -> bool {
+    pub(crate) fn needs_stage1(&self) -> bool {
         matches!(self.classifier, Classifier::Rescaled | Classifier::Aligned)
             || self.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite())
     }
 
     /// Whether prior or weights already correct for class sizes, so that a class-balancing sampler would correct twice.
-    pub fn corrects_class_sizes(&self) -> bool {
+    pub(crate) fn corrects_class_sizes(&self) -> bool {
         self.area_weights || self.loss.corrects_class_sizes()
     }
 

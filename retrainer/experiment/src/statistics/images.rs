@@ -6,7 +6,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use rayon::prelude::*;
 
 /// Resamples of the bootstrap: the smallest p-value is 2 / 10,001, below 0.05 after Holm's correction of 250 rows.
-pub const RESAMPLES: usize = 10_000;
+pub(crate) const RESAMPLES: usize = 10_000;
 
 /// Resamples that share a random stream; streams are drawn side by side, with the same result on any number of cores.
 const RESAMPLES_OF_A_STREAM: usize = 100;
@@ -20,7 +20,7 @@ const RESAMPLES_OF_A_STREAM: usize = 100;
 /// McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages"; the mid-p
 /// variant as Fagerland, Lydersen and Laake 2013, "The McNemar test for binary matched-pairs data", whose formula subtracts
 /// half of P(X = k) for equal counts, where this one is 1.
-pub fn mcnemar(first: u64, second: u64) -> f64 {
+pub(crate) fn mcnemar(first: u64, second: u64) -> f64 {
     let (n, k) = (first + second, first.min(second));
     // P(X ≤ k) = I_{1/2}(n − k, k + 1)
     let at_most = |k: u64| {
@@ -41,7 +41,7 @@ pub fn mcnemar(first: u64, second: u64) -> f64 {
 ///
 /// # Source
 /// Efron and Tibshirani 1993, "An Introduction to the Bootstrap", Sections 13.3 and 15.4.
-pub fn paired_bootstrap(classes: &[u32], differences: &[Vec<i32>]) -> Vec<f64> {
+pub(crate) fn paired_bootstrap(classes: &[u32], differences: &[Vec<i32>]) -> Vec<f64> {
     let streams = RESAMPLES.div_ceil(RESAMPLES_OF_A_STREAM) as u64;
     let none = || vec![Signs::default(); differences.len()];
     let signs = (0..streams)
@@ -130,7 +130,7 @@ fn mean_over_classes(classes: &[u32], times: &[i32], differences: &[i32]) -> f64
 ///
 /// # Source
 /// Holm 1979, "A simple sequentially rejective multiple test procedure".
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| {
         let value = |place: usize| p_values.get(place).copied().unwrap_or(1.0);

@@ -3,5 +3,6 @@
 mod images;
 mod seeds;
 
-pub use images::{RESAMPLES, holm, mcnemar, paired_bootstrap};
-pub use seeds::{Summary, paired_t_test, pearson, spearman};
+pub(crate) use images::{holm, mcnemar, paired_bootstrap};
+pub use seeds::Summary;
+pub(crate) use seeds::{paired_t_test, pearson, spearman};

@@ -36,7 +36,7 @@ impl Summary {
     }
 
     /// Half the width of the 95 % confidence interval of the mean: t(0.975, n − 1) · std / √n.
-    pub fn half_width_95(&self) -> Option<f64> {
+    pub(crate) fn half_width_95(&self) -> Option<f64> {
         Some(student_t_quantile_975(self.n - 1) * self.std? / (self.n as f64).sqrt())
     }
 }
@@ -45,14 +45,14 @@ impl Summary {
 /// at least so large if there were none.
 ///
 /// `None` with fewer than two pairs, and when all differences are equal: nothing tells their noise then.
-pub fn paired_t_test(differences: &[f64]) -> Option<f64> {
+pub(crate) fn paired_t_test(differences: &[f64]) -> Option<f64> {
     let summary = Summary::of(differences)?;
     let error = summary.std? / (summary.n as f64).sqrt();
     (error > 0.0).then(|| student_t_two_sided(summary.mean / error, (summary.n - 1) as f64))
 }
 
 /// Pearson's correlation of pairs; `None` with fewer than two, or when one side is constant.
-pub fn pearson(xs: &[f64], ys: &[f64]) -> Option<f64> {
+pub(crate) fn pearson(xs: &[f64], ys: &[f64]) -> Option<f64> {
     let (x, y) = (Summary::of(xs)?.mean, Summary::of(ys)?.mean);
     let sum = |f: fn(f64, f64) -> f64| xs.iter().zip(ys).map(|(a, b)| f(a - x, b - y)).sum::<f64>();
     let (xx, yy, xy) = (sum(|a, _| a * a), sum(|_, b| b * b), sum(|a, b| a * b));
@@ -60,7 +60,7 @@ pub fn pearson(xs: &[f64], ys: &[f64]) -> Option<f64> {
 }
 
 /// Spearman's rank correlation of pairs, equal values sharing their mean rank; `None` as [`pearson`].
-pub fn spearman(xs: &[f64], ys: &[f64]) -> Option<f64> {
+pub(crate) fn spearman(xs: &[f64], ys: &[f64]) -> Option<f64> {
     pearson(&ranks(xs), &ranks(ys))
 }
 

@@ -31,7 +31,7 @@ pub use encode::encode;
 pub use parts::{Columns, HeadParts, HeadWeights, Named};
 
 /// The metadata key that says how a head makes logits.
-pub const KIND: &str = "kind";
+pub(crate) const KIND: &str = "kind";
 
 /// Names that a message lists.
 const LISTED: usize = 4;
