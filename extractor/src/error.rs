@@ -2,7 +2,7 @@
 
 use cache::CacheError;
 use files::{FileError, Hint, text};
-use program::names::nearest;
+use program::{names::nearest, partition::UnknownTask};
 use std::path::{Path, PathBuf};
 use torch::Refusal;
 
@@ -16,6 +16,10 @@ pub enum ExtractError {
     /// A file or folder could not be read, written or locked.
     #[error(transparent)]
     File(#[from] FileError),
+
+    /// `--partition auto` without a number.
+    #[error(transparent)]
+    UnknownTask(#[from] UnknownTask),
 
     /// libtorch refused an operation.
     #[error("libtorch could not {action}")]
@@ -154,6 +158,7 @@ impl Hint for ExtractError {
         match self {
             Self::Cache(error) => error.hint(),
             Self::File(error) => error.hint(),
+            Self::UnknownTask(error) => Some(error.hint()),
             Self::Torch { source, .. } => source
                 .to_string()
                 .contains("memory")

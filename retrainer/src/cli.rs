@@ -10,6 +10,7 @@ use crate::{
         methods::{self, MethodsArgs},
         predict::{self, PredictArgs},
         report::{self, ReportArgs},
+        status::{self, StatusArgs},
         sweep::{self, SweepArgs},
     },
     error::RetrainError,
@@ -35,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Train every head of a grid over the cached features; finished heads are never repeated
     Sweep(SweepArgs),
+    /// Say how far the sweeps of a RUNS folder are, and which parts of an array are left
+    Status(StatusArgs),
     /// Turn run records into a table
     Report(ReportArgs),
     /// List the methods with their parameters, defaults and sources
@@ -61,6 +64,7 @@ impl Command {
     pub fn run(self) -> Result<End, RetrainError> {
         match self {
             Self::Sweep(args) => sweep::run(&args),
+            Self::Status(args) => status::run(&args),
             Self::Report(args) => Ok(report::run(&args).map(|()| End::Done)?),
             Self::Methods(args) => methods::run(&args),
             Self::Export(args) => export::run(&args),

@@ -11,6 +11,7 @@ use experiment::{
     select::SelectError,
 };
 use files::{FileError, Hint, content::Content, text};
+use program::partition::UnknownTask;
 use std::path::PathBuf;
 
 /// An error of `retrainer`.
@@ -43,6 +44,9 @@ pub enum RetrainError {
     /// The run records.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// `--partition auto` without a number.
+    #[error(transparent)]
+    UnknownTask(#[from] UnknownTask),
     /// The report.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -88,6 +92,12 @@ pub enum RetrainError {
         /// The run.
         run_id: String,
         /// Where the cache was.
+        path: PathBuf,
+    },
+    /// A grid is to be planned, and nothing says on which cache.
+    #[error("no run of `{}` says on which cache its grid is", text::path(path))]
+    NoCacheNamed {
+        /// The RUNS folder.
         path: PathBuf,
     },
     /// Records were to go into a feature cache.
@@ -140,13 +150,14 @@ impl Hint for RetrainError {
             Self::Train(error) => error.hint(),
             Self::Record(error) => error.hint(),
             Self::Report(error) => error.hint(),
+            Self::UnknownTask(error) => Some(error.hint()),
             Self::UnknownPreset { suggestion: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             Self::UnknownPreset { .. } => {
                 Some("or give a grid file of your own with `--grid FILE.toml`".to_owned())
             }
             Self::NotRepeatable { hint, .. } | Self::NoBest { hint, .. } => Some((*hint).to_owned()),
             Self::Select(error) => error.hint(),
-            Self::CacheMoved { .. } => Some("say where it is now with `--cache CACHE`".to_owned()),
+            Self::CacheMoved { .. } | Self::NoCacheNamed { .. } => Some("say where it is now with `--cache CACHE`".to_owned()),
             Self::InsideCache { .. } => {
                 Some("a cache is only read: choose a folder of its own for the records".to_owned())
             }

@@ -7,9 +7,18 @@ use cache::synthetic::SyntheticCache;
 fn every_command_has_help_with_an_example() {
     let place = Workplace::new(&SyntheticCache::default());
     let mut report = String::new();
-    for command in
-        ["sweep", "report", "methods", "export", "evaluate", "predict", "bench", "completions", "man"]
-    {
+    for command in [
+        "sweep",
+        "status",
+        "report",
+        "methods",
+        "export",
+        "evaluate",
+        "predict",
+        "bench",
+        "completions",
+        "man",
+    ] {
         let help = stdout(&place.run(&[command, "--help"]));
         assert!(help.contains("Example"), "{command}");
         report += &format!("[{command}]\n{help}\n");

@@ -12,6 +12,7 @@
 mod bench;
 mod best;
 mod browser;
+mod cluster;
 mod cuda;
 mod distance;
 mod engine;

@@ -51,7 +51,7 @@ impl Workplace {
         let mut records = BTreeMap::new();
         for entry in std::fs::read_dir(self.path(runs)).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.extension().is_none_or(|extension| extension != "jsonl") {
                 continue;
             }
             let text = std::fs::read_to_string(path).unwrap();

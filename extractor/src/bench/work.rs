@@ -7,13 +7,13 @@ use crate::{
     batches::{Look, Source},
     config::Precision,
     datasets::Dataset,
-    dump::{DumpSettings, Partition, dump, rows_per_shard},
+    dump::{DumpSettings, dump, rows_per_shard},
     frozen::Frozen,
     stage1::{Recipe, Steps},
     transform::{Photo, Transform},
 };
 use cache::{BackboneInfo, BatchNormMode, Dtype};
-use program::{interrupt::Interrupt, process::peak_memory};
+use program::{interrupt::Interrupt, partition::Partition, process::peak_memory};
 use std::{fmt, time::Duration};
 use tch::Device;
 use torch::device::synchronise;

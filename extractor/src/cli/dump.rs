@@ -4,12 +4,10 @@ use super::{
     RecipeArgs,
     train::{DataArgs, MachineArgs},
 };
-use crate::{
-    backbones::{Layer, Pooling},
-    dump::Partition,
-};
+use crate::backbones::{Layer, Pooling};
 use cache::{BatchNormMode, Dtype};
 use clap::Args;
+use program::partition::PartitionChoice;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// `extractor dump`.
@@ -86,9 +84,15 @@ pub struct DumpArgs {
     /// Rows of a shard, which is what a stop loses at most [default: 256 to 8192, by the size of network and images; at most 256 MB]
     #[arg(long, value_name = "N", help_heading = "Features")]
     pub shard_rows: Option<NonZeroUsize>,
-    /// Write only part I of N, counted from 1
-    #[arg(long, value_name = "I/N", default_value_t = Partition::WHOLE, hide_default_value = true, help_heading = "Features")]
-    pub partition: Partition,
+    /// Write only part I of N, counted from 1; `auto` takes both numbers from the scheduler's environment, `auto/N` its own
+    #[arg(
+        long,
+        value_name = "I/N|auto",
+        default_value = "1/1",
+        hide_default_value = true,
+        help_heading = "Features"
+    )]
+    pub partition: PartitionChoice,
     /// Folder of the feature cache
     #[arg(long, value_name = "CACHE")]
     pub out: PathBuf,

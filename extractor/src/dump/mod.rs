@@ -6,7 +6,6 @@
 
 mod batch_norm;
 mod listing;
-mod partition;
 mod pipeline;
 mod repair;
 mod scratch;
@@ -14,7 +13,6 @@ mod views;
 mod waiting;
 mod work;
 
-pub use partition::Partition;
 pub use repair::{Recorded, recorded_settings, repair};
 pub use views::{batch_size, rows_by_bytes, rows_per_shard};
 
@@ -30,7 +28,7 @@ use cache::{
 };
 use files::atomic;
 use listing::Listing;
-use program::interrupt::Interrupt;
+use program::{interrupt::Interrupt, partition::Partition};
 use std::{collections::BTreeMap, path::Path};
 
 /// What a dump writes beside the clean and flipped views, and how.

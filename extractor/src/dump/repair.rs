@@ -1,6 +1,6 @@
 //! Damaged shards of a finished cache, computed again.
 
-use super::{DumpSettings, Partition, listing::Listing, manifest, pipeline, views};
+use super::{DumpSettings, listing::Listing, manifest, pipeline, views};
 use crate::{
     ExtractError,
     backbones::{self, Readout, torchscript::ModuleFeatures},
@@ -10,7 +10,7 @@ use crate::{
     transform::Transform,
 };
 use cache::{BackboneInfo, CacheError, Dump, FileInfo, Manifest, View};
-use program::interrupt::Interrupt;
+use program::{interrupt::Interrupt, partition::Partition};
 use std::path::Path;
 
 /// The settings of the dump that a manifest is of; `batch_size` and `precision` are those of the machine.

@@ -1,7 +1,8 @@
 //! What is left to compute, in the order in which it must be.
 
-use super::{Partition, views::PlannedView};
+use super::views::PlannedView;
 use cache::{CacheError, ShardStore, Split, View};
+use program::partition::Partition;
 use std::ops::Range;
 
 /// A part of a dump that has not been written yet.

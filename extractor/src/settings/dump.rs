@@ -5,11 +5,12 @@ use crate::{
     ExtractError,
     backbones::{Readout, torchscript::ModuleFeatures},
     cli::DumpArgs,
-    dump::{DumpSettings, Partition, batch_size, rows_per_shard},
+    dump::{DumpSettings, batch_size, rows_per_shard},
     frozen::{Asked, BackboneSource, Frozen, TrainedOn},
     stage1::Recipe,
 };
 use cache::{BatchNormMode, Dtype};
+use program::partition::Partition;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// A dump.
@@ -53,8 +54,9 @@ impl Dump {
         );
         let batch_norm = args.batch_norm.mode();
         refuse_silent(args, &data, &recipe, network.as_ref(), batch_norm)?;
-        check_batch_norm(batch_norm, network.as_ref(), args.partition)?;
-        check_partition(network.as_ref(), args.partition)?;
+        let partition = args.partition.resolve()?;
+        check_batch_norm(batch_norm, network.as_ref(), partition)?;
+        check_partition(network.as_ref(), partition)?;
         Ok(Self {
             readout: Readout { layer: args.layer, pooling: args.pooling },
             augmented: args.augmented,
@@ -62,7 +64,7 @@ impl Dump {
             dtype: args.dtype,
             batch_norm,
             train_batch_size: recipe.batch_size,
-            partition: args.partition,
+            partition,
             batch_size: args.batch_size,
             shard_rows: args.shard_rows,
             source: source(args, network, recipe),

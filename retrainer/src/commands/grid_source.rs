@@ -30,6 +30,15 @@ pub(crate) struct GridSource {
 }
 
 impl GridSource {
+    /// A preset or a grid file; `None` without either.
+    pub(super) fn named(preset: Option<&str>, grid: Option<&Path>) -> Option<Self> {
+        (preset.is_some() || grid.is_some()).then(|| Self {
+            preset: preset.map(str::to_owned),
+            grid: grid.map(Path::to_owned),
+            method: Vec::new(),
+        })
+    }
+
     /// Reads it; `seeds` replace its own.
     pub(super) fn read(&self, seeds: Option<&[u64]>) -> Result<Grid, RetrainError> {
         if let Some(path) = &self.grid {

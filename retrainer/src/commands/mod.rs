@@ -17,6 +17,7 @@ mod resources;
 mod scores;
 mod soup;
 mod stage1;
+pub mod status;
 pub mod sweep;
 
 use crate::error::RetrainError;

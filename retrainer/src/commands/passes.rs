@@ -10,11 +10,11 @@ use engine::{Device, Sweep, SweepEnd};
 use experiment::{
     plan::{Grid, Point, Resources, SweepPlan},
     protocol::Protocol,
-    records::{Added, Run, RunStore, RunWriter, Status, keep_manifest},
+    records::{Added, Asked, Run, RunStore, RunWriter, Status, keep_manifest},
     select::{Planned, beyond, finalists},
 };
 use files::text;
-use program::{interrupt::Interrupt, progress::Progress};
+use program::{interrupt::Interrupt, partition::Partition, progress::Progress};
 use std::path::Path;
 
 /// What all passes of a sweep have in common.
@@ -24,7 +24,7 @@ pub(super) struct Passes<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) out: &'a Path,
     pub(super) resources: Resources,
-    pub(super) partition: Option<(usize, usize)>,
+    pub(super) part: Partition,
     /// The score that was asked for to choose by.
     pub(super) select_by: Option<Protocol>,
 }
@@ -42,15 +42,10 @@ struct Done {
 impl Passes<'_> {
     /// The plan of a grid, and of it what is not recorded yet; with the number of recorded heads that diverged.
     pub(super) fn plan(&self, grid: &Grid) -> Result<(SweepPlan, SweepPlan, usize), RetrainError> {
-        let plan = SweepPlan::new(grid, self.cache, grid.precision, self.resources)?;
+        let plan = SweepPlan::part(grid, self.cache, grid.precision, self.resources, self.part)?;
         for warning in &plan.warnings {
             say(&format!("warning: {warning}"));
         }
-        // The partition comes first: it must not depend on what other processes have finished in the meantime.
-        let plan = match self.partition {
-            Some((index, of)) => plan.partition(index, of),
-            None => plan,
-        };
         let (left, diverged) = without_recorded(plan.clone(), self.out)?;
         Ok((plan, left, diverged))
     }
@@ -109,7 +104,8 @@ impl Passes<'_> {
         done: &mut Done,
         planned: Option<&mut Planned>,
     ) -> Result<(), RetrainError> {
-        let (plan, left, diverged) = self.plan(&grid)?;
+        let (mut plan, left, diverged) = self.plan(&grid)?;
+        self.keep_asked(&mut plan)?;
         // The plan has its points.
         drop(grid);
         done.cache_key.clone_from(&plan.cache_key);
@@ -130,6 +126,21 @@ impl Passes<'_> {
         keep_manifest(self.out, &left.cache_key, self.cache.manifest())?;
         say(&left.to_string());
         self.train(left, added, writer, done)
+    }
+
+    /// Keeps what was asked for, so that anybody sees what is missing.
+    fn keep_asked(&self, plan: &mut SweepPlan) -> Result<(), RetrainError> {
+        let asked = Asked {
+            cache_key: plan.cache_key.clone(),
+            cache: self.cache.path().display().to_string(),
+            parts: self.part.of(),
+            heads: std::mem::take(&mut plan.asked),
+        };
+        // A folder that is only read, whose heads are all recorded, is no error.
+        match asked.keep(self.out) {
+            Err(error) if plan.heads() > 0 => Err(error.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn train(
@@ -189,7 +200,8 @@ impl Passes<'_> {
 
     /// Says so; records of older programs came without the manifest, which is kept now where the folder may be written to.
     fn nothing_to_do(&self, cache_key: &str) {
-        say("nothing to do: every head is recorded");
+        let whose = if self.part.is_whole() { "" } else { " of this part" };
+        say(&format!("nothing to do: every head{whose} is recorded"));
         if self.out.is_dir()
             && let Err(error) = keep_manifest(self.out, cache_key, self.cache.manifest())
         {

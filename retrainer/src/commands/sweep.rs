@@ -17,12 +17,20 @@ use experiment::{
     methods::Init,
     plan::{Grid, Normalise, PlanError, Precision, SweepPlan},
     protocol::{Protocol, Protocols},
+    records::{RecordError, known_numbering, numbering},
 };
-use program::{device::DeviceChoice, interrupt::Interrupt};
+use program::{
+    device::DeviceChoice,
+    interrupt::Interrupt,
+    partition::{Numbering, Partition, PartitionChoice, Task},
+};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// Seconds of work that a task of an array should have at least.
+const TASK_SECONDS: f64 = 600.0;
 
 /// Arguments of `retrainer sweep`.
 #[derive(Debug, Args)]
@@ -64,9 +72,9 @@ pub struct SweepArgs {
     /// Let axes grow, at most so many times, while validation chooses an edge of them [default: the grid's, else 0]
     #[arg(long, value_name = "ROUNDS")]
     pub widen: Option<usize>,
-    /// Do the i-th of n parts of the work
-    #[arg(long, value_name = "I/N", value_parser = parse_partition)]
-    pub partition: Option<(usize, usize)>,
+    /// Do the i-th of n parts of the work; `auto` takes both numbers from the environment of SLURM, Kubernetes, PBS, Grid Engine, LSF, AWS Batch or a launcher of ranks, `auto/N` one of them
+    #[arg(long, value_name = "I/N|auto")]
+    pub partition: Option<PartitionChoice>,
     /// Workers side by side [default: one a core on the CPU, one on a GPU]
     #[arg(long, value_parser = resources::parse_workers())]
     pub workers: Option<usize>,
@@ -79,13 +87,6 @@ pub struct SweepArgs {
     /// Print the plan and the time that it needs at least, and stop
     #[arg(long)]
     pub dry_run: bool,
-}
-
-fn parse_partition(text: &str) -> Result<(usize, usize), String> {
-    let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
-    parts
-        .filter(|(index, of)| (1..=*of).contains(index))
-        .ok_or_else(|| "expected I/N with 1 ≤ I ≤ N".to_owned())
 }
 
 /// The grid with what the command line sets over it, in a precision that the device has.
@@ -138,6 +139,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         say("stopped on request: nothing is recorded\nhint: run the same command again to continue");
         return Ok(End::Stopped);
     }
+    let part = part(args)?;
     let resources = resources(args.workers, args.group_memory, device, &cache);
     let passes = Passes {
         cache: &cache,
@@ -145,7 +147,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         interrupt: &interrupt,
         out: &args.out,
         resources,
-        partition: args.partition,
+        part,
         select_by: args.select_by,
     };
     if args.dry_run {
@@ -157,6 +159,46 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         return Ok(End::Done);
     }
     passes.run(grid)
+}
+
+/// The part of this process. RUNS remembers how the work was dealt at first, so that an array that is submitted again for what is
+/// left keeps its numbers.
+fn part(args: &SweepArgs) -> Result<Partition, RetrainError> {
+    let numbered = |own: Numbering| {
+        if args.dry_run {
+            Ok(known_numbering(&args.out)?.unwrap_or(own))
+        } else {
+            numbering(&args.out, || own)
+        }
+    };
+    let other = |got: String, known: Numbering| RecordError::OtherDeal {
+        got,
+        path: args.out.clone(),
+        of: known.of.get(),
+    };
+    match args.partition {
+        None => Ok(Partition::WHOLE),
+        Some(PartitionChoice::Part(part)) => {
+            let known = numbered(Numbering::from_one(part.of()))?;
+            if known.of == part.of() { Ok(part) } else { Err(other(part.to_string(), known).into()) }
+        }
+        Some(PartitionChoice::Auto(of)) => {
+            let task = Task::of_environment()?;
+            let known = match known_numbering(&args.out)? {
+                Some(known) => known,
+                None => numbered(task.numbering(of)?)?,
+            };
+            if let Some(of) = of.filter(|&of| of != known.of) {
+                return Err(other(format!("auto/{of}"), known).into());
+            }
+            let part = task.part(known)?;
+            say(&format!(
+                "partition: {part}, task {} of {} ({})",
+                task.number, task.scheduler, task.variable
+            ));
+            Ok(part)
+        }
+    }
 }
 
 /// How the grid goes on by validation: not where there is none, and not for a part of the work, which does not see the rest.
@@ -208,16 +250,36 @@ fn floor(plan: &SweepPlan, device: Device) -> Result<String, RetrainError> {
     let rate = engine::matmul_rate(device, 64, plan.shape.dim, columns, plan.conditions.precision, budget)?;
     // Workers have a core each, but share a GPU.
     let side_by_side = if device == Device::Cpu { plan.resources.workers } else { 1 };
+    let seconds = plan.flops() / (rate * side_by_side as f64);
     Ok(format!(
-        "at least  {:.1} s at {:.0} GFLOP/s, measured now on one worker, times {side_by_side} workers",
-        plan.flops() / (rate * side_by_side as f64),
+        "at least  {seconds:.1} s at {:.0} GFLOP/s, measured now on one worker, times {side_by_side} workers\n{}",
         rate / 1e9,
+        array(seconds, plan.heads()),
     ))
+}
+
+/// How large an array is worth its while: a task's start costs a scheduler seconds.
+fn array(seconds: f64, heads: usize) -> String {
+    let tasks = (seconds / TASK_SECONDS).floor().min(heads as f64);
+    if tasks < 2.0 {
+        return "array     not worth one: a task should have ten minutes of work".to_owned();
+    }
+    format!(
+        "array     up to {tasks} tasks of ten minutes each: `--array=0-{}` and `--partition auto`",
+        tasks - 1.0
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_has_tasks_of_ten_minutes() {
+        assert!(array(1199.0, 100).contains("not worth one"));
+        assert!(array(6100.0, 100).contains("up to 10 tasks") && array(6100.0, 100).contains("--array=0-9"));
+        assert!(array(6100.0, 3).contains("up to 3 tasks"));
+    }
 
     #[test]
     fn a_cpu_has_no_tf32() {

@@ -1,6 +1,8 @@
 //! From a grid file to a plan: points, run ids, groups; printable, no tensors.
 
 mod conditions;
+mod cost;
+mod deal;
 mod error;
 mod grid;
 mod group;
@@ -10,6 +12,7 @@ mod point;
 mod precision;
 mod presets;
 mod relative;
+mod shape;
 mod skipped;
 mod sweep_plan;
 
@@ -20,7 +23,8 @@ pub use normalise::Normalise;
 pub use point::Point;
 pub use precision::Precision;
 pub use presets::{PRESETS, Preset, default_grid};
-pub use sweep_plan::{CacheShape, Resources, SweepPlan};
+pub use shape::CacheShape;
+pub use sweep_plan::{Resources, SweepPlan};
 
 pub use conditions::{Conditions, needs_stage1, record_params};
 pub use relative::{SCALED_DIGITS, rounded};

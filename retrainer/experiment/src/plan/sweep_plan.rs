@@ -2,49 +2,25 @@
 
 use super::{
     conditions::{Conditions, needs_stage1},
+    cost::flops,
+    deal::dealt,
     error::PlanError,
     grid::Grid,
     group::{GroupKey, Place, PlannedHead, PlannedWork, group, place},
     point::Point,
     precision::Precision,
+    shape::CacheShape,
     skipped::Skipped,
 };
 use crate::{
     methods::{Init, SgdSettings, TrainView},
     protocol::{HeldOut, Protocols},
-    records,
+    records::{self, AskedHead},
     spec::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
 };
 use cache::{FeatureCache, Split, View};
+use program::partition::Partition;
 use std::fmt;
-
-/// The sizes of a cache that decide the cost of a sweep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheShape {
-    /// Training samples N.
-    pub samples: usize,
-    /// Features D.
-    pub dim: usize,
-    /// Classes C.
-    pub classes: usize,
-    /// Validation samples.
-    pub val: usize,
-    /// Test samples.
-    pub test: usize,
-}
-
-impl CacheShape {
-    /// The sizes of an open cache.
-    pub fn of(cache: &FeatureCache) -> Self {
-        Self {
-            samples: cache.labels(Split::Train).len(),
-            dim: cache.dim(),
-            classes: cache.class_counts().classes(),
-            val: cache.labels(Split::Val).len(),
-            test: cache.labels(Split::Test).len(),
-        }
-    }
-}
 
 /// What a sweep may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +54,8 @@ pub struct SweepPlan {
     pub shape: CacheShape,
     /// The work, in order.
     pub work: Vec<PlannedWork>,
+    /// All heads of the grid, with the part that each is in.
+    pub asked: Vec<AskedHead>,
     /// Heads of the grid that were already done.
     pub done: usize,
     /// Bytes of the plan itself while it was made.
@@ -102,6 +80,20 @@ impl SweepPlan {
         cache: &FeatureCache,
         precision: Precision,
         resources: Resources,
+    ) -> Result<Self, PlanError> {
+        Self::part(grid, cache, precision, resources, Partition::WHOLE)
+    }
+
+    /// Plans a part of a grid: which heads are in it is the same on every machine, whatever it may use and whatever is done.
+    ///
+    /// # Errors
+    /// [`PlanError`] where the cache lacks what a method needs.
+    pub fn part(
+        grid: &Grid,
+        cache: &FeatureCache,
+        precision: Precision,
+        resources: Resources,
+        part: Partition,
     ) -> Result<Self, PlanError> {
         let shape = CacheShape::of(cache);
         for split in [Split::Train, Split::Test] {
@@ -138,8 +130,9 @@ impl SweepPlan {
         }
         warnings.extend(skipped.line(heads.len())?);
         let bytes = planning_bytes(&heads);
+        let (heads, asked) = dealt(heads, part, |key, heads| flops(shape, &protocols, key, heads));
         let work = group(heads, resources.heads_per_group(shape), resources.workers);
-        Ok(Self { cache_key, shape, work, done: 0, bytes, warnings, resources, conditions, protocols })
+        Ok(Self { cache_key, shape, work, asked, done: 0, bytes, warnings, resources, conditions, protocols })
     }
 
     /// Leaves out heads that are done, in their groups' places, so that a resumed sweep computes what an uninterrupted one does.
@@ -151,17 +144,6 @@ impl SweepPlan {
         }
         self.work.retain(|work| !work.heads.is_empty());
         self.done += before - self.heads();
-        self
-    }
-
-    /// Every n-th piece of work, from the i-th (1-based): what one of n processes does.
-    #[must_use]
-    pub fn partition(mut self, index: usize, of: usize) -> Self {
-        let mut position = 0;
-        self.work.retain(|_| {
-            position += 1;
-            (position - 1) % of.max(1) == index.saturating_sub(1)
-        });
         self
     }
 
@@ -189,24 +171,7 @@ impl SweepPlan {
 
     /// Floating-point operations of the matrix products: forward and backward of training, forward of evaluation.
     pub fn flops(&self) -> f64 {
-        let shape = self.shape;
-        let head = 2.0 * shape.dim as f64 * shape.classes as f64;
-        let work = |work: &PlannedWork| match work.key {
-            None => head * (work.heads.len() * (shape.val + shape.test)) as f64,
-            Some(key) => {
-                // For each score every epoch where a protocol chooses by it, and once after the last one.
-                let times = |split| (key.stream.epochs * self.protocols.scores(split).len()).max(1);
-                let evaluated = times(HeldOut::Val) * shape.val + times(HeldOut::Test) * shape.test;
-                let trained = key.stream.epochs * shape.samples;
-                match key.classifier {
-                    Classifier::Linear | Classifier::Cosine => {
-                        head * (2 * trained + evaluated) as f64 * work.heads.len() as f64
-                    }
-                    // The stage-1 logits serve all heads.
-                    Classifier::Rescaled | Classifier::Aligned => head * (trained + evaluated) as f64,
-                }
-            }
-        };
+        let work = |work: &PlannedWork| flops(self.shape, &self.protocols, work.key, work.heads.len());
         // From 0.0: the sum of no numbers is −0.0.
         self.work.iter().map(work).fold(0.0, |sum, flops| sum + flops)
     }
@@ -253,7 +218,11 @@ fn planning_bytes(heads: &[(Place, PlannedHead)]) -> usize {
         if shared { 0 } else { head.point.params.bytes() }
     };
     let params: usize = heads.iter().enumerate().map(|(index, (_, head))| own(index, head)).sum();
-    let each = size_of::<Point>() + RUN_ID + DIGEST + 2 * size_of::<(Place, PlannedHead)>();
+    let each = size_of::<Point>()
+        + size_of::<AskedHead>()
+        + 2 * RUN_ID
+        + DIGEST
+        + 2 * size_of::<(Place, PlannedHead)>();
     params + heads.len() * each
 }
 

@@ -54,6 +54,24 @@ pub enum RecordError {
         /// The first of them, with their methods.
         some: Vec<String>,
     },
+    /// The file that numbers the parts of the work says nothing.
+    #[error("`{}` does not say how the work is dealt: {reason}", text::path(path))]
+    Partitions {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A part of another deal.
+    #[error("`--partition {got}`: the work of `{}` is dealt to {of} parts", text::path(path))]
+    OtherDeal {
+        /// What was asked for.
+        got: String,
+        /// The RUNS folder.
+        path: PathBuf,
+        /// How many parts it has.
+        of: usize,
+    },
     /// A record that was whole is no longer.
     #[error("the record of run `{run_id}` cannot be read again: {reason}")]
     Damaged {
@@ -111,6 +129,13 @@ impl Hint for RecordError {
                 let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
                 Some(format!("give more digits of one of {}{tail}", some.join(", ")))
             }
+            Self::Partitions { path, .. } => Some(format!(
+                "remove `{}` while no process works there: the next one with `--partition` writes it",
+                text::path(path)
+            )),
+            Self::OtherDeal { of, .. } => Some(format!(
+                "give I/{of}, or no `--partition` for all that is left, or choose another RUNS folder"
+            )),
             Self::Damaged { .. } => {
                 Some("sweep the run again: without the damaged line it counts as not done".to_owned())
             }
@@ -156,6 +181,13 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// A list of the heads of a sweep that cannot be read.
+    Asked {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The rest of a file cannot be read.
     Unreadable {
         /// The file.
@@ -193,6 +225,9 @@ impl fmt::Display for Warning {
                     text::path(path),
                     text::name(reason)
                 )
+            }
+            Self::Asked { path, reason } => {
+                write!(f, "{}: not the heads of a sweep, ignored: {}", text::path(path), text::name(reason))
             }
             Self::Unreadable { path, line, reason } => {
                 write!(

@@ -1,8 +1,8 @@
-//! Several processes, or machines with one file system, that share a dump.
+//! A part of work that several processes share.
 
 use std::{fmt, num::NonZeroUsize, str::FromStr};
 
-/// Part i of n: the shards i − 1, i − 1 + n, i − 1 + 2n … of all shards of a dump, in the order of its views.
+/// Part i of n of work that several processes share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// Counted from 0.
@@ -11,17 +11,32 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// All shards.
+    /// All of the work.
     pub const WHOLE: Self = Self { index: 0, of: NonZeroUsize::MIN };
 
-    /// Whether every shard is in this part.
+    /// The part of this number, counted from 0; `None` where there are not so many.
+    pub fn new(index: usize, of: NonZeroUsize) -> Option<Self> {
+        (index < of.get()).then_some(Self { index, of })
+    }
+
+    /// Whether it is all of the work.
     pub fn is_whole(self) -> bool {
         self == Self::WHOLE
     }
 
-    /// Whether the shard of this number is in this part.
-    pub(super) fn has(self, shard: usize) -> bool {
-        shard % self.of == self.index
+    /// Its number, counted from 0.
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// How many parts there are.
+    pub fn of(self) -> NonZeroUsize {
+        self.of
+    }
+
+    /// Whether an item of this number is in this part, where items are dealt out in turn.
+    pub fn has(self, item: usize) -> bool {
+        item % self.of == self.index
     }
 }
 
@@ -31,8 +46,7 @@ impl FromStr for Partition {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         parts
-            .filter(|(i, n): &(NonZeroUsize, NonZeroUsize)| i <= n)
-            .map(|(i, of)| Self { index: i.get() - 1, of })
+            .and_then(|(i, of): (NonZeroUsize, NonZeroUsize)| Self::new(i.get() - 1, of))
             .ok_or_else(|| "expected I/N with 1 ≤ I ≤ N".to_owned())
     }
 }
@@ -48,11 +62,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shard_is_in_one_partition() {
+    fn every_item_is_in_one_part() {
         for n in 1..5 {
             let parts: Vec<Partition> = (1..=n).map(|i| format!("{i}/{n}").parse().unwrap()).collect();
-            for shard in 0..20 {
-                assert_eq!(parts.iter().filter(|part| part.has(shard)).count(), 1);
+            for item in 0..20 {
+                assert_eq!(parts.iter().filter(|part| part.has(item)).count(), 1);
             }
             assert!(parts.iter().enumerate().all(|(i, part)| part.to_string() == format!("{}/{n}", i + 1)));
         }
