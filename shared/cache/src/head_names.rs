@@ -49,7 +49,7 @@ pub(crate) fn without_wrappers(name: &str) -> String {
     without_wrappers_but(name, &[])
 }
 
-/// [`without_wrappers`], for a network some of whose own `layers` are called as wrappers are.
+/// As `without_wrappers`, for a network some of whose own `layers` are called as wrappers are.
 pub fn without_wrappers_but(name: &str, layers: &[&str]) -> String {
     let mut parts: Vec<&str> = name.split('.').collect();
     let last = parts.pop().unwrap_or_default();

@@ -32,7 +32,7 @@ pub fn print_line(line: &str) -> Result<(), FileError> {
     print(format!("{line}\n").as_bytes())
 }
 
-/// Says what kept a program from its work; the exit status is [`COULD_NOT_RUN`].
+/// Says what kept a program from its work; the exit status is 2.
 pub fn fail(error: &(impl std::error::Error + Hint)) -> ExitCode {
     // Nothing is left to say where stderr is closed.
     let _ = writeln!(io::stderr(), "{}", render(error, error.hint()));

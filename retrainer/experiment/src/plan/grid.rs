@@ -152,7 +152,7 @@ impl Grid {
     ///
     /// # Errors
     /// [`GridError`] for TOML that does not parse, unknown keys and methods, values out of range, empty axes, and grids of
-    /// more than [`MAX_HEADS`] heads.
+    /// more than a million heads.
     pub fn parse(file: &str, text: &str) -> Result<Self, GridError> {
         Self::parse_with_seeds(file, text, None)
     }

@@ -18,7 +18,7 @@ pub enum Family {
 
 /// The training loss of a head; every vector has length C, and neutral values give cross-entropy.
 ///
-/// Every number in it is in a term of [`TERMS`], by which it is checked, compared and stacked.
+/// Every number in it is in a term of `TERMS`, by which it is checked, compared and stacked.
 ///
 /// # Source
 /// LORT, Eq. 1 (after Wu et al. 2021, RoBal), extended by smoothing and focal factor.
