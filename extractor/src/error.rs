@@ -96,6 +96,15 @@ pub enum ExtractError {
         differences: Vec<String>,
     },
 
+    /// A network that is not the one whose features a head reads.
+    #[error("`{}` is not the network of this head: {}", text::path(.path), .differences.join("; "))]
+    OtherNetwork {
+        /// The network's file.
+        path: PathBuf,
+        /// One text for each thing that differs.
+        differences: Vec<String>,
+    },
+
     /// Something that would be overwritten is there.
     #[error("`{}` exists already", text::path(.path))]
     Exists {
@@ -177,6 +186,9 @@ impl Hint for ExtractError {
             Self::OtherData { .. } => Some(
                 "give the data settings of its training, or `--allow-other-data` to use it on these"
                     .to_owned(),
+            ),
+            Self::OtherNetwork { .. } => Some(
+                "give the network of the dump; `extractor inspect CACHE` shows which that was".to_owned(),
             ),
             Self::Exists { .. } => Some("give another path, or remove it first".to_owned()),
             Self::Device { .. } => {

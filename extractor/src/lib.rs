@@ -27,6 +27,7 @@ pub mod frozen;
 pub mod images;
 pub mod import;
 mod place;
+pub mod predict;
 pub mod settings;
 pub mod stage1;
 pub mod threads;

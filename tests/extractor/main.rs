@@ -23,6 +23,7 @@ mod outside;
 mod partition;
 mod photographs;
 mod photographs_refused;
+mod predict;
 mod program;
 mod python;
 mod repair;

@@ -6,6 +6,7 @@ mod dump;
 mod fractions;
 mod import;
 mod manual;
+mod predict;
 mod recipe;
 mod synthesise;
 mod train;
@@ -16,6 +17,7 @@ pub use dump::{BatchNormArg, DumpArgs};
 pub use fractions::FractionArgs;
 pub use import::ImportArgs;
 pub use manual::{CompletionsArgs, ManArgs};
+pub use predict::PredictArgs;
 pub use recipe::RecipeArgs;
 pub use synthesise::SynthesiseArgs;
 pub use train::{DataArgs, ListArgs, MachineArgs, PresetsArgs, TrainArgs};
@@ -52,6 +54,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Make a feature cache of features from another program
     Import(ImportArgs),
+    /// Say which classes new images are of, by a head and the backbone whose features it reads
+    Predict(PredictArgs),
     /// Make a feature cache of random features, of the size of a published data set or any other
     Synthesise(SynthesiseArgs),
     /// Show what a feature cache holds

@@ -11,6 +11,7 @@ mod manual;
 mod merge;
 mod output;
 mod pack;
+mod predict;
 mod presets;
 mod synthesise;
 mod train;
@@ -20,7 +21,7 @@ mod verify;
 use crate::{
     cli::{Cli, Command},
     error::ExtractError,
-    settings::{self, BenchRun, Dump, Train, Verify},
+    settings::{self, BenchRun, Dump, Predict, Train, Verify},
 };
 use program::interrupt::Interrupt;
 
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Result<Outcome, ExtractError> {
         Command::Synthesise(args) => {
             settings::synthesise(&args).and_then(|cache| synthesise::run(&cache, &args.out))
         }
+        Command::Predict(args) => predict::run(&Predict::from(args)),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&Verify::from(&args)),
         Command::Pack(args) => pack::run(&args),

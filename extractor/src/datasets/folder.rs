@@ -11,6 +11,7 @@ use super::{
     splits::{self, SplitFolders},
 };
 use crate::{ExtractError, transform::Transform};
+use cache::LeftOut;
 use std::{
     collections::HashMap,
     os::unix::fs::MetadataExt,
@@ -234,6 +235,17 @@ impl Walk<'_> {
         self.open.pop();
         Ok(())
     }
+}
+
+/// The images below a folder, in name order and relative to it, and what else lies there.
+///
+/// # Errors
+/// [`ExtractError::File`]; [`ExtractError::Malformed`] for names that are not in UTF-8.
+pub(crate) fn images_below(folder: &Path) -> Result<(Vec<String>, Vec<LeftOut>), ExtractError> {
+    let (mut images, mut left_out) = (Vec::new(), LeftOuts::default());
+    let mut walk = Walk { images: &mut images, left_out: &mut left_out, open: Vec::new() };
+    walk.folder(folder, &mut PathBuf::new())?;
+    Ok((images, left_out.into_list()))
 }
 
 fn inode(folder: &Path) -> Result<(u64, u64), ExtractError> {

@@ -27,6 +27,7 @@ pub mod subset;
 mod subset_spec;
 pub(crate) mod text;
 
+pub(crate) use folder::images_below;
 pub use fractions::Fractions;
 pub use glance::Glance;
 pub use source_files::{Broken, SourceFiles};

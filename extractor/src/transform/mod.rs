@@ -108,6 +108,15 @@ impl Transform {
             .join("|")
     }
 
+    /// The transform of such a string; what only training views have is absent. `None` for other steps.
+    pub(crate) fn from_clean(steps: &str) -> Option<Self> {
+        let (photo, last) = match steps.rsplit_once('|') {
+            Some((photo, last)) => (Some(Photo::from_clean(photo)?), last),
+            None => (None, steps),
+        };
+        Some(Self { pad: 0, normalise: last.parse().ok()?, photo })
+    }
+
     /// [`Transform::flipped`] as a string of steps.
     pub fn describe_flipped(&self) -> String {
         match &self.photo {
@@ -129,6 +138,29 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_steps_of_a_clean_view_are_read_back() {
+        let photo = Photo { fit: Fit::Squash, interpolation: Interpolation::Bicubic, ..Photo::new(36, 32) };
+        for transform in [
+            Transform::PHOTOGRAPHS,
+            Transform::INATURALIST18,
+            Transform::IMAGENET_BICUBIC,
+            Transform { photo: Some(photo), ..Transform::PHOTOGRAPHS },
+            Transform { pad: 0, ..Transform::CIFAR },
+        ] {
+            assert_eq!(Transform::from_clean(&transform.describe_clean()), Some(transform));
+        }
+        for steps in [
+            "imported",
+            "",
+            "resize(a)|centre-crop(3)|normalise(0 0 0,1 1 1)",
+            "resize(4)|turn|centre-crop(3)|normalise(0 0 0,1 1 1)",
+            "normalise(0 0,1 1 1)",
+        ] {
+            assert_eq!(Transform::from_clean(steps), None, "{steps}");
+        }
+    }
 
     #[test]
     fn descriptions_name_every_step() {

@@ -1,7 +1,7 @@
 //! Bytes to numbers around zero.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 use tch::{Kind, TchError, Tensor};
 use torch::bytes::{ByteTables, tensor_by_tables, tensor_from_bytes};
 
@@ -75,6 +75,24 @@ impl fmt::Display for Normalise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |values: &[f32; 3]| values.map(|value| value.to_string()).join(" ");
         write!(f, "normalise({},{})", join(&self.mean), join(&self.std))
+    }
+}
+
+impl FromStr for Normalise {
+    type Err = ();
+
+    /// As it is displayed.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let numbers = |text: &str| -> Option<[f32; 3]> {
+            let numbers: Vec<f32> =
+                text.split(' ').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+            numbers.try_into().ok()
+        };
+        let read = || {
+            let (mean, std) = text.strip_prefix("normalise(")?.strip_suffix(')')?.split_once(',')?;
+            Some(Self { mean: numbers(mean)?, std: numbers(std)? })
+        };
+        read().ok_or(())
     }
 }
 

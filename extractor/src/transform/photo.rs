@@ -128,6 +128,13 @@ impl Photo {
         Ok(pixels)
     }
 
+    /// The mirror image of pixels `[crop, crop, 3]`.
+    pub(crate) fn mirrored(&self, pixels: &[u8]) -> Vec<u8> {
+        let mut pixels = pixels.to_vec();
+        mirror(&mut pixels, self.crop);
+        pixels
+    }
+
     /// Training pixels `[crop, crop, 3]`: a random window, mirrored half of the time, with jittered colours.
     ///
     /// # Errors
@@ -150,6 +157,23 @@ impl Photo {
             Interpolation::Bilinear => "",
             Interpolation::Bicubic => "|bicubic",
         }
+    }
+
+    /// The photograph of [`Photo::describe_clean`]; `None` for other steps.
+    pub(super) fn from_clean(steps: &str) -> Option<Self> {
+        let side = |step: &str| step.strip_prefix('(')?.strip_suffix(')')?.parse().ok();
+        let steps: Vec<&str> = steps.split('|').collect();
+        let [resize, between @ .., crop] = steps.as_slice() else { return None };
+        let mut photo =
+            Self::new(side(resize.strip_prefix("resize")?)?, side(crop.strip_prefix("centre-crop")?)?);
+        for step in between {
+            match *step {
+                "squash" => photo.fit = Fit::Squash,
+                "bicubic" => photo.interpolation = Interpolation::Bicubic,
+                _ => return None,
+            }
+        }
+        Some(photo)
     }
 
     pub(super) fn describe_clean(&self) -> String {

@@ -26,6 +26,7 @@ pub(super) fn about(
         ("class_names", json!(manifest.class_names).to_string()),
         ("transform", json!(manifest.transforms).to_string()),
         ("backbone", json!(manifest.backbone).to_string()),
+        ("dtype", json!(manifest.dtype).to_string()),
         ("cache_key", cache.cache_key()),
         ("run_id", named.run_id.to_owned()),
         ("method", named.method.to_owned()),

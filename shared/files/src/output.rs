@@ -83,15 +83,36 @@ impl Output {
     ///
     /// # Errors
     /// [`FileError::Io`], for a full disk or device too; a file that was there is as it was then.
-    pub fn write(self, bytes: &[u8]) -> Result<(), FileError> {
+    pub fn write(mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.append(bytes)?;
+        self.finish()
+    }
+
+    /// Writes a part of the result, after those before it; a file is not there before [`Output::finish`].
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         match self {
             Self::Stdout => print(bytes),
-            Self::Stream(mut stream, path) => {
+            Self::Stream(stream, path) => {
                 let written = stream.write_all(bytes).and_then(|()| stream.flush());
-                unless_reader_left(written).map_err(|source| FileError::io("write", &path, source))
+                unless_reader_left(written).map_err(|source| FileError::io("write", path, source))
             }
-            Self::File(Replacement { mut beside, place, path }) => {
-                beside.write_all(bytes).map_err(|source| FileError::io("write", &path, source))?;
+            Self::File(Replacement { beside, path, .. }) => {
+                beside.write_all(bytes).map_err(|source| FileError::io("write", path, source))
+            }
+        }
+    }
+
+    /// Makes a file of what was written.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub fn finish(self) -> Result<(), FileError> {
+        match self {
+            Self::Stdout | Self::Stream(..) => Ok(()),
+            Self::File(Replacement { beside, place, path }) => {
                 atomic::persist(beside, &place).map_err(|error| renamed(error, &path))
             }
         }
