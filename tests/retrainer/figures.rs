@@ -30,7 +30,9 @@ fn measure(magnitude: f32, tilt: f32) -> Metrics {
         evaluation.update(&row, &[ClassId(label.into())]).unwrap();
     }
     evaluation.set_weight_norms(&[3.0, 2.5, 2.0, 1.5, 1.0, 1.0 + f64::from(tilt)]).unwrap();
-    evaluation.finish()
+    let mut metrics = evaluation.finish();
+    metrics.per_class.confusions = Some(evaluation.confusions().unwrap().pack().unwrap());
+    metrics
 }
 
 fn state(epoch: u32, val: Option<f64>, test: MetricValues) -> StateMetrics {

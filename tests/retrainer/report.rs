@@ -89,10 +89,10 @@ fn the_default_selects_on_validation_and_prints_one_table_without_color() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     insta::assert_snapshot!(text(&output.stdout), @"
     caches/demo (cache), select val
-    #  method  hyper-parameters  seeds           all  many  medium           few   gain  magnitude  spread  95% ±  s/head
-    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    1  lort    delta=0.9             2  47.00 ± 2.83     -       -  23.50 ± 1.41  +6.00          -       -  25.41   0.250
-    2  ce                            2  41.00 ± 1.41     -       -  20.50 ± 0.71      -          -       -  12.71   0.250
+    #  method  hyper-parameters  seeds           all  many  medium           few   gain  magnitude  spread  95% ±  s/head  run
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    1  lort    delta=0.9             2  47.00 ± 2.83     -       -  23.50 ± 1.41  +6.00          -       -  25.41   0.250  e0209600f5
+    2  ce                            2  41.00 ± 1.41     -       -  20.50 ± 0.71      -          -       -  12.71   0.250  9cb06e7a60
     select val: epoch and hyper-parameters chosen by validation accuracy; test seen once
     accuracies in percent, mean ± standard deviation over 2 seeds; many > 100, medium 20 to 100, few < 20 training samples per class
     gain: difference to `ce` in percentage points; none is marked: these runs do not record which test images they have right, so chance over images is unknown
@@ -236,5 +236,62 @@ fn everything_is_a_folder_of_page_tables_and_figures_with_the_same_bytes_whereve
             assert!(!text.contains(private.to_str().unwrap()), "{name} names {}", private.display());
         }
         assert!(!text.contains(&format!("{own_year}-")), "{name} has a date");
+    }
+}
+
+/// The groups of the field under their own rule are those that records have numbers of.
+#[test]
+fn groups_are_those_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    crate::figures::write(&runs);
+    let shown = rows(&runs, &["--groups", "100,20", "--classes", "ends=0,5"]);
+    assert!(!shown.is_empty());
+    for row in &shown {
+        for (group, field) in [("> 100", "many"), ("20 to 100", "medium"), ("< 20", "few")] {
+            let mean = |key: String| row[key]["mean"].as_f64().unwrap();
+            let (own, field) = (mean(format!("top1.group.{group}")), mean(format!("top1.{field}")));
+            // Accuracies of classes are f32 in records.
+            assert!((own - field).abs() < 1e-6, "{row}");
+        }
+    }
+    let told = report(&runs, &["--groups", "quantiles:2", "--classes", "ends=0,5", "--format", "markdown"]);
+    let table = text(&told.stdout);
+    assert!(table.contains("| all | 1/2 (500 to 80) | 2/2 (40 to 5) | ends | gain |"), "{table}");
+    assert!(table.contains("sets of classes: ends (2 classes)"), "{table}");
+    for (arguments, words) in [
+        (["--groups", "20,100"], "thresholds that fall"),
+        (["--classes", "ends"], "a name and classes"),
+        (["--classes", "ends=6"], "classes are counted from 0 to 5"),
+    ] {
+        let output = report(&runs, &arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_table_class_by_class_says_what_each_is_taken_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    crate::figures::write(&runs);
+    let told = report(&runs, &["--table", "classes", "--format", "markdown"]);
+    let table = text(&told.stdout);
+    assert!(
+        table.contains(
+            "| class | name | n | group | test | lort | stage1 | difference | most confused with | share |"
+        ),
+        "{table}"
+    );
+    let first =
+        "| 0 | class 0 | 500 | many | 40 | 82.50 ± 17.68 | 100.00 ± 0.00 | -17.50 | class 1 | 12.50 |";
+    assert!(table.contains(first), "{table}");
+    assert!(table.contains("`lort` (delta="), "{table}");
+    let shown = rows(&runs, &["--table", "classes", "--method", "ce"]);
+    assert_eq!(shown.len(), 6);
+    for row in &shown {
+        // A class without a wrong image is taken for no other.
+        let all_right = row["top1.ce"]["mean"].as_f64().unwrap() >= 1.0;
+        assert_eq!(row["confused_with"].is_string(), !all_right, "{row}");
     }
 }

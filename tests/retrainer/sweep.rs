@@ -375,6 +375,44 @@ fn epochs_and_settings_are_chosen_by_validation_nll_where_it_is_asked_for() {
     assert!(stderr(&neither).contains("`last` does not choose on the validation split by `nll`"));
 }
 
+/// Each score chooses its own epoch of the same heads, and every report says by which.
+#[test]
+fn macro_f1_and_few_shot_accuracy_choose_epochs_and_settings_where_they_are_asked_for() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let grid = GRID.replace("epochs = 3", "epochs = 6");
+    for (score, protocol, curve, state) in [
+        ("macro-f1", "val-macro-f1", "val.macro_f1", "val_macro_f1_selected"),
+        ("few", "val-few", "val.top1.few", "val_few_selected"),
+    ] {
+        assert!(place.sweep_command(&grid, "runs").args(["--select-by", score]).status().unwrap().success());
+        let again = place.sweep_command(&grid, "runs").args(["--select-by", score]).output().unwrap();
+        assert!(stderr(&again).contains("nothing to do"), "{}", stderr(&again));
+        let place_of = |record: &serde_json::Value| {
+            let scores: Vec<f64> =
+                record["curve"][curve].as_array()?.iter().map(|score| score.as_f64().unwrap()).collect();
+            let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let first = scores.iter().position(|&score| score == highest).unwrap() + 1;
+            Some((first as u64, record["metrics"][state]["epoch"].as_u64().unwrap()))
+        };
+        // Of the two records of a run the one of this sweep has the curve.
+        let lines = std::fs::read_dir(place.path("runs")).unwrap().flatten().map(|entry| entry.path());
+        let lines = lines.filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
+        let lines: Vec<String> = lines.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let records = lines.iter().flat_map(|text| text.lines());
+        let places: Vec<_> =
+            records.filter_map(|line| place_of(&serde_json::from_str(line).unwrap())).collect();
+        assert!(!places.is_empty() && places.iter().all(|(first, epoch)| first == epoch), "{places:?}");
+        let report = place.run(&["report", "runs", "--select-by", score, "--format", "json"]);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&stdout(&report)).unwrap();
+        assert!(!rows.is_empty());
+        assert!(rows.iter().all(|row| row["select"] == protocol && row[curve].is_f64()), "{rows:?}");
+    }
+    let without = Workplace::new(&SyntheticCache { class_counts: vec![200, 30, 20], ..Default::default() });
+    let refused = without.sweep_command(&grid, "runs").args(["--select-by", "few"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("fewer than 20 training samples"), "{}", stderr(&refused));
+}
+
 /// Each state that a protocol selects has per-class numbers and hits of its own; equal epochs share them.
 #[test]
 fn every_state_that_a_protocol_selects_is_recorded_with_its_numbers_and_hits() {

@@ -9,14 +9,13 @@ use super::{
 use cache::ClassCounts;
 use experiment::plan::memory::{EVALUATION_ROWS, rows_at_once};
 use experiment::{
-    metrics::{ClassSizes, Evaluation, Metrics},
+    metrics::{Evaluation, Metrics},
     plan::Precision,
-    protocol::{PerScore, Score},
 };
 use rayon::prelude::*;
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
-use torch::numbers::{from_i64, read_f32, size, to_counts, to_f32, to_f64};
+use torch::numbers::{read_f32, size, to_f32};
 
 /// Heads that are measured together.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(super) struct Heads<'a> {
 
 impl Heads<'_> {
     /// Logits `[n, H·C]`; with test-time augmentation the mean of both views' logits.
-    fn logits(
+    pub(super) fn logits(
         &self,
         data: &Data<'_>,
         split: &EvaluationSplit<'_>,
@@ -48,81 +47,6 @@ impl Heads<'_> {
         }
         mean.ok_or_else(|| TrainError::Torch("a split without views".to_owned()))
     }
-}
-
-/// Scores of each head on a split.
-pub(super) fn scores(
-    heads: &Heads<'_>,
-    data: &Data<'_>,
-    split: &EvaluationSplit<'_>,
-    wanted: &[Score],
-) -> Result<Vec<PerScore<f64>>, TrainError> {
-    let mut scores = vec![PerScore::default(); heads.count];
-    for &score in wanted {
-        let measured = match score {
-            Score::Top1 => balanced_accuracy(heads, data, split)?,
-            Score::Nll => negative_log_likelihood(heads, data, split)?,
-        };
-        for (scores, value) in scores.iter_mut().zip(measured) {
-            scores.insert(score, value);
-        }
-    }
-    Ok(scores)
-}
-
-/// Mean of per-class accuracies of each head, an exact fraction: what epochs are chosen by, the earliest of equals. Counted
-/// on the device; one sync at the end.
-fn balanced_accuracy(
-    heads: &Heads<'_>,
-    data: &Data<'_>,
-    split: &EvaluationSplit<'_>,
-) -> Result<Vec<f64>, TrainError> {
-    let (device, classes) = (data.device, data.class_counts.classes());
-    let mut samples = vec![0; classes];
-    for label in split.labels {
-        if let Some(count) = samples.get_mut(label.index()) {
-            *count += 1;
-        }
-    }
-    let sizes = ClassSizes::new(&samples);
-    // Hits of all classes of one size; whole numbers, so that no order of the sums matters.
-    let mut correct = Tensor::f_zeros([size(sizes.groups()), size(heads.count)], (Kind::Double, device))?;
-    for range in evaluation_pieces(split.labels.len(), heads.count * classes) {
-        let labels = split.labels.get(range.clone()).unwrap_or_default();
-        let numbers: Vec<i64> = labels.iter().map(|label| i64::from(label.0)).collect();
-        let groups: Vec<i64> =
-            labels.iter().filter_map(|label| sizes.group(label.index())).map(size).collect();
-        let index = |numbers: &[i64]| from_i64(numbers, &[size(numbers.len())], device);
-        let logits = heads.logits(data, split, range)?.f_view([-1, size(heads.count), size(classes)])?;
-        let hits = logits.f_argmax(2, false)?.f_eq_tensor(&index(&numbers)?.f_unsqueeze(1)?)?;
-        let _ = correct.f_index_add_(0, &index(&groups)?, &hits.f_to_kind(Kind::Double)?)?;
-    }
-    let correct = to_counts(&correct)?; // [groups, H]
-    let of_head = |head: usize| correct.iter().skip(head).step_by(heads.count).copied().collect::<Vec<_>>();
-    Ok((0..heads.count).map(|head| sizes.mean(&of_head(head)).unwrap_or(0.0)).collect())
-}
-
-/// Mean of −log p_y over samples of each head, nats; log p in f32, sums in f64. One sync at the end.
-///
-/// A mean that is not finite is the largest number: worse than every other, and one that records can hold.
-fn negative_log_likelihood(
-    heads: &Heads<'_>,
-    data: &Data<'_>,
-    split: &EvaluationSplit<'_>,
-) -> Result<Vec<f64>, TrainError> {
-    let (device, count) = (data.device, size(heads.count));
-    let classes = size(data.class_counts.classes());
-    let mut sums = Tensor::f_zeros([count], (Kind::Double, device))?;
-    for range in evaluation_pieces(split.labels.len(), heads.count * data.class_counts.classes()) {
-        let labels = split.labels.get(range.clone()).unwrap_or_default();
-        let own: Vec<i64> = labels.iter().map(|label| i64::from(label.0)).collect();
-        let own = from_i64(&own, &[size(own.len()), 1, 1], device)?.f_expand([-1, count, -1], false)?;
-        let logits = heads.logits(data, split, range)?.f_view([-1, count, classes])?;
-        let log_p = logits.f_log_softmax(2, Kind::Float)?.f_gather(2, &own, false)?;
-        let _ = sums.f_sub_(&log_p.f_sum_dim_intlist([0_i64, 2].as_slice(), false, Kind::Double)?)?;
-    }
-    let mean = |sum: f64| Some(sum / split.labels.len() as f64).filter(|mean| mean.is_finite());
-    Ok(to_f64(&sums)?.into_iter().map(|sum| mean(sum).unwrap_or(f64::MAX)).collect())
 }
 
 /// All metrics of each head, whose weights are `linear`, and which samples it has right.
@@ -146,6 +70,8 @@ pub(super) fn metrics(
         let mut metrics = evaluation.finish();
         let hits = evaluation.hits(split.labels).map(|hits| hits.pack()).transpose();
         metrics.per_class.hits = hits.map_err(|error| TrainError::Worker(error.to_string()))?;
+        let confusions = evaluation.confusions().map(|confusions| confusions.pack()).transpose();
+        metrics.per_class.confusions = confusions.map_err(|error| TrainError::Worker(error.to_string()))?;
         Ok(metrics)
     };
     if data.device == Device::Cpu {
@@ -239,7 +165,7 @@ impl Transfer {
 }
 
 /// Ranges of rows whose logits fit into memory.
-fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn evaluation_pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<usize>> {
     pieces(rows, EVALUATION_ROWS.min(rows_at_once(columns)))
 }
 

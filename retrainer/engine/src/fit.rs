@@ -212,6 +212,6 @@ pub(super) fn start_group(
         })
         .collect();
     let recipes: Vec<&Recipe> = jobs.iter().map(|job| &*job.recipe).collect();
-    let parameters = classifier::start(key.classifier, start, &recipes, data.device)?;
-    HeadGroup::new(parameters, &members, losses, key.precision, data.device)
+    let parameters = classifier::start(key.classifier, start, &recipes, data.stage1.as_ref(), data.device)?;
+    HeadGroup::new(parameters, &members, losses, key, data.device)
 }

@@ -1,10 +1,10 @@
 //! Losses and gradients against recorded values, a textbook formula under autograd, and each other.
 
-use super::loss::LossRows;
+use super::loss::{LossRows, Samples};
 use cache::ClassCounts;
 use experiment::{
     methods::{METHODS, Method, Params, Reduction, Training, Value},
-    spec::{Family, Lader, Loss},
+    spec::{Family, Influence, Lader, Loss},
 };
 use tch::Device;
 use torch::numbers::{from_f32, from_i64, to_f32};
@@ -31,13 +31,27 @@ fn loss_with(params: &Params) -> Loss {
 fn value_and_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: &[i64]) -> (f32, Vec<f32>) {
     let (batch, classes) = (labels.len() as i64, loss.classes() as i64);
     let rows = LossRows::new(&[(loss, reduction)], Device::Cpu).unwrap();
-    let labels = from_i64(labels, &[batch], Device::Cpu).unwrap();
+    let samples = samples(labels);
     let tensor = || from_f32(logits, &[batch, classes], Device::Cpu).unwrap();
-    let value = to_f32(&rows.value(&tensor(), &labels).unwrap()).unwrap()[0];
-    let divisor = rows.divisor(&labels).unwrap();
-    let gradient = rows.gradient(&tensor(), &labels, &divisor).unwrap();
+    let value = to_f32(&rows.value(&tensor(), &samples).unwrap()).unwrap()[0];
+    let divisor = rows.divisor(&samples.labels).unwrap();
+    let gradient = rows.gradient(&tensor(), &samples, &divisor).unwrap();
     let shared = divisor.shared();
     (value, to_f32(&gradient).unwrap().iter().map(|g| g / shared as f32).collect())
+}
+
+/// |f|₁ of the samples, and the noise of their logits.
+const LENGTHS: [f32; 3] = [4.5, 2.4, 2.7];
+const NOISE: [f32; 15] = [0.1, 0.2, 0.3, 0.0, 0.5, 0.4, 0.05, 0.15, 0.25, 1.0, 0.3, 0.1, 0.2, 0.6, 0.35];
+
+/// A batch of at most three samples with these labels.
+fn samples(labels: &[i64]) -> Samples {
+    let rows = labels.len();
+    Samples {
+        labels: from_i64(labels, &[rows as i64], Device::Cpu).unwrap(),
+        lengths: Some(from_f32(&LENGTHS[..rows], &[rows as i64, 1, 1], Device::Cpu).unwrap()),
+        noise: Some(from_f32(&NOISE[..5 * rows], &[rows as i64, 1, 5], Device::Cpu).unwrap()),
+    }
 }
 
 /// A recorded loss.
@@ -234,6 +248,40 @@ fn losses_and_gradients_equal_recorded_values() {
             scale: 1.0,
             value: 1.191_368_289_4,
             gradient: [0.188_097_05, 0.015_439_95, 0.046_384_16, -0.256_858_78, 0.006_937_62],
+        },
+        Golden {
+            name: "IB",
+            loss: loss_of("influence-balanced", &[]),
+            reduction: BatchMean,
+            scale: 1.0,
+            value: 511.015_667_496_8,
+            gradient: [14.590_472_36, 2.182_276_8, 6.555_921_83, -24.309_231_17, 0.980_560_18],
+        },
+        Golden {
+            name: "IB, influence held fixed",
+            loss: loss_of("influence-balanced", &[("detached", Value::Flag(true))]),
+            reduction: BatchMean,
+            scale: 1.0,
+            value: 511.015_667_496_8,
+            gradient: [30.638_397_02, 4.582_542_74, 13.766_719_19, -51.046_728_13, 2.059_069_18],
+        },
+        Golden {
+            name: "GCL of stage 1",
+            loss: loss_of("gcl", &[("scale", number(30.0)), ("margin", number(0.0)), ("gamma", number(0.0))]),
+            reduction: WeightedMean,
+            // The cosines are 0.3 times the logits, and the logits 30 times the cosines.
+            scale: 9.0,
+            value: 4.199_933_560_4,
+            gradient: [2.977_109_32, 9.764e-08, 0.000_880_77, -2.977_990_19, 0.0],
+        },
+        Golden {
+            name: "GCL of stage 2",
+            loss: loss_of("gcl", &[]),
+            reduction: WeightedMean,
+            // The same with scale 20.
+            scale: 6.0,
+            value: 4.125_652_731_5,
+            gradient: [1.970_931_78, 2.019_48e-05, 0.008_750_84, -1.979_702_81, 0.0],
         },
         Golden {
             name: "LDAM",

@@ -2,14 +2,15 @@
 
 use super::{
     classifier::{Parameters, Pull, lengths},
-    data::{Data, Pass, pieces},
+    data::{Batch, Data, Pass, pieces},
     error::TrainError,
-    loss::LossRows,
+    loss::{LossRows, Samples},
     momentum::MomentumScale,
+    noise::NoiseSource,
 };
 use experiment::{
     methods::{Reduction, SgdSettings},
-    plan::Precision,
+    plan::{GroupKey, Precision},
     spec::{Loss, ProjectEvery, Recipe, first_weighted_epoch},
 };
 use std::ops::Range;
@@ -39,6 +40,7 @@ pub(super) struct HeadGroup {
     epoch_bounds: Option<Tensor>,
     precision: Precision,
     device: Device,
+    noise: NoiseSource,
 }
 
 /// A head as a group needs it.
@@ -56,7 +58,7 @@ impl HeadGroup {
         parameters: Box<Parameters>,
         members: &[Member<'_>],
         losses: Vec<(Loss, Reduction)>,
-        precision: Precision,
+        key: &GroupKey,
         device: Device,
     ) -> Result<Self, TrainError> {
         let settings: Vec<SgdSettings> = members.iter().map(|member| member.settings).collect();
@@ -103,13 +105,15 @@ impl HeadGroup {
             parameters,
             losses,
             settings,
-            precision,
+            precision: key.precision,
             device,
+            noise: NoiseSource { seed: key.stream.seed, epoch: 0 },
         })
     }
 
     /// Sets the learning rates and the class weights of an epoch.
     pub(super) fn start_epoch(&mut self, epoch: usize) -> Result<(), TrainError> {
+        self.noise.epoch = epoch;
         let lr = |settings: &SgdSettings| settings.lr * settings.schedule.factor(epoch, settings.epochs);
         let values: Vec<f64> = self.settings.iter().map(lr).collect();
         let trained = self.parameters.trained();
@@ -160,10 +164,11 @@ impl HeadGroup {
         let factor = 1.0 / (divisor.shared() * step.scale);
         for piece in pieces(range.len(), rows) {
             let piece = range.start + piece.start..range.start + piece.end;
-            let (batch, labels) = (data.batch(pass, piece.clone()), pass.labels(&piece)?);
+            let batch = data.batch(pass, piece.clone());
+            let samples = self.samples(data, &batch, pass, &piece)?;
             let logits = self.parameters.logits(&batch, self.precision)?;
             let kept = self.parameters.keeps_logits().then(|| logits.f_alias_copy()).transpose()?;
-            let gradient = self.loss.gradient(&logits, &labels, &divisor)?;
+            let gradient = self.loss.gradient(&logits, &samples, &divisor)?;
             let pull = Pull { batch: &batch, logits: kept, gradient, factor, precision: self.precision };
             self.parameters.add_gradients(&mut self.momenta, &pull)?;
         }
@@ -176,6 +181,26 @@ impl HeadGroup {
             let _ = parameter.shallow_clone().f_addcmul_(momentum, &rate.f_mul_scalar(-step.scale)?)?;
         }
         self.project(self.step_bounds.as_ref())
+    }
+
+    /// What the losses read of the samples of a pass in `range`.
+    fn samples(
+        &self,
+        data: &Data<'_>,
+        batch: &Batch<'_>,
+        pass: &Pass,
+        range: &Range<usize>,
+    ) -> Result<Samples, TrainError> {
+        let lengths = || -> Result<Tensor, TrainError> {
+            Ok(batch.features()?.f_norm_scalaropt_dim(1, [1_i64].as_slice(), true)?.f_unsqueeze(2)?)
+        };
+        let classes = data.class_counts.classes();
+        let noise = || self.noise.clouds(range.start, range.len(), classes, self.device);
+        Ok(Samples {
+            labels: pass.labels(range)?,
+            lengths: self.loss.reads_lengths().then(lengths).transpose()?,
+            noise: self.loss.reads_noise().then(noise).transpose()?,
+        })
     }
 
     /// Ends an epoch.

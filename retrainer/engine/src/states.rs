@@ -6,6 +6,7 @@ use super::{
     error::TrainError,
     evaluate::{self, Heads},
     head::Head,
+    scores,
 };
 use experiment::metrics::Metrics;
 use experiment::protocol::{
@@ -69,7 +70,7 @@ impl Tracker {
                 HeldOut::Val | HeldOut::Test => choosing.clone(),
             };
             let Some(split) = split(data, held_out).filter(|_| !wanted.is_empty()) else { continue };
-            let measured = evaluate::scores(&now, data, split, &wanted)?;
+            let measured = scores::scores(&now, data, split, &wanted)?;
             for score in choosing {
                 let chooser = Chooser { split: held_out, score };
                 for (curve, measured) in self.curves.iter_mut().zip(&measured) {
@@ -220,7 +221,7 @@ pub(super) fn validate(
 ) -> Result<Vec<PerScore<f64>>, TrainError> {
     match &data.val {
         None => Ok(vec![PerScore::default(); heads.count]),
-        Some(split) => evaluate::scores(heads, data, split, wanted),
+        Some(split) => scores::scores(heads, data, split, wanted),
     }
 }
 

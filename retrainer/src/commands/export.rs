@@ -22,6 +22,7 @@ use experiment::{
         NORMALISE, PRECISION, REVISION, RunRecord, STAGE1_HEAD, Status, TEST_TIME_AUGMENTATION,
         recorded_revision, revision,
     },
+    report::ReportError,
 };
 use files::{Hint, output::Output, text};
 use program::{device::DeviceChoice, interrupt::Interrupt, progress::Progress};
@@ -53,6 +54,9 @@ pub struct ExportArgs {
     /// Which epoch's weights [default: val where the cache has a validation split, else last]
     #[arg(long, value_enum)]
     pub select: Option<Protocol>,
+    /// Take the epoch that this score on the validation split chooses
+    #[arg(long, value_parser = super::select_by(), value_name = "SCORE")]
+    pub select_by: Option<Protocol>,
     /// Where to train: auto, cpu, cuda or cuda:i
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
@@ -96,7 +100,8 @@ pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
     restore_stage1(&mut cache, args, &record)?;
     let (point, test_time_augmentation) =
         point(&record).map_err(|reason| refuse(&record, reason, OTHER_VERSION))?;
-    let protocol = protocol(args.select, &point, &cache).ok_or_else(|| {
+    let asked = super::asked_protocol(args.select, args.select_by).map_err(ReportError::from)?;
+    let protocol = protocol(asked, &point, &cache).ok_or_else(|| {
         let reason = "the cache has no validation split to choose an epoch by".to_owned();
         refuse(&record, reason, "use `--select last`")
     })?;

@@ -22,7 +22,7 @@ pub mod sweep;
 
 use crate::error::RetrainError;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use experiment::protocol::Protocol;
+use experiment::{protocol::Protocol, select::SelectError};
 use program::console::{self, say};
 
 /// How a command ended that could run.
@@ -43,6 +43,17 @@ fn select_by() -> impl TypedValueParser<Value = Protocol> {
         let named = Protocol::by_validation().find(|(_, score)| score.name() == name);
         named.map(|(protocol, _)| protocol).ok_or("no such score")
     })
+}
+
+/// The protocol that is asked for, by its name or by its score.
+fn asked_protocol(select: Option<Protocol>, by: Option<Protocol>) -> Result<Option<Protocol>, SelectError> {
+    match (select, by) {
+        (Some(protocol), Some(by)) if ![Protocol::Val, by].contains(&protocol) => {
+            let score = by.val_score().name();
+            Err(SelectError::NotByScore { protocol, score })
+        }
+        (select, by) => Ok(by.or(select)),
+    }
 }
 
 /// Writes a line of data to stdout; a reader that stopped reading is no error.

@@ -1,5 +1,6 @@
 //! `retrainer report`: run records to tables and figures.
 
+use super::asked_protocol;
 use cache::MANIFEST_FILE;
 use clap::{
     Args,
@@ -8,12 +9,12 @@ use clap::{
 use experiment::{
     records::RunStore,
     report::{
-        FORMATS, Format, ReportError, Results, Style, TABLES, Table, TableKind,
+        ClassSet, FORMATS, Format, GroupRule, ReportError, Results, Style, TABLES, Table, TableKind,
         figures::{FIGURES, Figure, FigureInput, FigureKind, png},
         folder::{self, ReportFolder},
         page::{Page, page},
     },
-    select::{Protocol, SelectError},
+    select::Protocol,
 };
 use files::{content::Content, output::Output, regular};
 use program::console;
@@ -28,6 +29,7 @@ use std::{
 #[command(after_help = "Examples:\n  retrainer report runs/table1\n  \
     retrainer report runs/table1 --table table1 --select best-on-test --out table1.md\n  \
     retrainer report runs/fig4 --figure fig4 --out fig4.png\n  \
+    retrainer report runs/table1 --table classes --method lort --out classes.csv\n  \
     retrainer report runs/table1 --out page.html\n  \
     retrainer report runs/table1 --all --out report")]
 pub struct ReportArgs {
@@ -60,6 +62,12 @@ pub struct ReportArgs {
     /// Show only this method; may be given several times
     #[arg(long = "method", value_name = "METHOD")]
     pub methods: Vec<String>,
+    /// Groups of classes by training samples instead of many, medium and few: thresholds (`100,20` are these) or `quantiles:4`
+    #[arg(long, value_name = "RULE")]
+    pub groups: Option<GroupRule>,
+    /// A column for some classes: a name, and class names, numbers or ranges; may be given several times
+    #[arg(long = "classes", value_name = "NAME=CLASSES")]
+    pub classes: Vec<ClassSet>,
 }
 
 fn format_parser() -> impl TypedValueParser<Value = &'static Format> {
@@ -92,7 +100,7 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     let format = resolve_format(args)?;
     let output = Output::open(args.out.as_deref())?;
     let store = open(&args.runs)?;
-    let results = Results::of_store(&store, protocol(args)?, args.baseline.as_deref(), &args.methods)?;
+    let results = results(args, &store)?;
     if format.whole && args.table.is_none() {
         let page = whole_page(&results, tables(&results), figures(&store, &results)?);
         output.write(page.as_bytes())?;
@@ -110,15 +118,12 @@ pub fn run(args: &ReportArgs) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// The protocol that is asked for, by its name or by its score.
-fn protocol(args: &ReportArgs) -> Result<Option<Protocol>, SelectError> {
-    match (args.select, args.select_by) {
-        (Some(protocol), Some(by)) if ![Protocol::Val, by].contains(&protocol) => {
-            let score = by.val_score().name();
-            Err(SelectError::NotByScore { protocol, score })
-        }
-        (select, by) => Ok(by.or(select)),
-    }
+/// What the protocol selects of each cache, with the groups of classes that are asked for.
+fn results(args: &ReportArgs, store: &RunStore) -> Result<Vec<Results>, ReportError> {
+    let protocol = asked_protocol(args.select, args.select_by)?;
+    let results = Results::of_store(store, protocol, args.baseline.as_deref(), &args.methods)?;
+    let grouped = |results: Results| Ok(results.grouped(args.groups.as_ref(), &args.classes)?);
+    results.into_iter().map(grouped).collect()
 }
 
 /// The records of a folder that has some.
@@ -170,9 +175,10 @@ fn tables(results: &[Results]) -> Vec<(&'static TableKind, Vec<Table>)> {
 
 fn whole_page(
     results: &[Results],
-    tables: Vec<(&'static TableKind, Vec<Table>)>,
+    mut tables: Vec<(&'static TableKind, Vec<Table>)>,
     figures: Vec<Figure>,
 ) -> String {
+    tables.retain(|(kind, _)| kind.on_page);
     page(&Page { results, tables, figures })
 }
 
@@ -192,7 +198,7 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
     };
     let output = Output::open(args.out.as_deref())?;
     let store = open(&args.runs)?;
-    let results = Results::of_store(&store, protocol(args)?, args.baseline.as_deref(), &args.methods)?;
+    let results = results(args, &store)?;
     say(&store);
     let (caches, warnings) = FigureInput::read_all(&store, &results)?;
     warn(warnings);
@@ -205,7 +211,7 @@ fn figure(args: &ReportArgs, kind: &FigureKind) -> Result<(), ReportError> {
 fn everything(args: &ReportArgs) -> Result<(), ReportError> {
     let mut folder = ReportFolder::open(args.out.as_deref().unwrap_or(Path::new("")))?;
     let store = open(&args.runs)?;
-    let results = Results::of_store(&store, protocol(args)?, args.baseline.as_deref(), &args.methods)?;
+    let results = results(args, &store)?;
     let tables = tables(&results);
     for (kind, tables) in &tables {
         for format in folder::table_formats() {

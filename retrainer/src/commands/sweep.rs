@@ -63,7 +63,7 @@ pub struct SweepArgs {
     /// What matrix products read: f32, tf32 (CUDA only) or bf16 [default: the grid's, else f32]
     #[arg(long, value_enum, hide_possible_values = true)]
     pub precision: Option<Precision>,
-    /// Protocols to record states for: last, val, val-nll, best-on-test [default: the grid's, else those by accuracy that the cache allows]
+    /// Protocols to record states for: last, val, val-nll, val-macro-f1, val-few, best-on-test [default: the grid's, else those by accuracy that the cache allows]
     #[arg(long, value_name = "NAMES", value_enum, hide_possible_values = true, value_delimiter = ',')]
     pub protocols: Option<Vec<Protocol>>,
     /// Record the epoch that this score on the validation split chooses, beside the others

@@ -6,6 +6,7 @@
 //! linear    Z = X W + b                     ∂W = Xᵀ G                        ∂b = 1ᵀ G
 //! cosine    Z = (X̂ W) ⊙ s/|w|               ∂W = X̂ᵀ (G ⊙ s/|w|) − W ⊙ (1ᵀ (Z ⊙ G)) / |w|²
 //! rescaled  Z = Z₀ ⊙ s                      ∂s = 1ᵀ (Z₀ ⊙ G)
+//! margins   Z = Z₀ ⊙ a + c ⊙ |w₀|           ∂a = 1ᵀ (Z₀ ⊙ G), ∂c = |w₀| ⊙ 1ᵀ G
 //! aligned   Z = Z₀ ⊙ (1 + σ a) + σ d        ∂a = σᵀ (Z₀ ⊙ G), ∂d = σᵀ G, ∂u = σ (1 − σ) Σ_k G (Z₀ a + d), ∂c = Xᵀ ∂u
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod aligned;
 mod cosine;
 mod linear;
+mod margin_calibrated;
 mod rescaled;
 mod untrained;
 
@@ -30,6 +32,7 @@ use super::{
 use aligned::Aligned;
 use cosine::Cosine;
 use experiment::{plan::Precision, spec::Recipe};
+use margin_calibrated::MarginCalibrated;
 use rescaled::Rescaled;
 use std::fmt;
 use tch::{Device, Tensor};
@@ -134,11 +137,12 @@ impl dyn Classifier + '_ {
     }
 }
 
-/// Where a classifier starts, given the heads that linear ones would start at.
+/// Where a classifier starts, given the heads that linear ones would start at, and the stage-1 head.
 pub(super) fn start(
     classifier: experiment::spec::Classifier,
     heads: Vec<Head>,
     recipes: &[&Recipe],
+    base: Option<&Head>,
     device: Device,
 ) -> Result<Box<Parameters>, TrainError> {
     use experiment::spec::Classifier as Kind;
@@ -149,6 +153,9 @@ pub(super) fn start(
         Kind::Cosine => Box::new(Cosine::start(heads, recipes, device)?),
         Kind::Rescaled => Box::new(Rescaled::start(count * classes, device)?),
         Kind::Aligned => Box::new(Aligned::start(dim, count, classes, device)?),
+        Kind::MarginCalibrated => {
+            Box::new(MarginCalibrated::start(base.ok_or(TrainError::MissingHead)?, count, device)?)
+        }
     })
 }
 

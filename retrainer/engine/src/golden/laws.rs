@@ -14,10 +14,12 @@ fn autograd_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: 
     let mut weights = 0.0;
     for (b, &label) in labels.iter().enumerate() {
         let y = label as usize;
+        let noise: Vec<f64> = (0..c).map(|k| loss.noise[k] * f64::from(NOISE[b * c + k])).collect();
         let mut margin = vec![0.0; c];
         margin[y] = loss.margin[y];
-        let adjusted =
-            z.get(b as i64).view([1, c as i64]) * row(&loss.scale) + row(&loss.offset) - row(&margin);
+        let adjusted = z.get(b as i64).view([1, c as i64]) * row(&loss.scale) + row(&loss.offset)
+            - row(&margin)
+            - row(&noise);
         let adjusted = match loss.family {
             Family::Seesaw => {
                 let log_p = adjusted.detach().log_softmax(1, Kind::Double);
@@ -25,11 +27,11 @@ fn autograd_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: 
                 let sizes: Vec<f64> = loss.mitigation.iter().map(|m| m - loss.mitigation[y]).collect();
                 adjusted + row(&sizes).clamp_max(0.0) + (log_p - own).clamp_min(0.0) * loss.compensation
             }
-            Family::Softmax | Family::SigmoidBce | Family::SoftmaxBce => adjusted,
+            Family::Softmax | Family::SigmoidBce | Family::SoftmaxBce | Family::InfluenceBalanced => adjusted,
         };
         let (log_p, log_miss) = match loss.family {
             Family::SigmoidBce => (adjusted.log_sigmoid(), (-&adjusted).log_sigmoid()),
-            Family::Softmax | Family::SoftmaxBce | Family::Seesaw => {
+            Family::Softmax | Family::SoftmaxBce | Family::Seesaw | Family::InfluenceBalanced => {
                 let log_p = adjusted.log_softmax(1, Kind::Double);
                 let log_miss = (1.0_f64 - log_p.exp()).log();
                 (log_p, log_miss)
@@ -42,7 +44,15 @@ fn autograd_gradient(loss: &Loss, reduction: Reduction, logits: &[f32], labels: 
         let value = match loss.family {
             Family::Softmax | Family::Seesaw => {
                 let modulator = (1.0_f64 - log_p.exp().get(0).get(y as i64)).pow_tensor_scalar(loss.focal);
+                let modulator = if loss.focal_gradient == 0.0 { modulator.detach() } else { modulator };
                 -(log_p * row(&target)).sum(Kind::Double) * modulator
+            }
+            Family::InfluenceBalanced => {
+                let Influence { alpha, epsilon, gradient } = loss.influence.unwrap();
+                let miss = 1.0_f64 - log_p.get(0).get(y as i64).exp();
+                let weight = alpha / (miss * 2.0 * f64::from(LENGTHS[b]) + epsilon);
+                let weight = if gradient == 0.0 { weight.detach() } else { weight };
+                -(log_p * row(&target)).sum(Kind::Double) * weight
             }
             Family::SigmoidBce => {
                 let present = log_p.shallow_clone() * (log_miss.shallow_clone() * loss.focal).exp();
@@ -68,13 +78,18 @@ fn any_family() -> impl Strategy<Value = Family> {
         Just(Family::Softmax),
         Just(Family::SigmoidBce),
         Just(Family::SoftmaxBce),
-        Just(Family::Seesaw)
+        Just(Family::Seesaw),
+        Just(Family::InfluenceBalanced)
     ]
 }
 
 fn any_loss() -> impl Strategy<Value = Loss> {
     let vector = |range: std::ops::Range<f64>| proptest::collection::vec(range, 5);
     let seesaw = (vector(0.0..4.0), 0.0..3.0_f64);
+    let share = || prop_oneof![Just(0.0), Just(1.0)];
+    let influence = (1.0..100.0_f64, 0.01..1.0_f64, share())
+        .prop_map(|(alpha, epsilon, gradient)| Influence { alpha, epsilon, gradient });
+    let more = (share(), vector(0.0..2.0), influence);
     (
         vector(0.3..2.0),
         vector(-2.0..2.0),
@@ -83,18 +98,33 @@ fn any_loss() -> impl Strategy<Value = Loss> {
         vector(0.0..1.0),
         0.0..3.0_f64,
         seesaw,
+        more,
     )
-        .prop_map(|(scale, offset, margin, weight, smoothing, focal, (mitigation, compensation))| Loss {
-            scale,
-            offset,
-            margin,
-            weight,
-            smoothing,
-            focal,
-            mitigation,
-            compensation,
-            ..Loss::cross_entropy(5)
-        })
+        .prop_map(
+            |(
+                scale,
+                offset,
+                margin,
+                weight,
+                smoothing,
+                focal,
+                seesaw,
+                (focal_gradient, noise, influence),
+            )| Loss {
+                mitigation: seesaw.0,
+                compensation: seesaw.1,
+                focal_gradient,
+                noise,
+                influence: Some(influence),
+                scale,
+                offset,
+                margin,
+                weight,
+                smoothing,
+                focal,
+                ..Loss::cross_entropy(5)
+            },
+        )
 }
 
 fn any_reduction() -> impl Strategy<Value = Reduction> {
@@ -138,12 +168,12 @@ proptest! {
             .collect();
         let heads: Vec<_> = losses.iter().map(|(loss, reduction)| (loss, *reduction)).collect();
         let rows = LossRows::new(&heads, Device::Cpu).unwrap();
-        let labels = from_i64(&LABELS, &[3], Device::Cpu).unwrap();
+        let samples = samples(&LABELS);
         let one = from_f32(&logits, &[3, 5], Device::Cpu).unwrap();
         let side_by_side = one.repeat([1, heads.len() as i64]);
-        let divisor = rows.divisor(&labels).unwrap();
+        let divisor = rows.divisor(&samples.labels).unwrap();
         let shared = divisor.shared() as f32;
-        let gradient = to_f32(&rows.gradient(&side_by_side, &labels, &divisor).unwrap()).unwrap();
+        let gradient = to_f32(&rows.gradient(&side_by_side, &samples, &divisor).unwrap()).unwrap();
         for (head, (loss, reduction)) in heads.iter().enumerate() {
             let (_, alone) = value_and_gradient(loss, *reduction, &logits, &LABELS);
             for (index, expected) in alone.iter().enumerate() {

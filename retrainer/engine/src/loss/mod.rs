@@ -5,7 +5,9 @@
 //! is one number for each sample and head, and a part that is neutral for all heads costs nothing.
 
 mod divisor;
+mod influence_balanced;
 mod lader;
+mod samples;
 mod seesaw;
 mod sigmoid_bce;
 mod softmax;
@@ -14,6 +16,7 @@ mod targets;
 mod terms;
 
 pub(super) use divisor::Divisor;
+pub(super) use samples::Samples;
 
 use super::error::TrainError;
 use divisor::DivisorRows;
@@ -21,9 +24,10 @@ use experiment::{
     methods::Reduction,
     spec::{
         Family, Loss,
-        loss::{MARGIN, OFFSET, SCALE, WEIGHT},
+        loss::{MARGIN, NOISE, OFFSET, SCALE, WEIGHT},
     },
 };
+use influence_balanced::InfluenceBalanced;
 use lader::LaderRows;
 use seesaw::Seesaw;
 use sigmoid_bce::SigmoidBce;
@@ -51,6 +55,7 @@ fn kernel(family: Family, stack: &Stack<'_>) -> Result<Box<dyn Kernel>, TrainErr
         Family::SigmoidBce => Box::new(SigmoidBce::new(stack)?),
         Family::SoftmaxBce => Box::new(SoftmaxBce),
         Family::Seesaw => Box::new(Seesaw::new(stack)?),
+        Family::InfluenceBalanced => Box::new(InfluenceBalanced::new(stack)?),
     })
 }
 
@@ -63,11 +68,15 @@ pub(super) struct LossRows {
     scale: Option<Tensor>,
     /// `[1, H, C]`.
     offset: Option<Tensor>,
+    /// `[1, H, C]`.
+    noise: Option<Tensor>,
     /// `[C, H]`, by label.
     margin: Option<Tensor>,
     /// `[C, H]`, by label.
     weight: Option<Tensor>,
     targets: TargetRows,
+    /// The family of all heads.
+    family: Family,
     kernel: Box<dyn Kernel>,
     lader: Option<LaderRows>,
     divisors: DivisorRows,
@@ -84,13 +93,25 @@ impl LossRows {
             classes: stack.classes,
             scale: stack.term(&SCALE)?,
             offset: stack.term(&OFFSET)?,
+            noise: stack.term(&NOISE)?,
             margin: stack.term(&MARGIN)?,
+            family,
             targets: TargetRows::new(&stack)?,
             kernel: kernel(family, &stack)?,
             lader: LaderRows::new(&stack)?,
             divisors: DivisorRows::new(&stack, weight.is_some())?,
             weight,
         })
+    }
+
+    /// Whether they read the lengths of the features.
+    pub(super) fn reads_lengths(&self) -> bool {
+        self.family == Family::InfluenceBalanced
+    }
+
+    /// Whether they read noise.
+    pub(super) fn reads_noise(&self) -> bool {
+        self.noise.is_some()
     }
 
     /// What the losses of a batch with these labels `[B]` are divided by.
@@ -104,14 +125,15 @@ impl LossRows {
     pub(super) fn gradient(
         &self,
         logits: &Tensor,
-        labels: &Tensor,
+        samples: &Samples,
         divisor: &Divisor,
     ) -> Result<Tensor, TrainError> {
+        let labels = &samples.labels;
         let logits = logits.f_view([-1, self.heads, self.classes])?;
         // By the raw logits, so before they are overwritten.
         let lader = self.lader.as_ref().map(|rows| rows.gradient(&logits, labels)).transpose()?;
-        let targets = self.targets.of(labels)?;
-        self.adjust(&logits, labels, &targets)?;
+        let targets = self.targets.of(samples)?;
+        self.adjust(&logits, samples, &targets)?;
         let mut gradient = self.kernel.gradient(&logits, &targets)?;
         let mut row_weight = self.weight.as_ref().map(|rows| select(rows, labels)).transpose()?;
         if let Divisor::PerHead(divisor) = divisor {
@@ -132,8 +154,9 @@ impl LossRows {
 
     /// Each head's loss, `[H]`.
     #[cfg(test)]
-    pub(super) fn value(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
+    pub(super) fn value(&self, logits: &Tensor, samples: &Samples) -> Result<Tensor, TrainError> {
         use tch::Kind;
+        let labels = &samples.labels;
         let divisor = match self.divisor(labels)? {
             Divisor::Shared(divisor) => {
                 Tensor::f_full([1, self.heads], divisor, (Kind::Float, labels.device()))?
@@ -142,8 +165,8 @@ impl LossRows {
         };
         let logits = logits.f_view([-1, self.heads, self.classes])?;
         let lader = self.lader.as_ref().map(|rows| rows.value(&logits, labels)).transpose()?;
-        let targets = self.targets.of(labels)?;
-        self.adjust(&logits, labels, &targets)?;
+        let targets = self.targets.of(samples)?;
+        self.adjust(&logits, samples, &targets)?;
         let mut loss = self.kernel.value(&logits, &targets)?;
         if let Some(weight) = &self.weight {
             loss = loss.f_mul(&select(weight, labels)?)?;
@@ -157,7 +180,7 @@ impl LossRows {
     }
 
     /// Turns raw logits `[B, H, C]` into adjusted ones, in place.
-    fn adjust(&self, logits: &Tensor, labels: &Tensor, targets: &Targets) -> Result<(), TrainError> {
+    fn adjust(&self, logits: &Tensor, samples: &Samples, targets: &Targets) -> Result<(), TrainError> {
         let mut logits = logits.shallow_clone();
         if let Some(scale) = &self.scale {
             let _ = logits.f_mul_(scale)?;
@@ -165,8 +188,12 @@ impl LossRows {
         if let Some(offset) = &self.offset {
             let _ = logits.f_add_(offset)?;
         }
+        if let Some(factors) = &self.noise {
+            let noise = samples.noise.as_ref().ok_or_else(samples::missing)?;
+            let _ = logits.f_addcmul_(factors, &noise.f_neg()?)?;
+        }
         if let Some(margin) = &self.margin {
-            let _ = logits.f_scatter_add_(2, &targets.index, &select(margin, labels)?.f_neg()?)?;
+            let _ = logits.f_scatter_add_(2, &targets.index, &select(margin, &samples.labels)?.f_neg()?)?;
         }
         Ok(())
     }

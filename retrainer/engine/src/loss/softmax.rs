@@ -6,11 +6,11 @@
 //! ∂L/∂z_k = (m + q) p_k − m t_k − q 1_{k=y}        q = γ (1 − p_y)^{γ−1} p_y S
 //! ```
 //!
-//! which at γ = 0 is the softmax gradient `p − t`.
+//! which at γ = 0 is the softmax gradient `p − t`. Where the factor is held fixed q counts with its share, 0.
 
 use super::{Kernel, targets::Targets, terms::Stack};
 use crate::error::TrainError;
-use experiment::spec::loss::FOCAL;
+use experiment::spec::loss::{FOCAL, FOCAL_GRADIENT};
 use tch::{Device, Kind, Tensor};
 
 /// Probabilities below this count as 0 on a CPU: no sum over a batch sees them, and a product of numbers near the end of f32
@@ -29,11 +29,13 @@ fn without_smallest(mut probabilities: Tensor) -> Result<Tensor, TrainError> {
 pub(super) struct Softmax {
     /// γ, `[1, H, 1]`.
     focal: Option<Tensor>,
+    /// Share of the factor's gradient, `[1, H, 1]`.
+    share: Option<Tensor>,
 }
 
 impl Softmax {
     pub(super) fn new(stack: &Stack<'_>) -> Result<Self, TrainError> {
-        Ok(Self { focal: stack.term(&FOCAL)? })
+        Ok(Self { focal: stack.term(&FOCAL)?, share: stack.term(&FOCAL_GRADIENT)? })
     }
 }
 
@@ -42,7 +44,7 @@ impl Kernel for Softmax {
         let Some(focal) = &self.focal else {
             return targets.taken_off(without_smallest(logits.f_softmax(2, Kind::Float)?)?);
         };
-        let Targets { index, target, spread } = targets;
+        let Targets { index, target, spread, .. } = targets;
         let log_p = logits.f_log_softmax(2, Kind::Float)?;
         let mut gradient = without_smallest(log_p.f_exp()?)?;
         let p_y = gradient.f_gather(2, index, false)?;
@@ -50,7 +52,10 @@ impl Kernel for Softmax {
         // 1 − p_y can be 0 in f32, and its power infinite for γ < 1; the limit of the product is 0.
         let miss = p_y.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(1e-12)?;
         let modulator = miss.f_pow(focal)?;
-        let pull = modulator.f_mul(focal)?.f_div(&miss)?.f_mul(&p_y)?.f_mul(&loss)?;
+        let mut pull = modulator.f_mul(focal)?.f_div(&miss)?.f_mul(&p_y)?.f_mul(&loss)?;
+        if let Some(share) = &self.share {
+            pull = pull.f_mul(share)?;
+        }
         let _ = gradient.f_mul_(&modulator.f_add(&pull)?)?;
         if let Some(spread) = spread {
             let _ = gradient.f_sub_(&spread.f_mul(&modulator)?)?;
@@ -71,7 +76,7 @@ impl Kernel for Softmax {
 }
 
 /// `Σ_k t_k (−log p_k)` of each sample and head, `[B, H, 1]`.
-fn cross_entropy(log_p: &Tensor, targets: &Targets) -> Result<Tensor, TrainError> {
+pub(super) fn cross_entropy(log_p: &Tensor, targets: &Targets) -> Result<Tensor, TrainError> {
     let at_label = log_p.f_gather(2, &targets.index, false)?.f_mul(&targets.target)?;
     let all = match &targets.spread {
         None => at_label,
@@ -97,9 +102,11 @@ mod tests {
             index: from_i64(&[0, 0], &[2, 1, 1], Device::Cpu).unwrap(),
             target: Tensor::ones([2, 1, 1], (Kind::Float, Device::Cpu)),
             spread: None,
+            lengths: None,
         };
         let focal = from_f32(&[2.0], &[1, 1, 1], Device::Cpu).unwrap();
-        let gradient = |focal| to_f32(&Softmax { focal }.gradient(&logits, &targets).unwrap()).unwrap();
+        let gradient =
+            |focal| to_f32(&Softmax { focal, share: None }.gradient(&logits, &targets).unwrap()).unwrap();
         for focal in [None, Some(focal)] {
             let gradient = gradient(focal);
             assert!(gradient[..4].iter().all(|g| *g == 0.0 || g.abs() > 1e-30), "{gradient:?}");

@@ -1,6 +1,9 @@
 //! What the samples of a batch should be.
 
-use super::terms::{Stack, select};
+use super::{
+    Samples,
+    terms::{Stack, select},
+};
 use crate::error::TrainError;
 use experiment::spec::loss::{SMOOTHING, TARGET};
 use tch::Tensor;
@@ -24,6 +27,8 @@ pub(super) struct Targets {
     pub(super) target: Tensor,
     /// δ / C, `[B, H, 1]`.
     pub(super) spread: Option<Tensor>,
+    /// |f|₁ of the sample, `[B, 1, 1]`, for the family that reads it.
+    pub(super) lengths: Option<Tensor>,
 }
 
 impl TargetRows {
@@ -31,12 +36,14 @@ impl TargetRows {
         Ok(Self { heads: stack.heads, target: stack.all(&TARGET)?, spread: stack.term(&SMOOTHING)? })
     }
 
-    /// Those of a batch with labels `[B]`.
-    pub(super) fn of(&self, labels: &Tensor) -> Result<Targets, TrainError> {
+    /// Those of a batch.
+    pub(super) fn of(&self, samples: &Samples) -> Result<Targets, TrainError> {
+        let labels = &samples.labels;
         Ok(Targets {
             index: labels.f_view([-1, 1, 1])?.f_expand([-1, self.heads, 1], false)?,
             target: select(&self.target, labels)?,
             spread: self.spread.as_ref().map(|rows| select(rows, labels)).transpose()?,
+            lengths: samples.lengths.as_ref().map(Tensor::shallow_clone),
         })
     }
 }

@@ -126,6 +126,8 @@ methods! {
     vs
     cdt
     seesaw
+    gcl
+    bcl
     re_sampling
     crt
     focal
@@ -134,12 +136,14 @@ methods! {
     cb_bce_sigmoid
     grw
     area
+    influence_balanced
     max_norm
     tau_norm
     logit_adjustment
     multiplicative_logit_adjustment
     lade
     disalign
+    marc
     ncm
     gda
     ridge

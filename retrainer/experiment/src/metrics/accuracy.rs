@@ -3,17 +3,19 @@
 use super::{
     accumulator::{Accumulator, NotFinite, Report, Sample},
     class_hits::ClassHits,
+    class_sizes::ClassSizes,
     groups::{Groups, mean},
     metric::{ByGroup, Metric, by_group, metric},
     per_class::PerClass,
 };
+use cache::{ClassCounts, Shot};
 
 /// Mean of the per-class accuracies.
 pub const TOP1: ByGroup = by_group!("top1", Fraction, Higher);
 /// 1 − `top1.all`.
 pub(crate) const BALANCED_ERROR: Metric = metric!("balanced_error", Fraction, Lower);
 /// Mean over classes of 2 TP / (2 TP + FP + FN).
-pub(crate) const MACRO_F1: Metric = metric!("macro_f1", Fraction, Higher);
+pub const MACRO_F1: Metric = metric!("macro_f1", Fraction, Higher);
 
 /// Counts of samples, hits and predictions per class.
 ///
@@ -24,15 +26,33 @@ pub(super) struct Accuracy {
     predictions: Vec<u64>,
 }
 
-impl Accuracy {
+/// Samples, hits and predictions of each class, `[C]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassTallies<'a> {
+    /// Samples of the class.
+    pub samples: &'a [u64],
+    /// Those that are predicted as the class.
+    pub hits: &'a [u64],
+    /// Samples of any class that are predicted as the class.
+    pub predictions: &'a [u64],
+}
+
+impl ClassTallies<'_> {
     /// Mean over classes with samples of 2 TP / (2 TP + FP + FN) = 2 hits / (samples + predictions).
-    fn macro_f1(&self) -> Option<f64> {
-        let classes = self.classes.hits().iter().zip(self.classes.samples()).zip(&self.predictions);
+    pub fn macro_f1(&self) -> Option<f64> {
+        let classes = self.hits.iter().zip(self.samples).zip(self.predictions);
         mean(
             classes
                 .filter(|((_, samples), _)| **samples > 0)
                 .map(|((&hits, &samples), &predictions)| 2.0 * hits as f64 / (samples + predictions) as f64),
         )
+    }
+
+    /// Mean of the accuracies of few-shot classes; `None` without a sample of one.
+    pub fn accuracy_of_few(&self, class_counts: &ClassCounts) -> Option<f64> {
+        let few = |(&samples, &count)| if Shot::of(count) == Shot::Few { samples } else { 0 };
+        let samples: Vec<u64> = self.samples.iter().zip(class_counts.counts()).map(few).collect();
+        ClassSizes::new(&samples).mean_of_classes(self.hits)
     }
 }
 
@@ -60,7 +80,8 @@ impl Accumulator for Accuracy {
         let [all, ..] = top1;
         report.values.set_each(TOP1, top1);
         report.values.set(BALANCED_ERROR, all.map(|accuracy| 1.0 - accuracy));
-        report.values.set(MACRO_F1, self.macro_f1());
+        let (samples, hits, predictions) = (self.classes.samples(), self.classes.hits(), &*self.predictions);
+        report.values.set(MACRO_F1, ClassTallies { samples, hits, predictions }.macro_f1());
         report.per_class.accuracy = PerClass::column(&self.classes.rates());
     }
 }
@@ -69,7 +90,6 @@ impl Accumulator for Accuracy {
 mod tests {
     use super::*;
     use crate::metrics::{Evaluation, testing::labels};
-    use cache::ClassCounts;
 
     #[test]
     fn group_accuracies_are_means_of_per_class_accuracies() {

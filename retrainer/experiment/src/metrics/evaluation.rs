@@ -2,6 +2,7 @@
 
 use super::{
     accumulator::{Report, Sample},
+    confusions::Confusions,
     groups::Groups,
     hits::{Hits, Outcomes},
     list::Accumulators,
@@ -144,6 +145,11 @@ impl Evaluation {
     /// Which samples were right, class by class; `None` where `labels` are not those of all samples so far, in their order.
     pub fn hits(&self, labels: &[ClassId]) -> Option<Hits> {
         self.outcomes.by_class(labels, self.classes)
+    }
+
+    /// Which classes the samples so far are taken for; `None` where a logit was not finite.
+    pub fn confusions(&self) -> Option<Confusions> {
+        self.finite.then(|| self.accumulators.confused.confusions())
     }
 
     /// The metrics of all samples so far.

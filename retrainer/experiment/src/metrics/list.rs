@@ -4,6 +4,7 @@ use super::{
     accumulator::{Accumulator, NotFinite, Report, Sample},
     accuracy::{Accuracy, TOP1},
     calibration::Calibration,
+    confused::Confused,
     groups::Groups,
     logit_histograms::LogitHistograms,
     logits_magnitude::LogitsMagnitude,
@@ -63,6 +64,7 @@ macro_rules! accumulators {
 
 accumulators! {
     accuracy: Accuracy,
+    confused: Confused,
     top5: Top5,
     calibration: Calibration,
     magnitude: LogitsMagnitude,

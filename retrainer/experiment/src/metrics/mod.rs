@@ -13,6 +13,8 @@ mod accuracy;
 mod calibration;
 mod class_hits;
 mod class_sizes;
+mod confused;
+mod confusions;
 mod distributions;
 mod evaluation;
 mod groups;
@@ -32,9 +34,10 @@ mod weight_norm;
 
 #[cfg(test)]
 pub(crate) use accuracy::BALANCED_ERROR;
-pub use accuracy::TOP1;
+pub use accuracy::{ClassTallies, MACRO_F1, TOP1};
 pub use calibration::{ECE, NLL};
 pub use class_sizes::ClassSizes;
+pub use confusions::{Confusion, Confusions, ConfusionsError, PackedConfusions};
 pub use distributions::{Distributions, GroupHistograms, Reliability};
 pub use evaluation::{Evaluation, EvaluationError, Metrics};
 pub use histogram::Histogram;

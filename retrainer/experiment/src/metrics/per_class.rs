@@ -1,6 +1,6 @@
 //! Per-class numbers of one head.
 
-use super::{distributions::Distributions, hits::PackedHits};
+use super::{confusions::PackedConfusions, distributions::Distributions, hits::PackedHits};
 use serde::{Deserialize, Serialize};
 
 /// Per-class numbers, each `[C]` or empty; `None` for a class where it is not defined.
@@ -37,6 +37,9 @@ pub struct PerClass {
     /// Which samples of each class are right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hits: Option<PackedHits>,
+    /// Which classes the samples of each class are taken for; older programs recorded none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusions: Option<PackedConfusions>,
 }
 
 impl PerClass {

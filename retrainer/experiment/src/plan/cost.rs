@@ -18,6 +18,8 @@ pub(super) fn flops(shape: CacheShape, protocols: &Protocols, key: Option<GroupK
     match key.classifier {
         Classifier::Linear | Classifier::Cosine => head * (2 * trained + evaluated) as f64 * heads as f64,
         // The stage-1 logits serve all heads.
-        Classifier::Rescaled | Classifier::Aligned => head * (trained + evaluated) as f64,
+        Classifier::Rescaled | Classifier::Aligned | Classifier::MarginCalibrated => {
+            head * (trained + evaluated) as f64
+        }
     }
 }

@@ -12,6 +12,9 @@ pub enum PlanError {
         /// The split.
         split: Split,
     },
+    /// Few-shot accuracy is chosen by, and there is none.
+    #[error("no image of the validation split is of a class with fewer than 20 training samples")]
+    NoFewShot,
     /// A method starts at or adjusts the stage-1 head.
     #[error("`{method}` needs the stage-1 head, and the cache has none")]
     MissingHead {
@@ -54,7 +57,7 @@ impl PlanError {
     /// What is wrong, without the method.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::MissingSplit { .. } => self.to_string(),
+            Self::MissingSplit { .. } | Self::NoFewShot => self.to_string(),
             Self::MissingHead { .. } => "needs the stage-1 head, and the cache has none".to_owned(),
             Self::MissingAugmented { .. } => "asks for augmented views, and the cache has none".to_owned(),
             Self::EmptyClasses { classes, .. } => {
@@ -72,6 +75,7 @@ impl Hint for PlanError {
                 "dump or import the cache again with a validation set, or leave out what chooses by it: `--select-by`, or `val` among the protocols"
             }
             Self::MissingSplit { .. } => "dump or import the cache again with a test set",
+            Self::NoFewShot => "choose by another score, such as `--select-by top1`",
             Self::MissingHead { .. } => {
                 "import the cache with `--head FILE`, or use `init = \"fresh\"` and methods that train"
             }

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     methods::{Init, SgdSettings, TrainView},
-    protocol::{HeldOut, Protocols},
+    protocol::{HeldOut, Protocols, Score},
     records::{self, AskedHead},
-    spec::{Classifier, ClosedForm, HeadSpec, Recipe, Untrained},
+    spec::{ClosedForm, HeadSpec, Recipe, Untrained},
 };
-use cache::{FeatureCache, Split, View};
+use cache::{FeatureCache, Shot, Split, View};
 use program::partition::Partition;
 use std::fmt;
 
@@ -106,6 +106,9 @@ impl SweepPlan {
         if !protocols.scores(HeldOut::Val).is_empty() && !validated {
             return Err(PlanError::MissingSplit { split: Split::Val });
         }
+        if protocols.scores(HeldOut::Val).contains(&Score::Few) && !has_few_shot(cache) {
+            return Err(PlanError::NoFewShot);
+        }
         let cache_key = cache.cache_key();
         let conditions = Conditions {
             test_time_augmentation: grid.test_time_augmentation && cache.has(Split::Test, View::Flipped),
@@ -186,7 +189,7 @@ impl SweepPlan {
             let (batch, whole, kept) = match work.key {
                 Some(key) => {
                     let batch = key.stream.batch_size.min(shape.samples);
-                    let kept = key.classifier == Classifier::Rescaled;
+                    let kept = key.classifier.reads_base_logits_alone();
                     (
                         batch,
                         key.whole_batches,
@@ -261,6 +264,13 @@ fn rate_of_another_batch(point: &Point) -> Option<String> {
              by the linear rule it would be {scaled}"
         )
     })
+}
+
+/// Whether validation has an image of a few-shot class.
+fn has_few_shot(cache: &FeatureCache) -> bool {
+    let counts = cache.class_counts().counts();
+    let is_few = |class: usize| counts.get(class).is_some_and(|&count| Shot::of(count) == Shot::Few);
+    cache.labels(Split::Val).iter().any(|label| is_few(label.index()))
 }
 
 fn check(point: &Point, spec: &HeadSpec, cache: &FeatureCache) -> Result<(), PlanError> {

@@ -7,7 +7,7 @@ mod per;
 mod state;
 mod unseen;
 
-use crate::metrics::{Metric, NLL, TOP1};
+use crate::metrics::{MACRO_F1, Metric, NLL, TOP1};
 use clap::ValueEnum;
 use std::fmt;
 
@@ -25,6 +25,10 @@ pub enum Protocol {
     Val,
     /// Epoch and hyper-parameters by validation NLL; the test split is seen once
     ValNll,
+    /// Epoch and hyper-parameters by validation macro-F1; the test split is seen once
+    ValMacroF1,
+    /// Epoch and hyper-parameters by validation accuracy of few-shot classes; the test split is seen once
+    ValFew,
     /// Epoch and hyper-parameters by test accuracy, as in most published code: optimistic
     BestOnTest,
 }
@@ -45,6 +49,10 @@ pub enum Score {
     Top1,
     /// Mean of −log p_y over samples, nats.
     Nll,
+    /// Mean over classes of 2 TP / (2 TP + FP + FN), a fraction.
+    MacroF1,
+    /// Mean of the accuracies of classes with fewer than 20 training samples, a fraction.
+    Few,
 }
 
 /// What a protocol chooses by: the best score on a split, the earliest epoch of equals.
@@ -95,6 +103,19 @@ impl Protocol {
                 about: "epoch and hyper-parameters chosen by validation NLL (lowest); test seen once",
                 chooser: Some(Chooser { split: HeldOut::Val, score: Score::Nll }),
             },
+            Self::ValMacroF1 => ProtocolFacts {
+                name: "val-macro-f1",
+                key: "val_macro_f1_selected",
+                about: "epoch and hyper-parameters chosen by validation macro-F1; test seen once",
+                chooser: Some(Chooser { split: HeldOut::Val, score: Score::MacroF1 }),
+            },
+            Self::ValFew => ProtocolFacts {
+                name: "val-few",
+                key: "val_few_selected",
+                about: "epoch and hyper-parameters chosen by validation accuracy of few-shot classes alone, at the cost of others; \
+                        test seen once",
+                chooser: Some(Chooser { split: HeldOut::Val, score: Score::Few }),
+            },
             Self::BestOnTest => ProtocolFacts {
                 name: "best-on-test",
                 key: "best_on_test",
@@ -134,7 +155,7 @@ impl fmt::Display for Protocol {
 
 impl Key for Protocol {
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Last, Self::BestOnTest, Self::Val, Self::ValNll].into_iter()
+        [Self::Last, Self::BestOnTest, Self::Val, Self::ValNll, Self::ValMacroF1, Self::ValFew].into_iter()
     }
 
     fn key(self) -> &'static str {
@@ -158,6 +179,10 @@ impl Score {
         match self {
             Self::Top1 => ScoreFacts { name: "top1", metric: TOP1.all, on_val: "val.top1.all", sign: 1.0 },
             Self::Nll => ScoreFacts { name: "nll", metric: NLL, on_val: "val.nll", sign: -1.0 },
+            Self::MacroF1 => {
+                ScoreFacts { name: "macro-f1", metric: MACRO_F1, on_val: "val.macro_f1", sign: 1.0 }
+            }
+            Self::Few => ScoreFacts { name: "few", metric: TOP1.few, on_val: "val.top1.few", sign: 1.0 },
         }
     }
 
@@ -180,7 +205,7 @@ impl Score {
 /// Scores that stand beside others are those on the validation split.
 impl Key for Score {
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Top1, Self::Nll].into_iter()
+        [Self::Top1, Self::Nll, Self::MacroF1, Self::Few].into_iter()
     }
 
     fn key(self) -> &'static str {
@@ -217,8 +242,7 @@ impl Protocols {
     /// Those by accuracy that a cache allows, with or without a validation split.
     pub fn allowed(validated: bool) -> Self {
         let allowed = |protocol: &Protocol| match protocol.chooser() {
-            Some(Chooser { score: Score::Nll, .. }) => false,
-            Some(Chooser { split: HeldOut::Val, .. }) => validated,
+            Some(Chooser { split: HeldOut::Val, score }) => validated && score == Score::Top1,
             Some(Chooser { split: HeldOut::Test, .. }) | None => true,
         };
         Self::of(&Protocol::all().filter(allowed).collect::<Vec<_>>())

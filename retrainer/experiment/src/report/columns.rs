@@ -1,6 +1,7 @@
 //! Columns that tables share: one declaration of each, with its heading, its unit, and what stands in it.
 
 use super::{
+    groups::ClassGroup,
     results::Results,
     table::{Cell, Column, Show, Table},
 };
@@ -66,6 +67,17 @@ impl<'a, R: Row> Columns<'a, R> {
         });
     }
 
+    /// The accuracy of a group of classes over the seeds.
+    pub(super) fn group(&mut self, group: &ClassGroup) {
+        let key = format!("top1.group.{}", group.title);
+        let column = Column { key, ..Column::metric(TOP1.all, &group.title, Show::Always) };
+        self.push(column, |row| {
+            let classes = group.classes.iter().copied();
+            let own = row.own().and_then(|own| row.results().evidence.accuracy_of(own, &classes));
+            Cell::or_missing(own, Cell::Summary)
+        });
+    }
+
     /// The paper's number of a metric, which it prints in percent.
     pub(super) fn paper(
         &mut self,
@@ -125,7 +137,7 @@ impl<'a, R: Row> Columns<'a, R> {
         self.own(Column::text("seeds", "seeds", Show::Data), |own| {
             Cell::List(own.seeds().iter().map(|seed| seed.seed.to_string()).collect())
         });
-        self.own(Column::text("run_ids", "runs", Show::Data), |own| {
+        self.own(Column::text("run_ids", "run", Show::Terminal(2)), |own| {
             Cell::List(own.seeds().iter().map(|seed| seed.run_id.to_string()).collect())
         });
     }
@@ -135,7 +147,7 @@ impl<'a, R: Row> Columns<'a, R> {
         self.seed_counts(Show::Wide(4));
         self.select();
         self.cache_key();
-        self.own(Column::text("params", "hyper-parameters", Show::Data), |own| Cell::Params {
+        self.own(Column::text("params", "hyper-parameters", Show::Terminal(6)), |own| Cell::Params {
             shown: own.params().clone(),
             all: own.params().clone(),
         });

@@ -1,5 +1,6 @@
 //! What can go wrong with a report.
 
+use super::groups::GroupError;
 use crate::{methods::Method, records::RecordError, select::SelectError};
 use files::{FileError, Hint, text};
 use program::names::nearest;
@@ -15,6 +16,9 @@ pub enum ReportError {
     /// The protocol cannot choose.
     #[error(transparent)]
     Select(#[from] SelectError),
+    /// Groups of classes cannot be made.
+    #[error(transparent)]
+    Groups(#[from] GroupError),
     /// There is nothing to report.
     #[error("no runs in `{}`{}", text::path(path), got.as_ref().map_or(String::new(), |got| format!(", which is {got}")))]
     NoRuns {
@@ -69,6 +73,7 @@ impl Hint for ReportError {
         match self {
             Self::Records(error) => error.hint(),
             Self::Select(error) => error.hint(),
+            Self::Groups(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::NoRuns { got: None, .. } => {
                 Some("run `retrainer sweep --out RUNS` first, or check the path".to_owned())

@@ -1,12 +1,12 @@
 //! Whether a difference is more than chance: over seeds, and over test images.
 
 use crate::{
-    metrics::{Hits, TOP1},
+    metrics::{Confusions, Hits, TOP1},
     records::{RecordError, RunStore},
     select::{SeedResult, Selected, selected_detail},
     statistics::{Summary, holm, mcnemar, paired_bootstrap, paired_t_test},
 };
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
 /// Results that are compared image by image; of more, none is: it would take long, and no p-value would survive Holm's
 /// correction of so many.
@@ -20,7 +20,8 @@ pub struct Evidence {
     hits: BTreeMap<Box<str>, Hits>,
     /// Accuracy of each class `[C]` in the state that the protocol selected.
     accuracies: BTreeMap<Box<str>, Vec<Option<f32>>>,
-    /// What is wrong with hits that were left out.
+    confusions: BTreeMap<Box<str>, Confusions>,
+    /// What is wrong with hits or confusions that were left out.
     pub problems: Vec<String>,
     /// Whether there are too many results to look at images.
     pub too_many: bool,
@@ -75,6 +76,14 @@ impl Evidence {
             let detail = selected_detail(record, seed);
             if let Ok(Some(detail)) = &detail {
                 evidence.accuracies.insert(seed.run_id.clone(), detail.per_class.accuracy.clone());
+                match detail.confusions() {
+                    Ok(confusions) => {
+                        evidence.confusions.extend(confusions.map(|own| (seed.run_id.clone(), own)));
+                    }
+                    Err(error) => evidence
+                        .problems
+                        .push(format!("the confusions of run {} are left out: {error}", seed.run_id)),
+                }
             }
             let hits = detail.and_then(|detail| detail.map_or(Ok(None), |detail| detail.hits()));
             let problem = match hits {
@@ -129,13 +138,24 @@ impl Evidence {
     }
 
     /// Mean of the accuracies of these classes over the seeds of a result; `None` where a run does not record them.
-    pub(super) fn accuracy_of(&self, row: &Selected, classes: &Range<usize>) -> Option<Summary> {
+    pub(super) fn accuracy_of(
+        &self,
+        row: &Selected,
+        classes: &(impl Iterator<Item = usize> + Clone),
+    ) -> Option<Summary> {
         let accuracy = |seed: &SeedResult| {
-            let classes = self.accuracies.get(&seed.run_id)?.get(classes.clone())?;
-            let known: Vec<f64> = classes.iter().flatten().map(|&accuracy| accuracy.into()).collect();
+            let all = self.accuracies.get(&seed.run_id)?;
+            let own = classes.clone().map(|class| all.get(class)).collect::<Option<Vec<_>>>()?;
+            let known: Vec<f64> = own.into_iter().flatten().map(|&accuracy| accuracy.into()).collect();
             (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
         };
         Summary::of(&row.seeds().iter().map(accuracy).collect::<Option<Vec<_>>>()?)
+    }
+
+    /// The confusions of all seeds together; `None` where those of one are missing.
+    pub(super) fn confusions_of(&self, row: &Selected) -> Option<Confusions> {
+        let own = row.seeds().iter().map(|seed| self.confusions.get(&seed.run_id));
+        Confusions::sum(own.collect::<Option<Vec<_>>>()?.into_iter())
     }
 
     /// The hits of all seeds; `None` where one is missing.

@@ -19,8 +19,7 @@ fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {
 }
 
 fn latex(table: &Table) -> String {
-    let shown: Vec<_> =
-        table.columns.iter().enumerate().filter(|(_, column)| column.rank().is_some()).collect();
+    let shown: Vec<_> = table.columns.iter().enumerate().filter(|(_, column)| column.is_printed()).collect();
     let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
     let align: String =
         shown.iter().map(|(_, column)| if column.align == Align::Right { 'r' } else { 'l' }).collect();

@@ -17,6 +17,7 @@ use crate::{
 pub(super) const TABLE: TableKind = TableKind {
     name: "leaderboard",
     about: "every result of a cache, best first",
+    on_page: true,
     build: |results| results.iter().map(leaderboard).collect(),
 };
 
@@ -75,8 +76,12 @@ fn leaderboard(results: &Results) -> Table {
     for &metric in METRICS {
         let shown = SHOWN.iter().find(|(shown, ..)| *shown == metric);
         let (title, show) = shown.map_or((metric.name, Show::Data), |&(_, title, show)| (title, show));
-        columns.metric(metric, title, show);
+        let replaced = results.by_size.is_some() && TOP1.each().contains(&metric) && metric != TOP1.all;
+        columns.metric(metric, title, if replaced { Show::Data } else { show });
         if metric == TOP1.few {
+            for group in results.by_size.iter().flatten().chain(&results.sets) {
+                columns.group(group);
+            }
             let show = if results.baseline().is_some() { Show::Wide(2) } else { Show::Data };
             columns.push(Column::number("gain", "gain", Unit::Fraction, show), |row| {
                 Cell::or_missing(row.gain, Cell::Gain)
@@ -90,6 +95,8 @@ fn leaderboard(results: &Results) -> Table {
     let (title, unit) = match by {
         Score::Top1 => ("val", Unit::Fraction),
         Score::Nll => ("val NLL", Unit::Nats),
+        Score::MacroF1 => ("val macro-F1", Unit::Fraction),
+        Score::Few => ("val few", Unit::Fraction),
     };
     columns.number(by.key(), title, unit, Show::Data, Selected::val);
     columns.number("seconds_per_head", "s/head", Unit::Plain, Show::Wide(4), Selected::seconds);

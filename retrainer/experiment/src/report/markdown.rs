@@ -16,8 +16,7 @@ fn render(tables: &[Table], _: Style) -> Result<String, ReportError> {
 }
 
 fn markdown(table: &Table) -> String {
-    let shown: Vec<_> =
-        table.columns.iter().enumerate().filter(|(_, column)| column.rank().is_some()).collect();
+    let shown: Vec<_> = table.columns.iter().enumerate().filter(|(_, column)| column.is_printed()).collect();
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = format!("### {}\n\n", escaped(&table.title));
     text += &line(shown.iter().map(|(_, column)| escaped(&column.title)).collect());

@@ -8,12 +8,14 @@
 //! of formats and formats nothing of tables: between them is [`Table`], columns and typed cells.
 
 mod benchmark;
+mod classes;
 mod columns;
 mod csv;
 mod error;
 mod evidence;
 pub mod figures;
 pub mod folder;
+mod groups;
 mod json;
 mod latex;
 mod leaderboard;
@@ -31,6 +33,7 @@ mod terminal;
 
 pub use error::ReportError;
 pub use evidence::{Chance, Evidence};
+pub use groups::{ClassGroup, ClassSet, GroupError, GroupRule};
 pub use results::{Baseline, Results};
 pub use table::{Align, Cell, Column, Gain, Show, Table};
 
@@ -62,12 +65,15 @@ pub struct TableKind {
     pub name: &'static str,
     /// One sentence for people.
     pub about: &'static str,
+    /// Whether the page has it: one with a row for each class would bury the others.
+    pub on_page: bool,
     /// Makes the tables, for each cache or of all caches together.
     pub build: fn(&[Results]) -> Vec<Table>,
 }
 
 /// Every table; the first is the default.
-pub const TABLES: &[TableKind] = &[leaderboard::TABLE, table1::TABLE, table2::TABLE, table3::TABLE];
+pub const TABLES: &[TableKind] =
+    &[leaderboard::TABLE, classes::TABLE, table1::TABLE, table2::TABLE, table3::TABLE];
 
 /// What the terminal can show; formats for files ignore it.
 #[derive(Clone, Copy, Debug, Default)]

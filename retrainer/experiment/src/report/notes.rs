@@ -2,6 +2,7 @@
 
 use super::{
     evidence::MOST_RESULTS,
+    groups::ClassGroup,
     results::{Baseline, Results},
     table::Gain,
 };
@@ -17,17 +18,34 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) fn reading(results: &Results, rows: &[&Selected], common: &Params) -> Vec<String> {
     let mut notes = vec![
         format!("select {}: {}", results.protocol, results.protocol.about()),
-        format!(
-            "accuracies in percent, mean ± standard deviation over {}; \
-             many > 100, medium 20 to 100, few < 20 training samples per class",
-            seeds(rows)
-        ),
+        format!("accuracies in percent, mean ± standard deviation over {}; {}", seeds(rows), groups(results)),
     ];
     notes.extend(widened(rows));
+    let asked = || results.by_size.iter().flatten().chain(&results.sets);
+    let recorded = |row: &&&Selected| results.evidence.accuracy_of(row, &std::iter::once(0)).is_some();
+    if asked().next().is_some() && rows.iter().filter(recorded).count() < rows.len() {
+        notes.push(
+            "groups without a number: these runs do not keep the accuracy of each class in the state that is shown"
+                .to_owned(),
+        );
+    }
     if common.iter().next().is_some() {
         notes.push(format!("unless a row says otherwise: {common}"));
     }
     notes
+}
+
+/// What the groups of classes are.
+fn groups(results: &Results) -> String {
+    let words = |group: &ClassGroup| {
+        format!("{} ({})", group.title, plural_of(group.classes.len(), "class", "classes"))
+    };
+    let list = |groups: &[ClassGroup]| groups.iter().map(words).collect::<Vec<_>>().join(", ");
+    let sizes = match &results.by_size {
+        None => "many > 100, medium 20 to 100, few < 20 training samples per class".to_owned(),
+        Some(groups) => format!("groups by training samples per class: {}", list(groups)),
+    };
+    if results.sets.is_empty() { sizes } else { format!("{sizes}; sets of classes: {}", list(&results.sets)) }
 }
 
 /// `3 seeds`, `1 to 3 seeds`
@@ -109,7 +127,11 @@ pub(super) fn stars(too_many: bool, gains: &[Option<Gain>]) -> String {
 }
 
 fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    plural_of(count, noun, &format!("{noun}s"))
+}
+
+fn plural_of(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// What to be careful about: samples that are in two splits of the cache, then single results.

@@ -18,13 +18,17 @@ pub(super) struct Paper {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Published {
-    /// Name of the method here.
+    /// Name of the method here; empty where nothing of it is left for a head on frozen features.
+    #[serde(default)]
     pub(super) method: String,
     /// Its name there.
     pub(super) title: String,
     /// Its formula there, where the table has some.
     #[serde(default)]
     pub(super) formulation: String,
+    /// What is not the same here, or why there is no result.
+    #[serde(default)]
+    pub(super) differs: String,
     /// Accuracies in percent, by group of classes, by data set or by stage-1 loss.
     pub(super) top1: BTreeMap<String, f64>,
 }
@@ -90,7 +94,8 @@ mod tests {
             (&PAPER.table3, vec!["ce", "ce-drw", "ldam-drw", "bs"]),
         ] {
             for row in rows {
-                assert!(Method::find(&row.method).is_ok(), "{}", row.method);
+                let nothing_here = row.method.is_empty() && row.differs.starts_with("not here: ");
+                assert!(nothing_here || Method::find(&row.method).is_ok(), "{}", row.method);
                 assert!(row.top1.keys().all(|heading| headings.contains(&heading.as_str())), "{row:?}");
             }
         }

@@ -3,6 +3,7 @@
 use super::{
     error::ReportError,
     evidence::{Evidence, Pair, corrected},
+    groups::{ClassGroup, ClassSet, GroupError, GroupRule, names},
     table::Gain,
 };
 use crate::{
@@ -34,6 +35,10 @@ pub struct Results {
     pub evidence: Evidence,
     /// Methods to show; empty is all.
     pub methods: Vec<String>,
+    /// Groups of classes by their training samples, where a report asks for others than many, medium and few.
+    pub by_size: Option<Vec<ClassGroup>>,
+    /// Sets of classes that a report asks for.
+    pub sets: Vec<ClassGroup>,
 }
 
 /// What gains are measured against.
@@ -87,6 +92,8 @@ impl Results {
                 selected,
                 evidence: Evidence::default(),
                 methods: methods.to_vec(),
+                by_size: None,
+                sets: Vec::new(),
             })
         });
         results.collect()
@@ -111,6 +118,22 @@ impl Results {
         Ok(results)
     }
 
+    /// Shows these groups: by size in the place of many, medium and few, and sets of classes beside them.
+    ///
+    /// # Errors
+    /// [`GroupError`] where the classes are not known, or a set names another one.
+    pub fn grouped(mut self, rule: Option<&GroupRule>, sets: &[ClassSet]) -> Result<Self, GroupError> {
+        if rule.is_none() && sets.is_empty() {
+            return Ok(self);
+        }
+        let unknown = || GroupError::NoClassCounts { cache_key: self.cache_key.clone() };
+        let summary = self.summary.as_ref().ok_or_else(unknown)?;
+        let by_size = rule.map(|rule| rule.groups(summary.class_counts()));
+        let sets = sets.iter().map(|set| set.group(names(summary))).collect::<Result<_, _>>()?;
+        (self.by_size, self.sets) = (by_size, sets);
+        Ok(self)
+    }
+
     /// `cifar100, imbalance ratio 100, resnet34, stage-1 loss ce`, or where the cache was.
     pub(crate) fn cache_name(&self) -> String {
         self.summary.as_ref().map_or_else(|| self.cache.clone(), CacheSummary::name)
@@ -130,6 +153,15 @@ impl Results {
         let mut rows: Vec<_> = self.selected.iter().filter(wanted).collect();
         rows.sort_by(|a, b| score(b).total_cmp(&score(a)));
         rows
+    }
+
+    /// The result that a table of one shows: of those to show the one that validation likes best, else the first.
+    pub(super) fn leading(&self) -> Option<&Selected> {
+        let by = self.protocol.val_score();
+        let shown = self.shown();
+        let validated = shown.iter().copied().filter_map(|row| Some((row, row.val()?)));
+        let best = validated.reduce(|best, row| if by.gain(row.1, best.1) > 0.0 { row } else { best });
+        best.map(|(row, _)| row).or(shown.first().copied())
     }
 
     /// What each result gains over the baseline, in the order of [`Results::selected`]; `None` of the baseline itself. p-values

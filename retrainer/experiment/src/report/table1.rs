@@ -18,6 +18,7 @@ use cache::Shot;
 pub(super) const TABLE: TableKind = TableKind {
     name: "table1",
     about: "results beside Table 1 of the paper (CIFAR100-LT, imbalance ratio 100)",
+    on_page: true,
     build: |results| results.iter().map(table1).collect(),
 };
 

@@ -18,6 +18,7 @@ use crate::{
 pub(super) const TABLE: TableKind = TableKind {
     name: "table3",
     about: "backbones and methods beside Table 3 of the paper, with gains over the stage-1 head",
+    on_page: true,
     build: |results| if results.is_empty() { Vec::new() } else { vec![table3(results)] },
 };
 

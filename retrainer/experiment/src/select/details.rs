@@ -2,7 +2,7 @@
 
 use super::SeedResult;
 use crate::{
-    metrics::{Hits, HitsError, PerClass, TOP1},
+    metrics::{Confusions, ConfusionsError, Hits, HitsError, PerClass, TOP1},
     protocol::Protocol,
     records::{RunRecord, SealedError},
 };
@@ -30,10 +30,13 @@ pub enum DetailError {
     /// The hits cannot be read.
     #[error(transparent)]
     Hits(#[from] HitsError),
+    /// The confusions cannot be read.
+    #[error(transparent)]
+    Confusions(#[from] ConfusionsError),
     /// They have another accuracy than the state.
     #[error("{what} have accuracy {got}, their state has {expected}")]
     OtherState {
-        /// Per-class accuracies or hits.
+        /// Per-class accuracies, hits or confusions.
         what: &'static str,
         /// Accuracy of the state.
         expected: f64,
@@ -73,6 +76,17 @@ impl Detail<'_> {
         let hits = packed.unpack()?;
         same_state("the hits", self.top1, hits.top1())?;
         Ok(Some(hits))
+    }
+
+    /// Which classes the test samples are taken for in the state; `None` where the record does not say.
+    ///
+    /// # Errors
+    /// [`DetailError`] when they are damaged or those of another state.
+    pub fn confusions(&self) -> Result<Option<Confusions>, DetailError> {
+        let Some(packed) = &self.per_class.confusions else { return Ok(None) };
+        let confusions = packed.unpack()?;
+        same_state("the confusions", self.top1, confusions.top1())?;
+        Ok(Some(confusions))
     }
 }
 
@@ -114,7 +128,8 @@ mod tests {
             evaluation.update(&row, std::slice::from_ref(label)).unwrap();
         }
         let hits = evaluation.hits(&labels).unwrap().pack().unwrap();
-        PerClass { hits: Some(hits), ..evaluation.finish().per_class }
+        let confusions = evaluation.confusions().unwrap().pack().unwrap();
+        PerClass { hits: Some(hits), confusions: Some(confusions), ..evaluation.finish().per_class }
     }
 
     /// A run with accuracy 3/4 at the chosen epoch 5 and 0 after the last epoch, and what the protocol selects of it.
@@ -148,5 +163,9 @@ mod tests {
         record.per_class_at.insert(5, mixed.into());
         let error = selected_detail(&record, &seed).unwrap().unwrap().hits().unwrap_err().to_string();
         assert_eq!(error, "the hits have accuracy 1, their state has 0.75");
+        let mixed = PerClass { confusions: numbers([true; 3]).confusions, ..numbers([true, false, true]) };
+        record.per_class_at.insert(5, mixed.into());
+        let error = selected_detail(&record, &seed).unwrap().unwrap().confusions().unwrap_err().to_string();
+        assert_eq!(error, "the confusions have accuracy 1, their state has 0.75");
     }
 }

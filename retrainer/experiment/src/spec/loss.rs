@@ -14,6 +14,8 @@ pub enum Family {
     SoftmaxBce,
     /// Softmax cross-entropy of logits that depend on the true class by mitigation and compensation.
     Seesaw,
+    /// Softmax cross-entropy divided by the influence of the sample on the weights: takes no focal factor.
+    InfluenceBalanced,
 }
 
 /// The training loss of a head; every vector has length C, and neutral values give cross-entropy.
@@ -42,8 +44,25 @@ pub struct Loss {
     pub mitigation: Vec<f64>,
     /// Exponent q of the ratio of a rival's probability to the true class's.
     pub compensation: f64,
+    /// Share of the gradient of the focal factor that is followed: 1, or 0 where the factor is held fixed.
+    pub focal_gradient: f64,
+    /// Of each logit the factor of `min(|N(0, 1/3)|, 1)`, drawn for each sample and step and taken off.
+    pub noise: Vec<f64>,
+    /// What [`Family::InfluenceBalanced`] alone reads.
+    pub influence: Option<Influence>,
     /// LADE's regulariser.
     pub lader: Option<Lader>,
+}
+
+/// `α / (2 (1 − p_y) |f|₁ + ε)`: the weight of a sample by its influence on the weights of a linear head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Influence {
+    /// α.
+    pub alpha: f64,
+    /// ε.
+    pub epsilon: f64,
+    /// Share of the gradient of the weight that is followed: 1, or 0 where it is held fixed.
+    pub gradient: f64,
 }
 
 /// The regulariser of LADE: makes the logits of each class an estimate of its log-likelihood ratio.
@@ -134,6 +153,18 @@ terms! {
     });
     /// γ.
     FOCAL = Term::new("focal", 0.0, Axis::Head, |loss| Cow::Borrowed(std::slice::from_ref(&loss.focal)));
+    /// Share of the gradient of the focal factor.
+    FOCAL_GRADIENT = Term::new("focal gradient", 1.0, Axis::Head, |loss| Cow::Borrowed(std::slice::from_ref(&loss.focal_gradient)));
+    /// Factor of the noise of each logit.
+    NOISE = Term::new("noise", 0.0, Axis::Class, |loss| Cow::Borrowed(&loss.noise)).correcting_class_sizes();
+    /// α of [`Influence`].
+    INFLUENCE = Term::new("influence", 1.0, Axis::Head, |loss| influence(loss, |influence| influence.alpha));
+    /// ε of [`Influence`].
+    INFLUENCE_FLOOR = Term::new("influence floor", 1.0, Axis::Head, |loss| influence(loss, |influence| influence.epsilon));
+    /// Share of the gradient of the influence.
+    INFLUENCE_GRADIENT = Term::new("influence gradient", 0.0, Axis::Head, |loss| {
+        influence(loss, |influence| influence.gradient)
+    });
     /// p log n_k.
     MITIGATION = Term::new("mitigation", 0.0, Axis::Class, |loss| Cow::Borrowed(&loss.mitigation)).correcting_class_sizes();
     /// q.
@@ -149,6 +180,11 @@ terms! {
         let classes = loss.classes() as f64;
         lader(loss, |lader| lader.prior.iter().map(|prior| -prior.ln() - classes.ln()).collect())
     });
+}
+
+/// A number of the influence, where there is one.
+fn influence(loss: &Loss, value: impl FnOnce(&Influence) -> f64) -> Cow<'_, [f64]> {
+    Cow::Owned(loss.influence.as_ref().map(value).into_iter().collect())
 }
 
 /// Numbers of the regulariser, where there is one.
@@ -167,6 +203,9 @@ impl Loss {
             weight: vec![WEIGHT.neutral; classes],
             smoothing: vec![0.0; classes],
             focal: FOCAL.neutral,
+            focal_gradient: FOCAL_GRADIENT.neutral,
+            noise: vec![NOISE.neutral; classes],
+            influence: None,
             mitigation: vec![MITIGATION.neutral; classes],
             compensation: COMPENSATION.neutral,
             lader: None,
@@ -192,7 +231,8 @@ impl Loss {
 
     /// Whether it has terms over the whole batch, which then cannot be worked on in pieces.
     pub(crate) fn needs_whole_batches(&self) -> bool {
-        LADER_WEIGHT.acts(self)
+        // Noise is drawn for the rows of a batch, however many heads share it.
+        LADER_WEIGHT.acts(self) || NOISE.acts(self)
     }
 }
 
@@ -202,7 +242,8 @@ mod tests {
 
     fn with_all_terms() -> Loss {
         let lader = Lader { alpha: 0.1, lambda: 0.01, prior: vec![0.75, 0.25] };
-        Loss { lader: Some(lader), ..Loss::cross_entropy(2) }
+        let influence = Influence { alpha: 10.0, epsilon: 0.1, gradient: 1.0 };
+        Loss { lader: Some(lader), influence: Some(influence), ..Loss::cross_entropy(2) }
     }
 
     #[test]
@@ -231,10 +272,14 @@ mod tests {
             focal: _,
             mitigation: _,
             compensation: _,
+            focal_gradient: _,
+            noise: _,
+            influence,
             lader,
         } = with_all_terms();
+        let Influence { alpha: _, epsilon: _, gradient: _ } = influence.unwrap();
         let Lader { alpha: _, lambda: _, prior: _ } = lader.unwrap();
-        let parts: [(&str, Part); 11] = [
+        let parts: [(&str, Part); 16] = [
             ("scale", |loss| loss.scale.last_mut()),
             ("offset", |loss| loss.offset.last_mut()),
             ("margin", |loss| loss.margin.last_mut()),
@@ -243,6 +288,11 @@ mod tests {
             ("focal", |loss| Some(&mut loss.focal)),
             ("mitigation", |loss| loss.mitigation.last_mut()),
             ("compensation", |loss| Some(&mut loss.compensation)),
+            ("focal gradient", |loss| Some(&mut loss.focal_gradient)),
+            ("noise", |loss| loss.noise.last_mut()),
+            ("influence", |loss| loss.influence.as_mut().map(|influence| &mut influence.alpha)),
+            ("influence floor", |loss| loss.influence.as_mut().map(|influence| &mut influence.epsilon)),
+            ("influence gradient", |loss| loss.influence.as_mut().map(|influence| &mut influence.gradient)),
             ("lader weight", |loss| loss.lader.as_mut().map(|lader| &mut lader.alpha)),
             ("lader lambda", |loss| loss.lader.as_mut().map(|lader| &mut lader.lambda)),
             ("lader weight", |loss| loss.lader.as_mut().and_then(|lader| lader.prior.last_mut())),

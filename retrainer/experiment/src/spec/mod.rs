@@ -12,7 +12,7 @@
 
 pub mod loss;
 
-pub use loss::{Family, Lader, Loss};
+pub use loss::{Family, Influence, Lader, Loss};
 
 use std::sync::Arc;
 
@@ -28,6 +28,26 @@ pub enum Classifier {
     Rescaled,
     /// `(1 + σ(c·f + c₀) a_k) z_k + σ(c·f + c₀) b_k` with the logits z of the fixed stage-1 head: DisAlign.
     Aligned,
+    /// `a_k z_k + c_k |w_k|` with the logits z and the weight vectors w of the fixed stage-1 head: MARC.
+    MarginCalibrated,
+}
+
+impl Classifier {
+    /// Whether it changes the logits of the fixed stage-1 head.
+    pub(crate) fn stands_on_stage1(self) -> bool {
+        match self {
+            Self::Linear | Self::Cosine => false,
+            Self::Rescaled | Self::Aligned | Self::MarginCalibrated => true,
+        }
+    }
+
+    /// Whether it reads nothing else of a sample, so that these logits are kept instead of the features.
+    pub(crate) fn reads_base_logits_alone(self) -> bool {
+        match self {
+            Self::Linear | Self::Cosine | Self::Aligned => false,
+            Self::Rescaled | Self::MarginCalibrated => true,
+        }
+    }
 }
 
 /// When the constraint of [`MaxNorm`] is put into force.
@@ -101,7 +121,7 @@ impl Recipe {
 
     /// Whether the recipe cannot do without the stage-1 head, wherever weights start.
     pub(crate) fn needs_stage1(&self) -> bool {
-        matches!(self.classifier, Classifier::Rescaled | Classifier::Aligned)
+        self.classifier.stands_on_stage1()
             || self.max_norm.is_some_and(|max_norm| max_norm.threshold.is_finite())
     }
 

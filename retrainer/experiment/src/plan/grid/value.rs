@@ -29,7 +29,7 @@ pub(super) fn protocols(value: &Spanned<DeValue<'_>>) -> Result<Protocols, Fault
     let protocol = |item: &Spanned<DeValue<'_>>| {
         let text = item.get_ref().as_str().unwrap_or_default();
         Protocol::from_str(text, false).map_err(|_| {
-            fault(item.span(), "a protocol is \"last\", \"val\", \"val-nll\" or \"best-on-test\"")
+            fault(item.span(), "a protocol is \"last\", \"val\", \"val-nll\", \"val-macro-f1\", \"val-few\" or \"best-on-test\"")
         })
     };
     let protocols = match value.get_ref() {

@@ -10,6 +10,7 @@
 
 mod axes;
 mod class_size;
+mod confusion;
 mod input;
 mod label_smooth;
 mod labels;
@@ -69,6 +70,7 @@ pub const FIGURES: &[FigureKind] = &[
     rate_and_decay::FIGURE,
     training_curves::FIGURE,
     class_size::FIGURE,
+    confusion::FIGURE,
     reliability::FIGURE,
     predictors::FIGURE,
 ];

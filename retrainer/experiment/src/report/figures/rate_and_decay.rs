@@ -114,7 +114,7 @@ fn robust_range(values: &[f64]) -> (f64, f64) {
 }
 
 /// The colour at a share in 0..=1 of the scale.
-fn color(share: f64) -> String {
+pub(super) fn color(share: f64) -> String {
     let place = share.clamp(0.0, 1.0) * (MAP.len() - 1) as f64;
     let pair = MAP.windows(2).enumerate().find(|(index, _)| place <= (index + 1) as f64);
     let Some((index, [from, to])) =

@@ -13,7 +13,7 @@ const ID_ON_PAPER: usize = 12;
 /// A section with the table, its notes and its cautions.
 pub(super) fn section(table: &Table, id: &str) -> String {
     let shown: Vec<(usize, &Column)> =
-        table.columns.iter().enumerate().filter(|(_, column)| column.rank().is_some()).collect();
+        table.columns.iter().enumerate().filter(|(_, column)| column.is_printed()).collect();
     let name = shown.iter().find(|(_, column)| column.align == Align::Left).map(|&(index, _)| index);
     let runs = place(table, "run_ids");
     let mut heads: String = shown.iter().map(|(_, column)| head(column)).collect();
