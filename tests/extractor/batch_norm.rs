@@ -168,7 +168,7 @@ fn the_manifest_says_which_statistics_and_an_evaluating_dump_is_another_cache() 
     place.ok(&dump("bn-manifest", "--augmented 1"));
     let cache = FeatureCache::open(&place.path("bn-manifest")).unwrap();
     assert_eq!(cache.manifest().batch_norm, BatchNormMode::Train);
-    insta::assert_snapshot!(cache.manifest().transforms["batch_norm"], @"passes(augmented x1)|shuffle|batch(16)|seed(5)");
+    insta::assert_snapshot!(cache.manifest().transforms["batch_norm"].to_string(), @"passes(augmented x1)|shuffle|batch(16)|seed(5)");
     let passes = format!("--batch-norm train --train-batch-size {TRAIN_BATCH}");
     let refused = place.refused(&dump("bn-manifest", "--augmented 1").replace(&passes, ""));
     insta::assert_snapshot!(refused, @r#"

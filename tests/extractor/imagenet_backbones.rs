@@ -99,7 +99,7 @@ fn weights_of_torchvision_on_an_image_folder_give_their_features_and_head() {
     place.ok("verify cache");
     let cache = FeatureCache::open(&place.path("cache")).unwrap();
     assert_eq!((cache.dim(), cache.class_counts().counts()), (512, [2_u64; 10].as_slice()));
-    assert_eq!(cache.manifest().backbone.architecture, "imagenet-resnet18");
+    assert_eq!(cache.manifest().backbone.architecture.to_string(), "imagenet-resnet18");
     let stored = |name: &str| &tensors.iter().find(|(other, ..)| other == name).unwrap().2;
     let head = cache.stage1_head().unwrap();
     assert_eq!(
@@ -137,7 +137,7 @@ fn a_torchscript_module_on_an_image_folder_gives_its_features_and_head() {
     let cache = FeatureCache::open(&place.path("cache")).unwrap();
     let head = cache.stage1_head().unwrap();
     assert_eq!((cache.dim(), head.classes, head.dim), (12, 10, 12));
-    assert_eq!(cache.manifest().backbone.architecture, "torchscript");
+    assert_eq!(cache.manifest().backbone.architecture.to_string(), "torchscript");
     let module = CModule::load(fixture("features")).unwrap();
     for (part, split) in [("train", Split::Train), ("test", Split::Test)] {
         let expected = module.forward_ts(&[input(&place, part)]).unwrap();

@@ -117,10 +117,10 @@ fn a_list_trains_and_dumps_every_view() {
     assert_eq!(cache.manifest().views.len(), 7); // Validation and test come flipped, too.
     let transforms = &cache.manifest().transforms;
     let normalise = "normalise(0.485 0.456 0.406,0.229 0.224 0.225)";
-    assert_eq!(transforms["clean"], format!("resize(36)|centre-crop(32)|{normalise}"));
-    assert_eq!(transforms["flipped"], format!("resize(36)|centre-crop(32)|flip|{normalise}"));
+    assert_eq!(transforms["clean"].to_string(), format!("resize(36)|centre-crop(32)|{normalise}"));
+    assert_eq!(transforms["flipped"].to_string(), format!("resize(36)|centre-crop(32)|flip|{normalise}"));
     assert_eq!(
-        transforms["augmented"],
+        transforms["augmented"].to_string(),
         format!(
             "seed(0)|random-resized-crop(32,scale=0.08 1,ratio=3/4 4/3)|flip(0.5)|colour-jitter(0.4 0.4 0.4)|{normalise}"
         )

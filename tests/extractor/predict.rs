@@ -29,8 +29,8 @@ fn about(cache: &FeatureCache) -> BTreeMap<String, String> {
     let manifest = cache.manifest();
     [
         ("class_names", serde_json::json!(manifest.class_names)),
-        ("transform", serde_json::json!(manifest.transforms)),
-        ("backbone", serde_json::json!(manifest.backbone)),
+        ("transform", manifest.said()["transforms"].clone()),
+        ("backbone", manifest.said()["backbone"].clone()),
         ("dtype", serde_json::json!(manifest.dtype)),
         ("test_time_augmentation", true.into()),
     ]

@@ -5,7 +5,7 @@ use crate::{
     images::mirrored,
     program::{Workplace, files},
 };
-use cache::{Split, View};
+use cache::{FeatureCache, Split, View};
 
 fn dumped(cache: &str, more: &str) -> &'static Workplace {
     let place = trained();
@@ -50,6 +50,35 @@ fn damaged_shards_come_back(batch_norm: &str) {
     assert!(run.stdout.contains("ok: "), "{}", run.stdout);
     assert!(files(&place.path(&cache)) == before, "other bytes");
     assert_eq!(modified(), written, "a whole shard is left alone");
+}
+
+/// A cache as version 1 of the manifest has it: sentences in the place of structures, and no digest of itself.
+fn as_version_1(place: &Workplace, cache: &str) {
+    let manifest = FeatureCache::open(&place.path(cache)).unwrap().manifest().clone();
+    let mut value = serde_json::to_value(&manifest).unwrap();
+    value["format_version"] = 1.into();
+    value["backbone"]["architecture"] = manifest.backbone.architecture.to_string().into();
+    for (name, steps) in &manifest.transforms {
+        value["transforms"][name] = steps.to_string().into();
+    }
+    std::fs::write(place.path(cache).join("manifest.json"), format!("{value:#}\n")).unwrap();
+}
+
+#[test]
+fn a_cache_of_version_1_keeps_its_key_and_is_verified_repaired_and_found_finished() {
+    let cache = "of-version-1";
+    let place = dumped(cache, "--batch-norm train");
+    let key = || FeatureCache::open(&place.path(cache)).unwrap().cache_key();
+    let before = key();
+    as_version_1(place, cache);
+    let bytes = files(&place.path(cache));
+    assert_eq!(key(), before);
+    damage(place, cache);
+    let run = place.ok(&repair(cache, "--batch-size 8"));
+    assert!(run.stdout.contains("ok: "), "{}", run.stdout);
+    assert!(files(&place.path(cache)) == bytes, "other bytes");
+    dumped(cache, "--batch-norm train");
+    assert!(files(&place.path(cache)) == bytes, "the same dump is found finished");
 }
 
 #[test]

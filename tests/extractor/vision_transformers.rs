@@ -50,7 +50,7 @@ fn a_transformer_sees_its_own_pixels_is_pooled_as_asked_and_takes_a_head_of_text
     assert_eq!(recorded(&own), (384, None));
     assert_eq!(recorded(&both), (768, Some("cls+mean".to_owned())));
     let clean = "resize(248)|bicubic|centre-crop(224)|normalise(0.5 0.5 0.5,0.5 0.5 0.5)";
-    assert_eq!(own.manifest().transforms["clean"], clean);
+    assert_eq!(own.manifest().transforms["clean"].to_string(), clean);
     // The class token's own name is the default, which the manifest leaves out.
     place.ok(&dump("--pool cls", "same"));
     assert_eq!(FeatureCache::open(&place.path("same")).unwrap().cache_key(), own.cache_key());

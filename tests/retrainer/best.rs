@@ -199,6 +199,9 @@ fn the_best_head_is_exported_with_all_that_it_needs_and_predicts_as_it_is_measur
     for key in ["transform", "backbone", "run_id", "method", "params", "test_time_augmentation"] {
         assert!(file.metadata(key).is_some(), "{key}");
     }
+    // A sentence, as heads have held it since manifests did.
+    let backbone: serde_json::Value = serde_json::from_str(file.metadata("backbone").unwrap()).unwrap();
+    assert_eq!(backbone["architecture"], "none");
     let evaluated =
         place.run(&["evaluate", "--head", "best.safetensors", "--cache", "cache", "--format", "json"]);
     let evaluated: serde_json::Value = serde_json::from_str(&stdout(&evaluated)).unwrap();

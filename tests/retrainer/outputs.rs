@@ -35,7 +35,7 @@ fn forge(runs: &Path, name: &str) {
         // As a program of before wrote it, without a digest of itself.
         manifest.as_object_mut().unwrap().remove("manifest_blake3");
         manifest["dataset"]["name"] = name.clone().into();
-        manifest["backbone"]["architecture"] = name.into();
+        manifest["backbone"]["architecture"]["name"] = name.into();
         fs::write(entry, serde_json::to_vec(&manifest).unwrap()).unwrap();
     }
 }

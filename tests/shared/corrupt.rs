@@ -83,7 +83,7 @@ const DAMAGES: &[Damage] = &[
     ("unfinished-dump", |cache| {
         fs::rename(cache.join("manifest.json"), cache.join("manifest.partial.json")).unwrap()
     }),
-    ("wrong-version", |cache| edit_manifest(cache, |manifest| manifest["format_version"] = json!(2))),
+    ("wrong-version", |cache| edit_manifest(cache, |manifest| manifest["format_version"] = json!(3))),
     ("manifest-is-no-json", |cache| edit_file(&cache.join("manifest.json"), |bytes| bytes.truncate(100))),
     ("manifest-lacks-a-field", |cache| {
         edit_manifest(cache, |manifest| drop(manifest.as_object_mut().unwrap().remove("dtype")));

@@ -1,10 +1,13 @@
 //! What holds for every cache.
 
 use cache::synthetic::SyntheticCache;
-use cache::{ClassId, Dtype, FeatureCache, ShardWriter, Split, View};
+use cache::{ClassId, Dtype, FeatureCache, Manifest, ShardWriter, Split, View};
 use half::{bf16, f16};
 use proptest::prelude::*;
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn any_dtype() -> impl Strategy<Value = Dtype> {
     prop_oneof![Just(Dtype::F32), Just(Dtype::F16), Just(Dtype::Bf16)]
@@ -78,6 +81,44 @@ proptest! {
         }
         let _ = FeatureCache::verify(&path, |_| ());
     }
+}
+
+/// Manifests kept beside committed records, by the key that is their file's name.
+fn committed() -> Vec<PathBuf> {
+    let (mut found, mut folders) =
+        (Vec::new(), vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") && name.len() == 64 {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// What version 1 says in sentences is read as structures, and neither reading nor writing it again changes a key.
+#[test]
+fn committed_caches_keep_their_keys_through_todays_manifest() {
+    let (mut scaled, paths) = (0, committed());
+    for path in &paths {
+        let text = fs::read(path).unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let manifest = Manifest::from_text(path, &text).unwrap();
+        assert_eq!(manifest.cache_key(), path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
+        for sentences in ["backbone", "transforms"] {
+            assert_eq!(manifest.said()[sentences], said[sentences], "{sentences} of {}", path.display());
+        }
+        scaled += usize::from(manifest.backbone.architecture.width != 1.0);
+        let again = Manifest::from_text(path, manifest.sealed().as_bytes()).unwrap();
+        assert_eq!(again, manifest);
+        assert_eq!(again.cache_key(), manifest.cache_key());
+    }
+    assert!(paths.len() >= 10 && scaled > 0, "{} manifests, {scaled} of another width", paths.len());
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::{
     config::Precision,
     weights::{Initialisation, Layout, ParameterBuilder, Parameters, WeightNames},
 };
-use cache::BatchNormMode;
+use cache::{Architecture, BatchNormMode};
 use network::{Built, Network};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -89,7 +89,7 @@ pub struct Compute {
 /// A built network with its parameters.
 #[derive(Debug)]
 pub struct Backbone {
-    architecture: String,
+    architecture: Architecture,
     compute: Compute,
     readout: Readout,
     parameters: Parameters,
@@ -152,7 +152,7 @@ impl Backbone {
         }
         let network = (kind.build)(&mut builder, width)
             .map_err(ExtractError::torch(format!("build backbone `{name}`")))?;
-        let architecture = if width == 1.0 { name.to_owned() } else { format!("{name} x{width}") };
+        let architecture = Architecture { name: name.to_owned(), width };
         let parameters = builder.finish();
         Ok(Self { architecture, compute, readout: Readout::default(), parameters, network })
     }
@@ -160,7 +160,7 @@ impl Backbone {
     /// A network without parameters that the extractor could name.
     fn of_network(architecture: &str, compute: Compute, network: Box<dyn Network>) -> Self {
         Self {
-            architecture: architecture.to_owned(),
+            architecture: Architecture::named(architecture),
             compute,
             readout: Readout::default(),
             parameters: Parameters::default(),
@@ -251,7 +251,7 @@ impl Backbone {
     }
 
     /// Name and width: `resnet34`, `resnet18 x0.25`; `torchscript` for an exported module.
-    pub fn architecture(&self) -> String {
+    pub fn architecture(&self) -> Architecture {
         self.architecture.clone()
     }
 

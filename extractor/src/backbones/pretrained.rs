@@ -41,7 +41,7 @@ pub(super) fn read(
     let backbone = Backbone::unset_kind(kind, width, compute)?;
     let tensors = Rc::new(TensorFile::read(path)?);
     let file = StateDict::of(&tensors, names)?;
-    file.copy_into(backbone.parameters(), &backbone.architecture(), || {
+    file.copy_into(backbone.parameters(), &backbone.architecture().to_string(), || {
         let (exact, closest) = likely(&tensors);
         exact.or_else(|| file.choice(backbone.parameters())).or(closest).unwrap_or_else(|| {
             "`extractor backbones` lists what can be built; others come by `--torchscript`".to_owned()

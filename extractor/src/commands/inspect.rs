@@ -93,7 +93,7 @@ fn features(cache: &FeatureCache, line: Line<'_>) {
     let pooling = backbone.pooling.iter().map(|pooling| format!(", {pooling} pooling"));
     line(
         "backbone",
-        &std::iter::once(backbone.architecture.clone()).chain(layer).chain(pooling).collect::<String>(),
+        &std::iter::once(backbone.architecture.to_string()).chain(layer).chain(pooling).collect::<String>(),
     );
     if !manifest.backbone.weights_digest.is_empty() {
         line("weights", &manifest.backbone.weights_digest);
@@ -101,7 +101,7 @@ fn features(cache: &FeatureCache, line: Line<'_>) {
     line("recipe", &manifest.backbone.recipe.to_string());
     line("stage-1 head", &cache.stage1_head().map_or("none".to_owned(), |head| plain(&head.kind)));
     for (kind, steps) in &manifest.transforms {
-        line(&format!("transform {kind}"), steps);
+        line(&format!("transform {kind}"), &steps.to_string());
     }
     if let Some(images) = &manifest.images {
         line("image files", &format!("{} (`zstd -dc {0}` shows them)", images.file));

@@ -24,7 +24,8 @@ use crate::{
     place,
 };
 use cache::{
-    BatchNormMode, CacheError, ClassCounts, Dtype, Dump, FORMAT_VERSION, FeatureCache, Manifest, ViewPlan,
+    BatchNormMode, CacheError, ClassCounts, Dtype, Dump, FORMAT_VERSION, FeatureCache, Manifest, Steps,
+    ViewPlan,
 };
 use files::atomic;
 use listing::Listing;
@@ -147,18 +148,18 @@ fn refuse_mode_without_statistics(frozen: &Frozen, settings: &DumpSettings) -> R
 fn manifest(frozen: &Frozen, dataset: &Dataset, settings: &DumpSettings) -> Result<Manifest, ExtractError> {
     let transform = &frozen.transform;
     let mut transforms = BTreeMap::from([
-        ("clean".to_owned(), transform.describe_clean()),
-        ("flipped".to_owned(), transform.describe_flipped()),
+        ("clean".to_owned(), Steps::read(&transform.describe_clean())),
+        ("flipped".to_owned(), Steps::read(&transform.describe_flipped())),
         // The last step of every view: its number format decides the features, too.
-        ("forward".to_owned(), format!("activations({})", settings.precision)),
+        ("forward".to_owned(), Steps::read(&format!("activations({})", settings.precision))),
     ]);
     if settings.augmented > 0 {
         let (height, width) = dataset.train.size();
         let steps = transform.describe_augmented(height, width);
-        transforms.insert("augmented".to_owned(), format!("seed({})|{steps}", settings.seed));
+        transforms.insert("augmented".to_owned(), Steps::read(&format!("seed({})|{steps}", settings.seed)));
     }
     if settings.batch_norm == BatchNormMode::Train {
-        transforms.insert("batch_norm".to_owned(), batch_norm::describe(settings));
+        transforms.insert("batch_norm".to_owned(), Steps::read(&batch_norm::describe(settings)));
     }
     Ok(Manifest {
         format_version: FORMAT_VERSION,

@@ -9,7 +9,7 @@ use crate::{
     frozen::{Frozen, HEAD_DIGEST},
     transform::Transform,
 };
-use cache::{BackboneInfo, CacheError, Dump, FileInfo, Manifest, View};
+use cache::{Architecture, BackboneInfo, CacheError, Dump, FileInfo, Manifest, View};
 use program::{interrupt::Interrupt, partition::Partition};
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub fn recorded_settings(
     }
     let setting = |step: &str| {
         let mut steps = ["batch_norm", "augmented"].iter().filter_map(|name| there.transforms.get(*name));
-        steps.find_map(|steps| number(steps, step))
+        steps.find_map(|steps| steps.number(step))
     };
     let augmented = there.views.keys().filter(|id| matches!(id.view, View::Augmented(_)));
     Ok(DumpSettings {
@@ -73,9 +73,7 @@ impl Recorded {
     /// program version.
     pub fn of(there: &Manifest) -> Result<Self, ExtractError> {
         let BackboneInfo { architecture, recipe, layer, pooling, .. } = &there.backbone;
-        let scaled =
-            architecture.split_once(" x").and_then(|(name, width)| Some((name, width.parse().ok()?)));
-        let (name, width) = scaled.unwrap_or((architecture, 1.0));
+        let Architecture { name, width } = architecture.clone();
         let readout = Readout::from_recorded(layer.as_deref(), pooling.as_deref()).ok_or_else(|| {
             ExtractError::InvalidSetting {
                 name: "--repair",
@@ -91,21 +89,15 @@ impl Recorded {
             None => data.clone(),
         };
         if let (Some(photo), Some(steps)) = (&mut transform.photo, there.transforms.get("clean")) {
-            let size = |step| number(steps, step).and_then(|size| usize::try_from(size).ok());
+            let size = |step| steps.number(step).and_then(|size| usize::try_from(size).ok());
             photo.resize = size("resize").unwrap_or(photo.resize);
             photo.crop = size("centre-crop").unwrap_or(photo.crop);
         }
         let own = recipe.get("features").and_then(|features| features.as_str()) == Some("output");
         let features = if own { ModuleFeatures::Output } else { ModuleFeatures::BeforeLastLinear };
         let head_digest = recipe.get(HEAD_DIGEST).and_then(|digest| digest.as_str()).map(str::to_owned);
-        Ok(Self { backbone: name.to_owned(), width, readout, features, head_digest, transform })
+        Ok(Self { backbone: name, width, readout, features, head_digest, transform })
     }
-}
-
-/// The number of a step, for example 3 of `seed(3)|flip(0.5)`.
-fn number(steps: &str, name: &str) -> Option<u64> {
-    let argument = |step: &str| step.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?.parse().ok();
-    steps.split('|').find_map(argument)
 }
 
 /// Computes damaged shards, the head and the running statistics again; each takes its place only where it comes out with the checksum of the manifest.
@@ -145,16 +137,4 @@ pub fn repair(
     writer.drop_damaged_statistics()?;
     pipeline::run(frozen, settings, &writer, &views, interrupt)?;
     Ok(writer.restore_indices()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_steps_are_read() {
-        assert_eq!(number("seed(3)|crop(32,pad=4)|flip(0.5)", "seed"), Some(3));
-        assert_eq!(number("passes(clean)|shuffle|batch(64)|seed(7)", "batch"), Some(64));
-        assert_eq!(number("crop(32,pad=4)", "seed"), None);
-    }
 }

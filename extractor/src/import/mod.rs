@@ -17,8 +17,8 @@ use crate::{
     error::ExtractError,
 };
 use cache::{
-    BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, Dump, FORMAT_VERSION,
-    Manifest, ShardStore, Split, Stage1Head, View, ViewId, ViewPlan,
+    Architecture, BackboneInfo, BatchNormMode, CacheWriter, ClassCounts, DatasetInfo, Dtype, Dump,
+    FORMAT_VERSION, Manifest, ShardStore, Split, Stage1Head, Steps, View, ViewId, ViewPlan,
 };
 use files::{FolderLock, text};
 use matrix::NUMBERS_AT_ONCE;
@@ -270,7 +270,7 @@ fn manifest(
         .filter(|(_, view)| {
             import.splits.values().any(|split| split.views().any(|(other, _)| other == *view))
         })
-        .map(|(name, _)| (name.to_owned(), "imported".to_owned()))
+        .map(|(name, _)| (name.to_owned(), Steps::read("imported")))
         .collect();
     Ok(Manifest {
         format_version: FORMAT_VERSION,
@@ -286,7 +286,7 @@ fn manifest(
         feature_dim: train.features.columns(),
         dtype,
         backbone: BackboneInfo {
-            architecture: import.backbone.clone(),
+            architecture: Architecture::read(&import.backbone),
             weights_digest: String::new(),
             recipe: serde_json::json!({ "source": "import", "head_digest": head_digest }),
             ..BackboneInfo::default()

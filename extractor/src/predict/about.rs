@@ -1,7 +1,7 @@
 //! What a head file says of itself: which classes, pixels and network it is for.
 
 use crate::{ExtractError, transform::Transform};
-use cache::{BackboneInfo, Dtype, head_file::HeadFile};
+use cache::{BackboneInfo, Dtype, SaidBackbone, head_file::HeadFile};
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, path::Path};
 
@@ -39,7 +39,7 @@ impl About {
         Ok(Self {
             class_names: json(path, &file, "class_names")?,
             transform,
-            backbone: json(path, &file, "backbone")?,
+            backbone: json::<SaidBackbone>(path, &file, "backbone")?.0,
             dtype: json(path, &file, "dtype")?,
             test_time_augmentation: json(path, &file, "test_time_augmentation")?,
         })

@@ -50,8 +50,8 @@ impl NetworkFile {
                 }
             }
             Self::Weights(path, name, width) => {
-                let own = named(&about.backbone.architecture);
-                let (name, width) = (name.as_deref().unwrap_or(own.0), width.unwrap_or(own.1));
+                let own = &about.backbone.architecture;
+                let (name, width) = (name.as_deref().unwrap_or(&own.name), width.unwrap_or(own.width));
                 let backbone = pretrained::load(path, name, width, compute)?.backbone;
                 let weights_digest =
                     digest(backbone.parameters().named()).map_err(ExtractError::torch("read the weights"))?;
@@ -88,7 +88,7 @@ impl NetworkFile {
         let (own, info) = (&about.backbone, &frozen.info);
         let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "the usual one".to_owned());
         let differences: Vec<String> = [
-            ("architecture", own.architecture.clone(), info.architecture.clone()),
+            ("architecture", own.architecture.to_string(), info.architecture.to_string()),
             ("layer", text(&own.layer), text(&info.layer)),
             ("pooling", text(&own.pooling), text(&info.pooling)),
             ("transform", about.transform.describe_clean(), frozen.transform.describe_clean()),
@@ -103,12 +103,6 @@ impl NetworkFile {
         }
         Err(ExtractError::OtherNetwork { path: self.path().to_owned(), differences })
     }
-}
-
-/// Name and width of `resnet18 x0.25`.
-fn named(architecture: &str) -> (&str, f64) {
-    let scaled = architecture.split_once(" x").and_then(|(name, width)| Some((name, width.parse().ok()?)));
-    scaled.unwrap_or((architecture, 1.0))
 }
 
 /// The beginning of a digest; other texts as they are.

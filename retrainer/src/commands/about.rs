@@ -22,10 +22,11 @@ pub(super) fn about(
     test_time_augmentation: bool,
 ) -> Result<BTreeMap<String, String>, RetrainError> {
     let manifest = cache.manifest();
+    let said = manifest.said();
     let mut about: BTreeMap<&str, String> = [
         ("class_names", json!(manifest.class_names).to_string()),
-        ("transform", json!(manifest.transforms).to_string()),
-        ("backbone", json!(manifest.backbone).to_string()),
+        ("transform", said["transforms"].to_string()),
+        ("backbone", said["backbone"].to_string()),
         ("dtype", json!(manifest.dtype).to_string()),
         ("cache_key", cache.cache_key()),
         ("run_id", named.run_id.to_owned()),

@@ -40,12 +40,15 @@ mod manifest;
 mod mapped_view;
 mod plan;
 mod reader;
+mod said;
 mod seal;
 mod shard;
 mod stage1_head;
 mod stamp;
+mod steps;
 pub mod synthetic;
 mod unlisted;
+mod version_1;
 mod view;
 mod writer;
 
@@ -61,8 +64,10 @@ pub use manifest::{
 };
 pub use plan::ViewPlan;
 pub use reader::{Damage, FeatureCache, FeatureView};
+pub use said::SaidBackbone;
 pub use shard::ShardWriter;
 pub use stage1_head::Stage1Head;
+pub use steps::{Architecture, Steps};
 pub use unlisted::unlisted;
 pub use view::{Split, View, ViewId};
 pub use writer::{CacheRepair, CacheWriter, Dump, FinishedDump, IMAGES_FILE, ShardStore};

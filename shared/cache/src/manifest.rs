@@ -8,6 +8,8 @@ use crate::{
     dtype::Dtype,
     error::CacheError,
     seal::{self, Seal},
+    steps::{Architecture, Steps},
+    version_1,
     view::{Split, View, ViewId},
 };
 use files::regular;
@@ -15,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 
-/// The cache format that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The cache format that this program writes; it reads version 1, too, whose transforms and networks are sentences.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The file that makes a folder a cache.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -45,8 +47,8 @@ pub struct Manifest {
     pub dtype: Dtype,
     /// The network.
     pub backbone: BackboneInfo,
-    /// Transform of every kind of view (`clean`, `flipped`, `augmented`), as a string of steps.
-    pub transforms: BTreeMap<String, String>,
+    /// Transform of every kind of view (`clean`, `flipped`, `augmented`).
+    pub transforms: BTreeMap<String, Steps>,
     /// Which statistics batch normalisation used.
     pub batch_norm: BatchNormMode,
     /// The program that wrote the cache.
@@ -72,8 +74,8 @@ pub struct Manifest {
 /// The network and how it was trained.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BackboneInfo {
-    /// Name and width: `resnet34`, `resnet18 x0.25`.
-    pub architecture: String,
+    /// Name and width.
+    pub architecture: Architecture,
     /// BLAKE3 over the weights.
     pub weights_digest: String,
     /// The training recipe, or where the weights came from.
@@ -151,9 +153,16 @@ pub struct ShardInfo {
 }
 
 impl Manifest {
-    /// BLAKE3 of the canonical manifest without paths and times: the identity of the cached features.
+    /// The manifest as version 1 spells it, with sentences for the network and the transforms: what the key is of, what
+    /// differences are told in, and what a head says of its features.
+    pub fn said(&self) -> Value {
+        version_1::said(serde_json::to_value(self).unwrap_or(Value::Null))
+    }
+
+    /// BLAKE3 of the canonical manifest without paths and times, in the spelling of version 1, so that a dump keeps its key: the
+    /// identity of the cached features.
     pub fn cache_key(&self) -> String {
-        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        let mut value = self.said();
         forget_remarks(&mut value);
         strip(&mut value, &["created_unix", "file", CAUTION]);
         blake3::hash(canonical_json(&value).as_bytes()).to_hex().to_string()
@@ -188,7 +197,7 @@ impl Manifest {
         let unnamed = self.class_names.len() == other.class_names.len()
             && (numbered(&self.class_names) || numbered(&other.class_names));
         let settings = |manifest: &Self| {
-            let mut value = serde_json::to_value(manifest).unwrap_or(Value::Null);
+            let mut value = manifest.said();
             forget_remarks(&mut value);
             if let Value::Object(fields) = &mut value {
                 for name in ["created_unix", "program", "views", "stage1_head", "batch_norm_statistics"] {
@@ -245,6 +254,12 @@ impl Manifest {
         // The version comes first: fields of another version are not errors of this one.
         match value.get("format_version").and_then(Value::as_u64) {
             Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            Some(1) => {
+                version_1::read(&mut value);
+                if let Some(version) = value.get_mut("format_version") {
+                    *version = FORMAT_VERSION.into();
+                }
+            }
             Some(got) => {
                 return Err(CacheError::WrongVersion {
                     path: path.to_owned(),

@@ -10,6 +10,7 @@ use crate::{
     manifest::{BackboneInfo, BatchNormMode, FORMAT_VERSION, HeadKind, Manifest, ProgramInfo},
     plan::ViewPlan,
     stage1_head::Stage1Head,
+    steps::Architecture,
     view::{Split, View, ViewId},
     writer::{CacheWriter, Dump, ShardStore},
 };
@@ -259,7 +260,7 @@ impl SyntheticCache {
             feature_dim: self.dim,
             dtype: self.dtype,
             backbone: BackboneInfo {
-                architecture: "none".to_owned(),
+                architecture: Architecture::named("none"),
                 recipe: self.recipe(),
                 ..BackboneInfo::default()
             },

@@ -60,7 +60,7 @@ impl CacheSummary {
     pub fn name(&self) -> String {
         let mut parts = vec![self.manifest.dataset.name.clone()];
         parts.extend(self.imbalance_ratio().map(|ratio| format!("imbalance ratio {}", ratio.round())));
-        parts.push(self.manifest.backbone.architecture.clone());
+        parts.push(self.manifest.backbone.architecture.to_string());
         parts.extend(self.stage1_loss().map(|loss| format!("stage-1 loss {loss}")));
         parts.retain(|part| !part.is_empty());
         parts.join(", ")

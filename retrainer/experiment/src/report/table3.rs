@@ -137,8 +137,8 @@ fn rows(results: &Results) -> Vec<OnBackbone<'_>> {
     let backbone = results.summary.as_ref().map_or_else(
         || results.cache_name(),
         |summary| {
-            let architecture = &summary.manifest().backbone.architecture;
-            loss.map_or(architecture.clone(), |loss| format!("{loss}, {architecture}"))
+            let architecture = summary.manifest().backbone.architecture.to_string();
+            loss.map_or_else(|| architecture.clone(), |loss| format!("{loss}, {architecture}"))
         },
     );
     let mut rows = Vec::new();
