@@ -2,6 +2,7 @@
 # make test    set up, build, run all tests
 # make browser the report page in headless Chromium alone
 # make check   formatting, lints, documentation
+# make cluster sweeps as arrays on a real SLURM of this machine (slurm-wlm and munge, root), else says that it was skipped
 # make fuzz    the readers of files on made-up ones, a minute (FUZZ="--runs 1000000 cache": that many inputs of one target)
 # make reproduce CIFAR100=DIR [PRESET=small|medium|paper]    the paper's tables and figures on CIFAR-100-LT, from the images
 #              (what of it wants a lent GPU: fixtures/reproduction/gpu.sh)
@@ -24,7 +25,7 @@ PYTHON_PACKAGES := target/python-packages
 CARGO ?= cargo
 DEMO_DIR := demo
 
-.PHONY: setup build demo reproduce test browser fuzz check fmt clean
+.PHONY: setup build demo reproduce test browser fuzz cluster check fmt clean
 
 setup: $(STAMP)
 
@@ -86,6 +87,10 @@ test: setup $(PYTHON_PACKAGES)/ready
 
 browser: setup
 	$(CARGO) test -p retrainer --locked --test retrainer_cli browser -- --nocapture
+
+# In a folder of its own, which goes afterwards.
+cluster: build
+	fixtures/cluster/slurm.sh
 
 FUZZ ?=
 fuzz: setup

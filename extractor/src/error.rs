@@ -55,7 +55,7 @@ pub enum ExtractError {
     },
 
     /// A name that no list holds.
-    #[error("unknown {kind} `{name}`: known are {}", .known.join(", "))]
+    #[error("unknown {kind} `{name}`: {}", listed(kind, .known))]
     UnknownName {
         /// What the name was for: `dataset`, `backbone`, `loss` …
         kind: &'static str,
@@ -160,6 +160,14 @@ impl ExtractError {
     pub(crate) fn torch(action: impl Into<String>) -> impl FnOnce(tch::TchError) -> Self {
         move |source| Self::Torch { action: action.into(), source: source.into() }
     }
+}
+
+/// The names of a list, or how many they are where nobody would read them all.
+fn listed(kind: &str, known: &[String]) -> String {
+    if known.len() > 16 {
+        return format!("there are {}, `extractor {kind}s` lists them", known.len());
+    }
+    format!("known are {}", known.join(", "))
 }
 
 impl Hint for ExtractError {

@@ -85,7 +85,7 @@ fn what_cannot_be_measured_is_refused() {
     ");
     insta::assert_snapshot!(other("bench --device cpu --backbone resnet19"), @"
     exit 2
-    error: unknown backbone `resnet19`: known are resnet18, resnet34, resnet32, imagenet-resnet10, imagenet-resnet18, imagenet-resnet34, imagenet-resnet50, imagenet-resnet101, imagenet-resnet152, imagenet-resnext50-32x4d
+    error: unknown backbone `resnet19`: there are 43, `extractor backbones` lists them
     hint: did you mean `resnet18`?
     ");
     insta::assert_snapshot!(other("bench --device cpu --width 0.3"), @"

@@ -107,12 +107,12 @@ fn subsets_that_the_data_does_not_have() {
     insta::assert_snapshot!(refused("--imbalance-ratio 2 --val-per-class 2"), @"
     exit 2
     error: `--val-per-class`: expected enough images that training does not use, got class 0 has 0 images beside the 20 for training
-    hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`
+    hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`; `--val-fraction 0.1` takes a tenth of each class
     ");
     insta::assert_snapshot!(refused("--imbalance-ratio 2 --n-max 19 --val-per-class 2"), @"
     exit 2
     error: `--val-per-class`: expected enough images that training does not use, got class 0 has 1 images beside the 19 for training
-    hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`
+    hint: `--n-max N` leaves the images of a class beyond N over; image files are validation images by `--val-list`, a folder `val`, or `--split-file`; `--val-fraction 0.1` takes a tenth of each class
     ");
     insta::assert_snapshot!(refused("--rounding round"), @"
     exit 2

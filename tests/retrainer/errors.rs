@@ -400,9 +400,9 @@ fn a_dry_run_tells_the_memory_that_planning_takes_and_shares_what_seeds_have_in_
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
     let (one, points, seeds) = (megabytes(1, 1), megabytes(1, 40_000), megabytes(40_000, 1));
-    // Forty thousand heads of half a kilobyte; of a fifth less where they differ in their seeds alone.
+    // Forty thousand heads of six hundred bytes; of a fifth less where they differ in their seeds alone.
     assert!(
-        (17.0..22.0).contains(&(points - one)) && (13.0..17.0).contains(&(seeds - one)),
+        (20.0..26.0).contains(&(points - one)) && (15.0..20.0).contains(&(seeds - one)),
         "{one} {points} {seeds}"
     );
 }

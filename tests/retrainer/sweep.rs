@@ -286,7 +286,7 @@ fn a_protocol_that_was_left_out_can_be_added_later() {
     assert!(sweep("last").contains("15 to do"));
     let failed = report("val");
     assert_eq!(failed.status.code(), Some(2));
-    assert!(stderr(&failed).contains("--protocols val"), "{}", stderr(&failed));
+    assert!(stderr(&failed).contains("--select-by top1"), "{}", stderr(&failed));
     assert!(report("last").status.success());
     // Heads without training have one state, which serves every protocol.
     assert!(sweep("val").contains("12 to do, 3 done"));

@@ -105,7 +105,7 @@ impl Passes<'_> {
         planned: Option<&mut Planned>,
     ) -> Result<(), RetrainError> {
         let (mut plan, left, diverged) = self.plan(&grid)?;
-        self.keep_asked(&mut plan)?;
+        let asked = self.asked(&mut plan);
         // The plan has its points.
         drop(grid);
         done.cache_key.clone_from(&plan.cache_key);
@@ -119,27 +119,27 @@ impl Passes<'_> {
             done.diverged = true;
         }
         if left.heads() == 0 {
+            // A folder that is only read is no error where nothing is left to do.
+            if self.out.is_dir() {
+                drop(asked.keep(self.out));
+            }
             return Ok(());
         }
         // Opened before the long work, so that a bad path fails at once.
         let writer = RunWriter::create(self.out)?;
         keep_manifest(self.out, &left.cache_key, self.cache.manifest())?;
+        asked.keep(self.out)?;
         say(&left.to_string());
         self.train(left, added, writer, done)
     }
 
-    /// Keeps what was asked for, so that anybody sees what is missing.
-    fn keep_asked(&self, plan: &mut SweepPlan) -> Result<(), RetrainError> {
-        let asked = Asked {
+    /// What was asked for, to be kept, so that anybody sees what is missing.
+    fn asked(&self, plan: &mut SweepPlan) -> Asked {
+        Asked {
             cache_key: plan.cache_key.clone(),
             cache: self.cache.path().display().to_string(),
             parts: self.part.of(),
             heads: std::mem::take(&mut plan.asked),
-        };
-        // A folder that is only read, whose heads are all recorded, is no error.
-        match asked.keep(self.out) {
-            Err(error) if plan.heads() > 0 => Err(error.into()),
-            Ok(()) | Err(_) => Ok(()),
         }
     }
 
