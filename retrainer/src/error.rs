@@ -159,7 +159,7 @@ impl Hint for RetrainError {
             Self::Select(error) => error.hint(),
             Self::CacheMoved { .. } | Self::NoCacheNamed { .. } => Some("say where it is now with `--cache CACHE`".to_owned()),
             Self::InsideCache { .. } => {
-                Some("a cache is only read: choose a folder of its own for the records".to_owned())
+                Some("a cache is only read: choose another folder".to_owned())
             }
             Self::CacheChanged { .. } => Some(
                 "what was computed since is not kept: wait for the change to end, run `extractor verify CACHE`, then the same command"

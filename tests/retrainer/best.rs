@@ -336,3 +336,26 @@ fn an_exported_linear_head_is_an_nn_linear() {
         assert!((cells[2].parse::<f64>().unwrap() - probability).abs() < 1e-5, "{line} {probability}");
     }
 }
+
+/// An output that is an input, by whatever name, or lies in a cache, is refused before anything is written.
+#[test]
+fn what_a_command_reads_is_not_written_over() {
+    let place = Workplace::new(&SyntheticCache::default());
+    let grid = "epochs = 1\nbatch_size = 16\n[[method]]\nname = \"ncm\"\n";
+    assert!(place.sweep(grid, "runs").status.success());
+    assert!(place.run(&["export", "runs", "--best", "--out", "head"]).status.success());
+    let head = std::fs::read(place.path("head")).unwrap();
+    std::os::unix::fs::symlink("head", place.path("link")).unwrap();
+    for (arguments, said) in [
+        ("predict --head head --cache cache --out head", "is read by this command"),
+        ("predict --head head --cache cache --out link", "is read by this command"),
+        ("predict --head head --cache cache --out cache/manifest.json", "is in a feature cache"),
+        ("export runs --best --out cache/manifest.json", "is in a feature cache"),
+    ] {
+        let output = place.run(&arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{arguments}");
+        assert!(stderr(&output).contains(said), "{arguments}: {}", stderr(&output));
+    }
+    assert!(std::fs::read(place.path("head")).unwrap() == head);
+    assert!(place.sweep(grid, "runs").status.success(), "the cache is whole");
+}

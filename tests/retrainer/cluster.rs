@@ -150,6 +150,33 @@ fn a_task_that_does_not_know_its_part_is_refused() {
     ");
 }
 
+/// A list of heads that cannot be read must not look as if nothing were left.
+#[test]
+fn a_damaged_list_of_what_was_asked_is_an_error_that_the_next_sweep_mends() {
+    let place = Workplace::new(&SyntheticCache::default());
+    assert!(slurm(&place, 0, 0, 4).status.success());
+    let file = std::fs::read_dir(place.path("runs/sweeps")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&file, "junk").unwrap();
+    let output = place.run(&["status", "runs", "--left"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("give the same `retrainer sweep` again"), "{}", stderr(&output));
+    assert!(slurm(&place, 0, 0, 4).status.success());
+    assert_eq!(status(&place, &["--left"]), (Some(1), "1-3".to_owned()));
+}
+
+#[test]
+fn a_folder_without_records_has_no_status_and_parts_are_not_without_end() {
+    let place = Workplace::new(&SyntheticCache::default());
+    std::fs::create_dir(place.path("runs")).unwrap();
+    assert_eq!(status(&place, &[]).0, Some(2));
+    for partition in ["1/99999999999", "auto/100001"] {
+        assert_eq!(task(&place, &[], &[partition]).status.code(), Some(2), "{partition}");
+    }
+    std::fs::write(place.path("runs/partitions.json"), r#"{"first":0,"step":1,"of":99999999999}"#).unwrap();
+    assert_eq!(status(&place, &["--left"]).0, Some(2));
+    assert_eq!(status(&place, &["--partitions", "99999999999"]).0, Some(2));
+}
+
 /// RUNS of earlier programs did not keep what was asked for.
 #[test]
 fn the_status_of_committed_runs_says_what_it_does_not_know() {

@@ -4,12 +4,15 @@ use super::{Outcome, machine, output::say};
 use crate::{
     dump::batch_size,
     error::ExtractError,
-    predict::{About, Form, Predictor, Table, find},
+    predict::{About, Form, NetworkFile, Predictor, Table, find},
     settings::Predict,
 };
 use cache::head;
-use files::{output::Output, text};
-use std::num::NonZeroUsize;
+use files::{
+    output::{Output, refuse_inputs},
+    text,
+};
+use std::{num::NonZeroUsize, path::PathBuf};
 
 pub(super) fn run(args: &Predict) -> Result<Outcome, ExtractError> {
     let interrupt = machine::begin(&args.machine)?;
@@ -19,6 +22,8 @@ pub(super) fn run(args: &Predict) -> Result<Outcome, ExtractError> {
         let kinds: Vec<String> = found.left_out.iter().map(ToString::to_string).collect();
         say(&format!("left out: {}", kinds.join("; ")));
     }
+    let read = found.images.iter().map(PathBuf::as_path).chain([args.head.as_path()]);
+    refuse_inputs(&args.out, read.chain(args.network.as_ref().map(NetworkFile::path)))?;
     // Opened before the long work, so that a bad path fails at once.
     let output = Output::open(Some(&args.out))?;
     let device = machine::prepare(&args.machine)?;

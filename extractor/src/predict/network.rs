@@ -26,7 +26,7 @@ pub enum NetworkFile {
 }
 
 impl NetworkFile {
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Checkpoint(path) | Self::Weights(path, ..) | Self::TorchScript(path, _) => path,
         }

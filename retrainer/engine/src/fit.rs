@@ -71,6 +71,9 @@ fn run_untrained(
             Untrained::ClosedForm(form) => closed_form::head(*form, data),
         })
         .collect::<Result<Vec<_>, _>>()?;
+    // What has no numbers predicts nothing: it is recorded as diverged, as of SGD.
+    let is_finite = |head: &Head| head.weight.iter().chain(&head.bias).all(|value| value.is_finite());
+    let diverged: Vec<bool> = heads.iter().map(|head| !is_finite(head)).collect();
     let mut states: Vec<Option<State<Tested>>> = heads.iter().map(|_| None).collect();
     // Heads of one form are measured together.
     while let Some(first) = states.iter().position(Option::is_none) {
@@ -86,10 +89,10 @@ fn run_untrained(
     }
     advance(heads.len() as u64);
     let seconds = started.elapsed().as_secs_f64() / heads.len().max(1) as f64;
-    let fitted = jobs.into_iter().zip(states).map(|(job, last)| FittedHead {
+    let fitted = jobs.into_iter().zip(states).zip(diverged).map(|((job, last), diverged)| FittedHead {
         task: job.task,
-        diverged_at: None,
-        states: last.map(|last| (Protocol::Last, last)).into_iter().collect(),
+        diverged_at: diverged.then_some(0),
+        states: last.filter(|_| !diverged).map(|last| (Protocol::Last, last)).into_iter().collect(),
         curve: PerChooser::default(),
         seconds,
     });

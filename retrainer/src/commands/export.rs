@@ -79,6 +79,7 @@ pub(crate) struct Which {
 /// # Errors
 /// [`RetrainError`].
 pub fn run(args: &ExportArgs) -> Result<End, RetrainError> {
+    opened::refuse_inside_a_cache(&args.out)?;
     let record = {
         let store = report::open(&args.runs)?;
         report::say(&store);

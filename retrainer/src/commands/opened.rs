@@ -2,7 +2,7 @@
 
 use super::say;
 use crate::error::RetrainError;
-use cache::{CacheError, FeatureCache, Split, View};
+use cache::{CacheError, FeatureCache, MANIFEST_FILE, Split, View};
 use experiment::plan::{Grid, SCALED_DIGITS, rounded};
 use rayon::{ThreadPoolBuilder, prelude::*};
 use std::path::Path;
@@ -52,4 +52,13 @@ pub(super) fn scaled(grid: Grid, cache: &FeatureCache) -> Result<Grid, RetrainEr
     // Rounded, so that the order of a sum decides no setting; features of zeros have no scale.
     let square = rounded(if square > 0.0 { square } else { 1.0 }, SCALED_DIGITS);
     Ok(grid.scaled(square, cache.class_counts())?)
+}
+
+/// Nothing is written into a cache, which others map and check; one of its folders is as much of it.
+pub(super) fn refuse_inside_a_cache(out: &Path) -> Result<(), RetrainError> {
+    let mut around = out.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty());
+    if around.any(|folder| folder.join(MANIFEST_FILE).is_file()) {
+        return Err(RetrainError::InsideCache { path: out.to_owned() });
+    }
+    Ok(())
 }

@@ -8,7 +8,10 @@ use cache::{
     head_file::HeadFile,
 };
 use clap::{Args, ValueEnum};
-use files::{output::Output, text};
+use files::{
+    output::{Output, refuse_inputs},
+    text,
+};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -75,6 +78,10 @@ struct Prediction {
 /// [`RetrainError`].
 pub fn run(args: &PredictArgs) -> Result<End, RetrainError> {
     let format = format(args);
+    if let Some(out) = &args.out {
+        refuse_inputs(out, [&args.head].into_iter().chain(&args.source.features))?;
+        opened::refuse_inside_a_cache(out)?;
+    }
     let output = Output::open(args.out.as_deref())?;
     let file = HeadFile::read(&args.head)?;
     let augmented =

@@ -9,7 +9,11 @@ use experiment::{
     plan::{Resources, SweepPlan},
     records::{Asked, Count, Process, RunStore, Standing, known_numbering},
 };
-use program::{console::say, interrupt::Interrupt, partition::Partition};
+use program::{
+    console::say,
+    interrupt::Interrupt,
+    partition::{MOST_PARTS, Partition},
+};
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
@@ -19,6 +23,9 @@ use std::{
 
 /// Files of processes that are shown.
 const SHOWN: usize = 12;
+
+/// Parts that are shown one by one, whatever is left of them.
+const SHOWN_PARTS: usize = 64;
 
 /// How often `--watch` looks for a request to stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,7 +53,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "CACHE")]
     pub cache: Option<PathBuf>,
     /// To how many parts the work is to be dealt, where no process has begun with --partition
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_partitions)]
     pub partitions: Option<NonZeroUsize>,
     /// Print only the parts with work left, as `sbatch --array` takes them
     #[arg(long, conflicts_with_all = ["format", "watch"])]
@@ -57,6 +64,11 @@ pub struct StatusArgs {
     /// Print it again every SECONDS until nothing is missing
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..))]
     pub watch: Option<u64>,
+}
+
+fn parse_partitions(text: &str) -> Result<NonZeroUsize, String> {
+    let of = text.parse().ok().filter(|of: &NonZeroUsize| of.get() <= MOST_PARTS);
+    of.ok_or_else(|| format!("expected a whole number from 1 to {MOST_PARTS}"))
 }
 
 /// How a status is printed.
@@ -140,9 +152,10 @@ fn text(standing: &Standing, args: &StatusArgs) -> String {
 
 fn terminal(standing: &Standing, args: &StatusArgs) -> String {
     let mut blocks = vec![summary(standing), counts("method", &standing.methods)];
-    if !standing.parts.is_empty() {
-        blocks.push(counts("part", &standing.parts));
-    }
+    // Of many parts only those with work left.
+    let all = standing.parts.len() <= SHOWN_PARTS;
+    let parts: Vec<Count> = standing.parts.iter().filter(|part| all || part.missing > 0).cloned().collect();
+    blocks.push(counts("part", &parts));
     blocks.push(processes(&standing.processes));
     match standing.left.as_deref() {
         Some("") if standing.total.missing == 0 => {}

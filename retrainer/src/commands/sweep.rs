@@ -10,7 +10,7 @@ use super::{
     say, stage1,
 };
 use crate::error::RetrainError;
-use cache::{FeatureCache, MANIFEST_FILE, Split, View};
+use cache::{FeatureCache, Split, View};
 use clap::Args;
 use engine::Device;
 use experiment::{
@@ -24,10 +24,7 @@ use program::{
     interrupt::Interrupt,
     partition::{Numbering, Partition, PartitionChoice, Task},
 };
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 /// Seconds of work that a task of an array should have at least.
 const TASK_SECONDS: f64 = 600.0;
@@ -126,7 +123,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
     let (device, why) = engine::resolve_device(args.device)?;
     let mut grid = grid(args, device)?;
     let mut cache = opened::open_cache(&args.cache, args.verify)?;
-    refuse_inside_a_cache(&args.out)?;
+    opened::refuse_inside_a_cache(&args.out)?;
     grid = continued(opened::scaled(grid, &cache)?, args, &cache)?;
     if let Some(protocol) = args.select_by {
         let allowed = || Protocols::allowed(cache.has(Split::Val, View::Clean));
@@ -219,15 +216,6 @@ fn continued(mut grid: Grid, args: &SweepArgs, cache: &FeatureCache) -> Result<G
         say("note: the cache has no validation split: no axis grows, and there are no finalists");
     }
     Ok(Grid { widen: 0, finalists: None, soup: 0, ..grid })
-}
-
-/// Records never go into a cache, which others map and check; one of its folders is as much of it.
-fn refuse_inside_a_cache(out: &Path) -> Result<(), RetrainError> {
-    let mut around = out.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty());
-    if around.any(|folder| folder.join(MANIFEST_FILE).is_file()) {
-        return Err(RetrainError::InsideCache { path: out.to_owned() });
-    }
-    Ok(())
 }
 
 /// Catches requests to stop from now on.

@@ -28,6 +28,12 @@ pub enum FileError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A file would be written over one that the same command reads.
+    #[error("`{}` is read by this command, and would be overwritten by it", text::path(path))]
+    IsInput {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process is at the same work, and one at a time may be.
     #[error("another process is writing into `{}`", text::path(path))]
     InUse {
@@ -70,6 +76,7 @@ impl Hint for FileError {
                 io::ErrorKind::OutOfMemory => "end other programs, or use a machine with more memory",
                 _ => return None,
             },
+            Self::IsInput { .. } => "give `--out` another name",
             Self::InUse { .. } => {
                 "wait for it, or stop it and run the same command again: it goes on where that one was"
             }

@@ -7,6 +7,7 @@ use crate::{
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 use tempfile::NamedTempFile;
@@ -126,6 +127,22 @@ impl Replacement {
         let beside = atomic::temporary_beside(&place).map_err(|error| renamed(error, path))?;
         Ok(Self { beside, place, path: path.to_owned() })
     }
+}
+
+/// Refuses an output that is one of the inputs, by whatever names.
+///
+/// # Errors
+/// [`FileError::IsInput`].
+pub fn refuse_inputs<P: AsRef<Path>>(
+    out: &Path,
+    inputs: impl IntoIterator<Item = P>,
+) -> Result<(), FileError> {
+    let identity = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino(), file.is_file()));
+    let Some(own) = identity(out).filter(|own| own.2) else { return Ok(()) };
+    if inputs.into_iter().any(|input| identity(input.as_ref()) == Some(own)) {
+        return Err(FileError::IsInput { path: out.to_owned() });
+    }
+    Ok(())
 }
 
 /// Writes a result file: [`Output::open`] and [`Output::write`] at once.

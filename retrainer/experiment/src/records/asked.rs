@@ -1,11 +1,17 @@
 //! What sweeps were asked for, beside what they recorded: `RUNS/sweeps/DIGEST.json.zst`, and how their work is dealt to several
 //! processes: `RUNS/partitions.json`.
 
-use super::error::{RecordError, Warning};
+use super::error::RecordError;
 use files::{FileError, atomic, regular};
-use program::partition::Numbering;
+use program::partition::{MOST_PARTS, Numbering};
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, fs, io::Read, num::NonZeroUsize, path::Path};
+use std::{
+    borrow::Cow,
+    fs,
+    io::{BufReader, Read},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 const SWEEPS: &str = "sweeps";
 const PARTITIONS: &str = "partitions.json";
@@ -49,32 +55,31 @@ impl Asked {
             .map_err(|source| RecordError::Encode { run_id: self.cache_key.clone(), source })?;
         let digest = blake3::hash(&text).to_hex();
         let path = folder.join(format!("{}.json.zst", digest.get(..32).unwrap_or_default()));
+        if Self::parse(&path).is_ok_and(|known| known == *self) {
+            return Ok(());
+        }
         let packed =
             zstd::encode_all(text.as_slice(), 0).map_err(|source| FileError::io("pack", &path, source))?;
-        atomic::write_new(&path, &packed)?;
-        Ok(())
+        Ok(atomic::write_atomic(&path, &packed)?)
     }
 
-    /// All that RUNS knows of; a file that cannot be read is a warning.
-    pub fn read(runs: &Path, warnings: &mut Vec<Warning>) -> Vec<Self> {
-        let Ok(entries) = fs::read_dir(runs.join(SWEEPS)) else { return Vec::new() };
+    /// All that RUNS knows of.
+    ///
+    /// # Errors
+    /// [`RecordError::Asked`] for a file that cannot be read: without it nobody knows what is missing.
+    pub fn read(runs: &Path) -> Result<Vec<Self>, RecordError> {
+        let Ok(entries) = fs::read_dir(runs.join(SWEEPS)) else { return Ok(Vec::new()) };
         let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "zst"));
         paths.sort();
-        let parse = |path: &Path| -> Result<Self, String> {
-            let file = regular::open(path).map_err(|error| error.to_string())?;
-            let unpacked = zstd::Decoder::new(file).map_err(|error| error.to_string())?;
-            serde_json::from_reader(std::io::BufReader::new(unpacked.take(LONGEST)))
-                .map_err(|error| error.to_string())
-        };
-        let mut all = Vec::new();
-        for path in paths {
-            match parse(&path) {
-                Ok(asked) => all.push(asked),
-                Err(reason) => warnings.push(Warning::Asked { path, reason }),
-            }
-        }
-        all
+        let read = |path: PathBuf| Self::parse(&path).map_err(|reason| RecordError::Asked { path, reason });
+        paths.into_iter().map(read).collect()
+    }
+
+    fn parse(path: &Path) -> Result<Self, String> {
+        let file = regular::open(path).map_err(|error| error.to_string())?;
+        let unpacked = zstd::Decoder::new(file).map_err(|error| error.to_string())?;
+        serde_json::from_reader(BufReader::new(unpacked.take(LONGEST))).map_err(|error| error.to_string())
     }
 }
 
@@ -115,6 +120,9 @@ pub fn known_numbering(runs: &Path) -> Result<Option<Numbering>, RecordError> {
     if kept.step == 0 {
         return Err(bad("its step is 0".to_owned()));
     }
+    if kept.of.get() > MOST_PARTS {
+        return Err(bad(format!("{} parts, expected at most {MOST_PARTS}", kept.of)));
+    }
     Ok(Some(Numbering { first: kept.first, step: kept.step, of: kept.of }))
 }
 
@@ -148,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_comes_back_once_and_damage_is_a_warning() {
+    fn what_was_asked_comes_back_once_and_damage_is_an_error_until_it_is_mended() {
         let runs = tempfile::tempdir().unwrap();
         let head = |number: usize| AskedHead {
             run_id: format!("{number:032x}").into(),
@@ -163,9 +171,14 @@ mod tests {
         };
         asked.keep(runs.path()).unwrap();
         asked.keep(runs.path()).unwrap();
-        fs::write(runs.path().join("sweeps/torn.json.zst"), "x").unwrap();
-        let mut warnings = Vec::new();
-        assert_eq!(Asked::read(runs.path(), &mut warnings), [asked]);
-        assert_eq!(warnings.len(), 1);
+        assert_eq!(Asked::read(runs.path()).unwrap(), std::slice::from_ref(&asked));
+        // The next sweep mends what is damaged.
+        let file = fs::read_dir(runs.path().join("sweeps")).unwrap().next().unwrap().unwrap().path();
+        for damage in ["", "junk"] {
+            fs::write(&file, damage).unwrap();
+            assert!(matches!(Asked::read(runs.path()), Err(RecordError::Asked { .. })), "{damage}");
+            asked.keep(runs.path()).unwrap();
+            assert_eq!(Asked::read(runs.path()).unwrap(), std::slice::from_ref(&asked));
+        }
     }
 }

@@ -62,6 +62,14 @@ pub enum RecordError {
         /// Why.
         reason: String,
     },
+    /// A list of the heads that a sweep was asked for, which nobody can read.
+    #[error("`{}` does not say what was asked for: {reason}", text::path(path))]
+    Asked {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A part of another deal.
     #[error("`--partition {got}`: the work of `{}` is dealt to {of} parts", text::path(path))]
     OtherDeal {
@@ -133,6 +141,9 @@ impl Hint for RecordError {
                 "remove `{}` while no process works there: the next one with `--partition` writes it",
                 text::path(path)
             )),
+            Self::Asked { .. } => {
+                Some("give the same `retrainer sweep` again: it writes the file anew".to_owned())
+            }
             Self::OtherDeal { of, .. } => Some(format!(
                 "give I/{of}, or no `--partition` for all that is left, or choose another RUNS folder"
             )),
@@ -181,13 +192,6 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
-    /// A list of the heads of a sweep that cannot be read.
-    Asked {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
     /// The rest of a file cannot be read.
     Unreadable {
         /// The file.
@@ -225,9 +229,6 @@ impl fmt::Display for Warning {
                     text::path(path),
                     text::name(reason)
                 )
-            }
-            Self::Asked { path, reason } => {
-                write!(f, "{}: not the heads of a sweep, ignored: {}", text::path(path), text::name(reason))
             }
             Self::Unreadable { path, line, reason } => {
                 write!(

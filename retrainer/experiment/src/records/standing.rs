@@ -83,9 +83,13 @@ impl Standing {
         parts: Option<NonZeroUsize>,
     ) -> Result<(Self, Vec<Warning>), RecordError> {
         let store = RunStore::open(runs)?;
-        let mut warnings = store.warnings().to_vec();
-        let mut asked = Asked::read(runs, &mut warnings);
+        let warnings = store.warnings().to_vec();
+        let mut asked = Asked::read(runs)?;
         asked.extend(more);
+        let processes = processes(runs)?;
+        if store.runs().is_empty() && asked.is_empty() && processes.is_empty() {
+            return Err(RecordError::NotFound { path: runs.to_owned() });
+        }
         let numbering = known_numbering(runs)?.or_else(|| parts.map(Numbering::from_one));
         // Where a head was dealt to a part comes first.
         asked.sort_by_key(|sweep| numbering.is_none_or(|numbering| numbering.of != sweep.parts));
@@ -100,7 +104,7 @@ impl Standing {
         for run in store.runs() {
             counted.add(&run.run_id, &run.method, None, Some(run.status));
         }
-        Ok((counted.standing(numbering, processes(runs)?, !asked.is_empty()), warnings))
+        Ok((counted.standing(numbering, processes, !asked.is_empty()), warnings))
     }
 }
 
@@ -156,6 +160,10 @@ impl<'a> Counted<'a> {
 
 /// The record files of a folder by the age of their last record.
 fn processes(runs: &Path) -> Result<Vec<Process>, RecordError> {
+    // One record file stands for itself.
+    if runs.is_file() {
+        return Ok(Vec::new());
+    }
     let entries = fs::read_dir(runs).map_err(RecordError::io("read", runs))?;
     let now = SystemTime::now();
     let mut found: Vec<Process> = entries

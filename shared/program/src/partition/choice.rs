@@ -1,7 +1,7 @@
 //! How people ask for a part of work.
 
 use super::{
-    part::Partition,
+    part::{MOST_PARTS, Partition},
     scheduler::{Task, UnknownTask},
 };
 use std::{num::NonZeroUsize, str::FromStr};
@@ -20,12 +20,13 @@ impl FromStr for PartitionChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let few = |of: &NonZeroUsize| of.get() <= MOST_PARTS;
         let auto = match text.strip_prefix("auto") {
             Some("") => Some(None),
-            Some(rest) => rest.strip_prefix('/').and_then(|of| of.parse().ok()).map(Some),
+            Some(rest) => rest.strip_prefix('/').and_then(|of| of.parse().ok()).filter(few).map(Some),
             None => return text.parse().map(Self::Part),
         };
-        auto.map(Self::Auto).ok_or_else(|| "expected I/N with 1 ≤ I ≤ N, auto or auto/N".to_owned())
+        auto.map(Self::Auto).ok_or_else(|| "expected I/N with 1 ≤ I ≤ N ≤ 100000, auto or auto/N".to_owned())
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_part_or_the_task_s_own_is_asked_for() {
-        for text in ["0/2", "auto/0", "auto/", "automatic", "auto/x", "Auto", ""] {
+        for text in ["0/2", "auto/0", "auto/100001", "auto/", "automatic", "auto/x", "Auto", ""] {
             assert!(text.parse::<PartitionChoice>().is_err(), "{text}");
         }
         assert_eq!("auto".parse(), Ok(PartitionChoice::Auto(None)));

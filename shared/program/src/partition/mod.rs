@@ -5,5 +5,5 @@ mod part;
 mod scheduler;
 
 pub use choice::PartitionChoice;
-pub use part::Partition;
+pub use part::{MOST_PARTS, Partition};
 pub use scheduler::{Numbering, Task, UnknownTask};

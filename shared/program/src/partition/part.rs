@@ -2,6 +2,9 @@
 
 use std::{fmt, num::NonZeroUsize, str::FromStr};
 
+/// Parts that work is dealt to, at most: schedulers' arrays are smaller.
+pub const MOST_PARTS: usize = 100_000;
+
 /// Part i of n of work that several processes share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -14,9 +17,9 @@ impl Partition {
     /// All of the work.
     pub const WHOLE: Self = Self { index: 0, of: NonZeroUsize::MIN };
 
-    /// The part of this number, counted from 0; `None` where there are not so many.
+    /// The part of this number, counted from 0; `None` where there are not so many, and of more than [`MOST_PARTS`].
     pub fn new(index: usize, of: NonZeroUsize) -> Option<Self> {
-        (index < of.get()).then_some(Self { index, of })
+        (index < of.get() && of.get() <= MOST_PARTS).then_some(Self { index, of })
     }
 
     /// Whether it is all of the work.
@@ -47,7 +50,7 @@ impl FromStr for Partition {
         let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         parts
             .and_then(|(i, of): (NonZeroUsize, NonZeroUsize)| Self::new(i.get() - 1, of))
-            .ok_or_else(|| "expected I/N with 1 ≤ I ≤ N".to_owned())
+            .ok_or_else(|| "expected I/N with 1 ≤ I ≤ N ≤ 100000".to_owned())
     }
 }
 
@@ -74,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_no_partition_is_refused() {
-        for text in ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", ""] {
+        for text in ["0/2", "3/2", "1/100001", "1/99999999999", "1", "1/0", "a/b", "1/2/3", "-1/2", ""] {
             assert!(text.parse::<Partition>().is_err(), "{text}");
         }
     }

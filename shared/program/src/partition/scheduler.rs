@@ -1,6 +1,6 @@
 //! What a scheduler tells each task of an array in its environment.
 
-use super::part::Partition;
+use super::part::{MOST_PARTS, Partition};
 use std::{env, fmt, num::NonZeroUsize};
 
 /// Where a number comes from.
@@ -204,7 +204,8 @@ impl Task {
     /// # Errors
     /// [`UnknownTask::Unsaid`] where neither says how many there are.
     pub fn numbering(&self, named: Option<NonZeroUsize>) -> Result<Numbering, UnknownTask> {
-        let of = named.or(self.count).ok_or(UnknownTask::Unsaid { task: *self })?;
+        let few = |of: &NonZeroUsize| of.get() <= MOST_PARTS;
+        let of = named.or(self.count).filter(few).ok_or(UnknownTask::Unsaid { task: *self })?;
         Ok(Numbering { first: self.first, step: self.step, of })
     }
 
