@@ -4,7 +4,7 @@
 //! cli (as typed) ─▶ resolve ─▶ settings ─▶ commands: run, print
 //! ```
 //!
-//! Settings that would change nothing are refused by one table, [`says`]. What only the device, the network or a manifest can
+//! Settings that would change nothing are refused by one table, `says`. What only the device, the network or a manifest can
 //! decide is asked of them when they are there: [`Dump::features`], [`Repair::source`].
 
 mod bench;
