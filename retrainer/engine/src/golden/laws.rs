@@ -96,7 +96,8 @@ fn any_loss() -> impl Strategy<Value = Loss> {
         vector(0.0..1.0),
         vector(0.1..3.0),
         vector(0.0..1.0),
-        0.0..3.0_f64,
+        // Small powers of 1 − p, whose slope has no bound at p = 1, are left to float64: f32 has few digits of 1 − p there.
+        prop_oneof![Just(0.0), 0.5..3.0_f64],
         seesaw,
         more,
     )
