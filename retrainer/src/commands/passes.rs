@@ -29,6 +29,17 @@ pub(super) struct Passes<'a> {
     pub(super) select_by: Option<Protocol>,
 }
 
+/// A pass that has not begun.
+pub(super) struct Pass {
+    plan: SweepPlan,
+    /// What of it is not recorded.
+    pub(super) left: SweepPlan,
+    /// What was asked for, to be kept.
+    asked: Asked,
+    /// Recorded heads that diverged.
+    diverged: usize,
+}
+
 /// What passes have done.
 #[derive(Debug, Default)]
 struct Done {
@@ -40,14 +51,16 @@ struct Done {
 }
 
 impl Passes<'_> {
-    /// The plan of a grid, and of it what is not recorded yet; with the number of recorded heads that diverged.
-    pub(super) fn plan(&self, grid: &Grid) -> Result<(SweepPlan, SweepPlan, usize), RetrainError> {
-        let plan = SweepPlan::part(grid, self.cache, grid.precision, self.resources, self.part)?;
+    /// Plans a grid, and finds what of it is not recorded yet.
+    pub(super) fn plan(&self, grid: &Grid) -> Result<Pass, RetrainError> {
+        let mut plan = SweepPlan::part(grid, self.cache, grid.precision, self.resources, self.part)?;
         for warning in &plan.warnings {
             say(&format!("warning: {warning}"));
         }
+        // Taken out before the plan is copied: it is as long as the plan.
+        let asked = self.asked(&mut plan);
         let (left, diverged) = without_recorded(plan.clone(), self.out)?;
-        Ok((plan, left, diverged))
+        Ok(Pass { plan, left, asked, diverged })
     }
 
     /// The grid, then at most `grid.widen` rounds beyond its edges, then its finalists by validation.
@@ -104,8 +117,7 @@ impl Passes<'_> {
         done: &mut Done,
         planned: Option<&mut Planned>,
     ) -> Result<(), RetrainError> {
-        let (mut plan, left, diverged) = self.plan(&grid)?;
-        let asked = self.asked(&mut plan);
+        let Pass { plan, left, asked, diverged } = self.plan(&grid)?;
         // The plan has its points.
         drop(grid);
         done.cache_key.clone_from(&plan.cache_key);

@@ -148,7 +148,7 @@ pub fn run(args: &SweepArgs) -> Result<End, RetrainError> {
         select_by: args.select_by,
     };
     if args.dry_run {
-        let (_, plan, _) = passes.plan(&grid)?;
+        let plan = passes.plan(&grid)?.left;
         print(&plan.to_string())?;
         if plan.heads() > 0 {
             print(&floor(&plan, device)?)?;

@@ -5,15 +5,13 @@ use crate::records::AskedHead;
 use program::partition::Partition;
 use std::{borrow::Cow, num::NonZeroUsize};
 
-/// The heads of a part, and all heads with the part that each is in; `work` says what heads of one group cost.
+/// The heads of a part, in order of their places, and all heads with the part that each is in; `work` says what heads of one group cost.
 pub(super) fn dealt(
-    mut heads: Vec<(Place, PlannedHead)>,
+    heads: Vec<(Place, PlannedHead)>,
     part: Partition,
     work: impl Fn(Option<GroupKey>, usize) -> f64,
 ) -> (Vec<(Place, PlannedHead)>, Vec<AskedHead>) {
     let key = |(place, _): &(Place, PlannedHead)| place.map(|(key, _)| key);
-    // As `group` does, so that heads that need the same passes stay together.
-    heads.sort_by_key(|(place, _)| *place);
     let shares: Vec<Share> = heads
         .chunk_by(|one, two| key(one) == key(two))
         .map(|same| {

@@ -177,16 +177,13 @@ pub(super) fn place(point: &Point, spec: &HeadSpec, precision: Precision) -> Pla
     })
 }
 
-/// Cuts heads into work: heads that share batches side by side, at most `heads_per_group` in a group, and as many groups of
+/// Cuts heads, in order of their places, into work: heads that share batches side by side, at most `heads_per_group` in a group, and as many groups of
 /// one key as fill all workers evenly.
 pub(super) fn group(
-    mut heads: Vec<(Place, PlannedHead)>,
+    heads: Vec<(Place, PlannedHead)>,
     heads_per_group: usize,
     workers: usize,
 ) -> Vec<PlannedWork> {
-    // Heads that need the same passes stand together: a group pays for a pass as soon as one of its heads needs it. Heads
-    // without training come first.
-    heads.sort_by_key(|(place, _)| *place);
     let key = |(place, _): &(Place, PlannedHead)| place.map(|(key, _)| key);
     let groups: Vec<_> = heads
         .chunk_by(|one, two| key(one) == key(two))

@@ -133,6 +133,9 @@ impl SweepPlan {
         }
         warnings.extend(skipped.line(heads.len())?);
         let bytes = planning_bytes(&heads);
+        // Heads that need the same passes stand together: a group pays for a pass as soon as one of its heads needs it. Heads
+        // without training come first.
+        heads.sort_by_key(|(place, _)| *place);
         let (heads, asked) = dealt(heads, part, |key, heads| flops(shape, &protocols, key, heads));
         let work = group(heads, resources.heads_per_group(shape), resources.workers);
         Ok(Self { cache_key, shape, work, asked, done: 0, bytes, warnings, resources, conditions, protocols })
